@@ -1,0 +1,1 @@
+//! Runtimes as data: one root file system per runtime, made from the toolchains of this machine.

@@ -1,0 +1,1 @@
+//! From source to a version that runs: validate, install, build, register, health check.

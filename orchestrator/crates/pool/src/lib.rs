@@ -1,0 +1,1 @@
+//! Leases of warm sandboxes: admission, queues, generic spares, eviction and drain.

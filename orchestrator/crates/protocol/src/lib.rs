@@ -1,0 +1,33 @@
+//! The words between the service and a sandbox.
+//!
+//! Two conversations, specified in `runtimes/PROTOCOL.md`:
+//! - with the **shim** (the language's process): frames over its stdin and stdout ([`frame`], [`message`],
+//!   [`channel`]);
+//! - with the **init** (PID 1): control messages over a socket ([`control`]).
+//!
+//! Whatever comes from a sandbox is hostile: lengths are checked before memory is taken, the first answer counts,
+//! and any byte out of turn taints the sandbox.
+
+pub mod control;
+
+#[cfg(feature = "host")]
+pub mod channel;
+#[cfg(feature = "host")]
+pub mod frame;
+#[cfg(feature = "host")]
+pub mod logs;
+#[cfg(feature = "host")]
+pub mod message;
+#[cfg(feature = "host")]
+pub mod nonce;
+
+#[cfg(feature = "host")]
+pub use channel::{Answer, Channel, Fault, Reply};
+#[cfg(feature = "host")]
+pub use frame::{Frame, FrameError, FrameLimits, Kind};
+#[cfg(feature = "host")]
+pub use logs::Logs;
+#[cfg(feature = "host")]
+pub use message::{Failure, FailureKind, Invoke, Load, Loaded, ResultHead, ResultMode};
+#[cfg(feature = "host")]
+pub use nonce::Nonce;

@@ -1,0 +1,151 @@
+//! The headers of frames, as Rust types. Field by field in `runtimes/PROTOCOL.md`.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// `load`: which code to load, and with which environment. Body: none.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Load {
+    /// Echoed by the answer; set by the channel.
+    pub nonce: String,
+    /// The folder of the code, always `/workspace`.
+    pub code_dir: String,
+    /// The file to load, relative to `code_dir`, such as `index.js`.
+    pub main: String,
+    /// `handler`, `index.handler`, `main`.
+    pub entry_point: String,
+    /// `auto`, or the form that is pinned.
+    pub handler_style: String,
+    /// The function's environment variables.
+    pub env: BTreeMap<String, String>,
+    /// What the context says of the function.
+    pub function: FunctionInfo,
+}
+
+/// What a handler may learn of its own function.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FunctionInfo {
+    /// Its id.
+    pub id: i64,
+    /// Its name.
+    pub name: String,
+    /// Its project's id.
+    pub project_id: i64,
+    /// The version that is loaded.
+    pub version: i64,
+    /// MB.
+    pub memory_mb: u32,
+}
+
+/// `loaded`: the code is loaded and the handler found. Body: none.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Loaded {
+    /// As in `load`.
+    pub nonce: String,
+    /// The form that was found.
+    pub handler_style: String,
+}
+
+/// How the result is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ResultMode {
+    /// As an HTTP answer: `status`, `headers`, and the body's bytes.
+    Http,
+    /// As the handler's result itself: the body is JSON.
+    Raw,
+}
+
+/// Where the event's `data` comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DataSource {
+    /// The frame's body: JSON where it parses as such, else text, else `{"base64": …}`.
+    Body,
+    /// The query, as an object.
+    Query,
+}
+
+/// `invoke`: one call. Body: the request's body.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Invoke {
+    /// Echoed by the answer; set by the channel.
+    pub nonce: String,
+    /// The invocation's id.
+    pub invocation_id: String,
+    /// How the result is wanted.
+    pub mode: ResultMode,
+    /// Where `data` comes from.
+    pub data: DataSource,
+    /// The request's method.
+    pub method: String,
+    /// The request's path, decoded no further than the URL has it.
+    pub path: String,
+    /// The raw query, without `?`.
+    pub query: String,
+    /// Names in lower case, in the order of arrival; a name may repeat.
+    pub headers: Vec<(String, String)>,
+    /// RFC 3339 UTC: when the call was accepted.
+    pub timestamp: String,
+    /// Milliseconds that the call may take from now.
+    pub timeout_ms: u64,
+    /// Bytes that the result's body may have; a shim answers `response_too_large` beyond.
+    pub max_response_bytes: u64,
+    /// Milliseconds since 1970 at which it must have ended.
+    pub deadline_ms: u64,
+}
+
+/// `result`: what the handler answered. Body: as `mode` wanted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResultHead {
+    /// As in `invoke`.
+    pub nonce: String,
+    /// The HTTP status; 200 in raw mode.
+    pub status: u16,
+    /// The HTTP headers; none in raw mode.
+    #[serde(default)]
+    pub headers: Vec<(String, String)>,
+}
+
+/// What kind of failure a shim reports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailureKind {
+    /// The handler, or the code's top level, threw.
+    Error,
+    /// The code has no such entry point.
+    EntryPoint,
+    /// The handler's result can't be represented.
+    InvalidResponse,
+    /// The handler's result is over the limit.
+    ResponseTooLarge,
+}
+
+/// `failure`: a load or a call that failed. Body: none.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// As in `load` or `invoke`.
+    pub nonce: String,
+    /// What kind.
+    pub kind: FailureKind,
+    /// The exception's type and message, such as `TypeError: x is not a function`.
+    pub message: String,
+    /// The stack, in the language's habit; may be empty.
+    #[serde(default)]
+    pub stack: String,
+}
+
+/// `log`: a structured log line of the running call. Body: none.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LogLine {
+    /// As in `invoke`.
+    pub nonce: String,
+    /// `debug`, `info`, `warn`, `error`.
+    pub level: String,
+    /// The sentence.
+    pub message: String,
+    /// More about it.
+    #[serde(default)]
+    pub fields: serde_json::Map<String, serde_json::Value>,
+}

@@ -1,0 +1,181 @@
+//! The channel against a shim that behaves, and against shims that don't.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use cloudbox_protocol::channel::{ChannelLimits, FaultKind};
+use cloudbox_protocol::message::{DataSource, Invoke, ResultMode};
+use cloudbox_protocol::{Answer, Channel, Frame, FrameLimits, Kind};
+use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
+use tokio::net::unix::pipe;
+use tokio::time::Instant;
+
+/// The sandbox's ends of the three pipes.
+struct Shim {
+    requests: pipe::Receiver,
+    answers: pipe::Sender,
+    logs: pipe::Sender,
+}
+
+fn pair(limits: ChannelLimits) -> (Channel, Shim) {
+    let (requests_tx, requests) = pipe::pipe().unwrap();
+    let (answers, answers_rx) = pipe::pipe().unwrap();
+    let (logs, logs_rx) = pipe::pipe().unwrap();
+    (Channel::new(requests_tx, answers_rx, logs_rx, limits), Shim { requests, answers, logs })
+}
+
+impl Shim {
+    /// The next request's header.
+    async fn request(&mut self) -> Value {
+        let frame = Frame::read(&mut self.requests, FrameLimits::default()).await.unwrap();
+        serde_json::from_slice(&frame.header).unwrap()
+    }
+
+    async fn send(&mut self, kind: Kind, header: Value, body: &'static [u8]) {
+        let frame = Frame::new(kind, &header, Bytes::from_static(body));
+        self.answers.write_all(&frame.encode()).await.unwrap();
+    }
+
+    async fn answer(&mut self, body: &'static [u8]) {
+        let nonce = self.request().await["nonce"].clone();
+        self.send(Kind::Result, json!({"nonce": nonce, "status": 200}), body).await;
+    }
+}
+
+fn soon() -> Instant {
+    Instant::now() + Duration::from_secs(5)
+}
+
+fn invoke() -> Invoke {
+    Invoke {
+        nonce: String::new(),
+        invocation_id: "i".to_owned(),
+        mode: ResultMode::Raw,
+        data: DataSource::Body,
+        method: "POST".to_owned(),
+        path: "/".to_owned(),
+        query: String::new(),
+        headers: Vec::new(),
+        timestamp: "2026-01-01T00:00:00Z".to_owned(),
+        timeout_ms: 1000,
+        max_response_bytes: 1 << 20,
+        deadline_ms: 0,
+    }
+}
+
+#[tokio::test]
+async fn a_call_brings_its_answer_and_its_logs() {
+    let (mut channel, mut shim) = pair(ChannelLimits::default());
+    let serve = async {
+        shim.logs.write_all(b"printed\n").await.unwrap();
+        shim.answer(b"[1]").await;
+        shim.answer(b"[2]").await;
+    };
+    let call = async {
+        let first = channel.invoke(invoke(), Bytes::from_static(b"{}"), soon()).await.unwrap();
+        let Answer::Result(head, body) = first.answer else { panic!("a failure") };
+        assert_eq!(
+            (head.status, &body[..], first.logs.into_text().as_str()),
+            (200, &b"[1]"[..], "printed\n")
+        );
+        let second = channel.invoke(invoke(), Bytes::new(), soon()).await.unwrap();
+        assert!(second.logs.is_empty());
+        assert!(channel.is_clean());
+    };
+    tokio::join!(serve, call);
+}
+
+#[tokio::test]
+async fn structured_lines_stand_where_they_were_written() {
+    let (mut channel, mut shim) = pair(ChannelLimits::default());
+    let serve = async {
+        let nonce = shim.request().await["nonce"].clone();
+        shim.logs.write_all(b"before\n").await.unwrap();
+        let line = json!({"nonce": nonce, "level": "info", "message": "hi", "fields": {"a": 1}});
+        shim.send(Kind::Log, line, b"").await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        shim.logs.write_all(b"after\n").await.unwrap();
+        shim.send(Kind::Result, json!({"nonce": nonce, "status": 200}), b"1").await;
+    };
+    let call = async {
+        let reply = channel.invoke(invoke(), Bytes::new(), soon()).await.unwrap();
+        assert_eq!(reply.logs.into_text(), "before\n[INFO] hi {\"a\":1}\nafter\n");
+    };
+    tokio::join!(serve, call);
+}
+
+#[tokio::test]
+async fn a_wrong_nonce_taints() {
+    let (mut channel, mut shim) = pair(ChannelLimits::default());
+    let serve = async {
+        shim.request().await;
+        shim.send(Kind::Result, json!({"nonce": "0", "status": 200}), b"1").await;
+    };
+    let (fault, ()) = tokio::join!(channel.invoke(invoke(), Bytes::new(), soon()), serve);
+    assert!(matches!(fault.unwrap_err().kind, FaultKind::Tainted(_)));
+    let again = channel.invoke(invoke(), Bytes::new(), soon()).await;
+    assert!(
+        matches!(again.unwrap_err().kind, FaultKind::Tainted(_)),
+        "a tainted channel serves nothing more"
+    );
+}
+
+#[tokio::test]
+async fn a_second_answer_taints_the_next_call() {
+    let (mut channel, mut shim) = pair(ChannelLimits::default());
+    let serve = async {
+        let nonce = shim.request().await["nonce"].clone();
+        for _ in 0..2 {
+            shim.send(Kind::Result, json!({"nonce": nonce, "status": 200}), b"1").await;
+        }
+    };
+    let (first, ()) = tokio::join!(channel.invoke(invoke(), Bytes::new(), soon()), serve);
+    first.unwrap();
+    assert!(!channel.is_clean());
+    let second = channel.invoke(invoke(), Bytes::new(), soon()).await;
+    assert!(matches!(second.unwrap_err().kind, FaultKind::Tainted(_)));
+}
+
+#[tokio::test]
+async fn a_deadline_ends_the_wait_and_keeps_the_logs() {
+    let (mut channel, mut shim) = pair(ChannelLimits::default());
+    shim.logs.write_all(b"so far").await.unwrap();
+    let call = async {
+        let deadline = Instant::now() + Duration::from_millis(50);
+        let fault = channel.invoke(invoke(), Bytes::new(), deadline).await.unwrap_err();
+        assert!(matches!(fault.kind, FaultKind::Deadline));
+    };
+    call.await;
+}
+
+#[tokio::test]
+async fn the_end_of_the_process_is_told_from_a_long_wait() {
+    let (mut channel, shim) = pair(ChannelLimits::default());
+    drop(shim);
+    let fault = channel.invoke(invoke(), Bytes::from(vec![0; 1 << 20]), soon()).await.unwrap_err();
+    assert!(matches!(fault.kind, FaultKind::Ended));
+}
+
+#[tokio::test]
+async fn a_body_over_the_limit_is_refused_by_its_announcement() {
+    let frame = FrameLimits { header: 1 << 10, body: 8 };
+    let (mut channel, mut shim) = pair(ChannelLimits { frame, ..ChannelLimits::default() });
+    let (fault, ()) = tokio::join!(channel.invoke(invoke(), Bytes::new(), soon()), shim.answer(b"123456789"));
+    assert!(matches!(fault.unwrap_err().kind, FaultKind::AnswerTooLarge { len: 9, limit: 8 }));
+}
+
+#[tokio::test]
+async fn a_flood_of_logs_neither_stalls_nor_outlasts_the_deadline() {
+    let (mut channel, mut shim) = pair(ChannelLimits { logs: 10, ..ChannelLimits::default() });
+    let flood = async {
+        let chunk = vec![b'x'; 1 << 20];
+        for _ in 0..100 {
+            shim.logs.write_all(&chunk).await.unwrap();
+        }
+        shim.answer(b"1").await;
+    };
+    let (reply, ()) = tokio::join!(channel.invoke(invoke(), Bytes::new(), soon()), flood);
+    let text = reply.unwrap().logs.into_text();
+    assert!(text.starts_with("xxxxxxxxxx\n… [104857590 more bytes"), "{text}");
+}

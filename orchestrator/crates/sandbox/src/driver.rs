@@ -1,0 +1,234 @@
+//! The two interfaces between the pool and the isolation.
+//!
+//! Contract, held by `tests/driver_contract.rs` for every driver:
+//! - `create` returns a sandbox whose init is up, in which nothing of a user has run;
+//! - `bind` and `start` happen once each, in this order or, for a generic spare, `start` first;
+//! - after any [`SandboxFault`] the sandbox serves no further exchange; only `kill` is left;
+//! - `kill` ends every process, and removes the container or namespaces, the cgroup, the mounts and the folder; it
+//!   can be called twice, and a sandbox that is dropped without it is killed in the background.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use cloudbox_protocol::channel::Fault;
+use cloudbox_protocol::{Answer, Failure, Invoke, Load, Loaded, Logs, Reply};
+use cloudbox_types::Limits;
+use tokio::time::Instant;
+
+use crate::error::Error;
+use crate::spec::{CodeDir, Program, RootFs, SandboxId, SandboxSpec};
+
+/// Makes sandboxes of one kind.
+#[async_trait]
+pub trait SandboxDriver: Send + Sync + 'static {
+    /// `docker`, `native` or `fake`.
+    fn name(&self) -> &'static str;
+
+    /// What isolates here, layer by layer, as found out when the driver was opened.
+    fn layers(&self) -> Vec<Layer>;
+
+    /// Makes a root file system ready for use (Docker: imports it as an image). Again for the same one: no work.
+    ///
+    /// # Errors
+    /// The driver's reason.
+    async fn prepare(&self, rootfs: &RootFs) -> Result<(), Error>;
+
+    /// Makes a sandbox; on an error nothing of it is left.
+    ///
+    /// # Errors
+    /// The step that failed.
+    async fn create(&self, spec: &SandboxSpec) -> Result<Box<dyn Sandbox>, Error>;
+
+    /// Removes what earlier lives of this instance left behind, and nothing else.
+    ///
+    /// # Errors
+    /// What could not be listed; what could not be removed is counted and logged.
+    async fn sweep(&self) -> Result<SweepReport, Error>;
+}
+
+/// One sandbox. Its methods take `&mut self`: one exchange at a time.
+#[async_trait]
+pub trait Sandbox: Send + Sync {
+    /// Its name.
+    fn id(&self) -> &SandboxId;
+
+    /// Gives it a version's limits and code. Once.
+    ///
+    /// # Errors
+    /// The limit or mount that failed; the sandbox is of no use then.
+    async fn bind(&mut self, limits: &Limits, code: &CodeDir) -> Result<(), Error>;
+
+    /// Starts the runtime and waits for its hello. Once.
+    ///
+    /// # Errors
+    /// It did not come up before `deadline`.
+    async fn start(&mut self, program: &Program, deadline: Instant) -> Result<(), SandboxFault>;
+
+    /// Has the bound code loaded.
+    ///
+    /// # Errors
+    /// The sandbox is of no further use.
+    async fn load(
+        &mut self,
+        load: Load,
+        deadline: Instant,
+    ) -> Result<Reply<Result<Loaded, Failure>>, SandboxFault>;
+
+    /// Has the handler called.
+    ///
+    /// # Errors
+    /// The sandbox is of no further use.
+    async fn exchange(
+        &mut self,
+        invoke: Invoke,
+        body: Bytes,
+        deadline: Instant,
+    ) -> Result<Reply<Answer>, SandboxFault>;
+
+    /// Runs a program to its end, without a shim: its output, both streams, is in the exit's logs.
+    ///
+    /// # Errors
+    /// The deadline passed, or the sandbox ended before the program did.
+    async fn run(&mut self, program: &Program, deadline: Instant) -> Result<Exit, SandboxFault>;
+
+    /// Whether another exchange may follow.
+    fn is_clean(&self) -> bool;
+
+    /// What it used so far.
+    ///
+    /// # Errors
+    /// It is gone, or its counters can't be read.
+    fn stats(&self) -> Result<Stats, Error>;
+
+    /// Stops (`true`) or resumes (`false`) all its processes.
+    ///
+    /// # Errors
+    /// The cgroup refused.
+    fn freeze(&mut self, is_frozen: bool) -> Result<(), Error>;
+
+    /// Ends and removes all of it.
+    async fn kill(&mut self);
+}
+
+/// Why an exchange brought no answer.
+#[derive(Debug)]
+pub struct SandboxFault {
+    /// What happened.
+    pub kind: SandboxFaultKind,
+    /// What the code printed until then.
+    pub logs: Logs,
+}
+
+/// What happened to a sandbox.
+#[derive(Debug, thiserror::Error)]
+pub enum SandboxFaultKind {
+    /// The kernel killed a process at the memory limit.
+    #[error("the memory limit was reached")]
+    OutOfMemory,
+    /// The runtime ended.
+    #[error("{}", exit_sentence(*code, *signal))]
+    Exited {
+        /// Its exit code, where it exited.
+        code: Option<i32>,
+        /// The signal that ended it, where one did.
+        signal: Option<i32>,
+    },
+    /// The deadline passed.
+    #[error("the deadline passed")]
+    Deadline,
+    /// The answer is over the limit.
+    #[error("an answer of {len} bytes is over the limit of {limit}")]
+    AnswerTooLarge {
+        /// As announced, in bytes.
+        len: usize,
+        /// As allowed, in bytes.
+        limit: usize,
+    },
+    /// The protocol was broken.
+    #[error("the sandbox broke the protocol: {0}")]
+    Tainted(String),
+    /// The host's side failed.
+    #[error(transparent)]
+    Host(#[from] Error),
+}
+
+fn exit_sentence(code: Option<i32>, signal: Option<i32>) -> String {
+    match (code, signal) {
+        (Some(code), _) => format!("the process exited with code {code}"),
+        (None, Some(signal)) => format!("the process was ended by signal {signal}"),
+        (None, None) => "the process ended".to_owned(),
+    }
+}
+
+impl SandboxFault {
+    /// A fault of the channel, where neither the memory limit nor the runtime's end explains it.
+    #[must_use]
+    pub fn from_channel(fault: Fault) -> Self {
+        use cloudbox_protocol::channel::FaultKind;
+        let kind = match fault.kind {
+            FaultKind::Ended => SandboxFaultKind::Exited { code: None, signal: None },
+            FaultKind::Deadline => SandboxFaultKind::Deadline,
+            FaultKind::AnswerTooLarge { len, limit } => SandboxFaultKind::AnswerTooLarge { len, limit },
+            FaultKind::Tainted(why) => SandboxFaultKind::Tainted(why),
+        };
+        Self { kind, logs: fault.logs }
+    }
+}
+
+impl From<Error> for SandboxFault {
+    fn from(error: Error) -> Self {
+        Self { kind: error.into(), logs: Logs::new(0) }
+    }
+}
+
+/// How a program of [`Sandbox::run`] ended.
+#[derive(Debug)]
+pub struct Exit {
+    /// Its exit code; none where a signal ended it.
+    pub code: Option<i32>,
+    /// The signal that ended it.
+    pub signal: Option<i32>,
+    /// Whether the memory limit ended it.
+    pub is_out_of_memory: bool,
+    /// What it printed.
+    pub logs: Logs,
+}
+
+/// What a sandbox used, as its cgroup counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Bytes charged now.
+    pub memory_bytes: u64,
+    /// Bytes charged at the highest; where the kernel doesn't keep it, as `memory_bytes`.
+    pub memory_peak_bytes: u64,
+    /// Microseconds of CPU.
+    pub cpu_us: u64,
+    /// Processes killed at the memory limit.
+    pub oom_kills: u64,
+}
+
+/// One layer of the isolation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layer {
+    /// Such as `user_namespace`, `cgroup_memory`, `seccomp`.
+    pub name: &'static str,
+    /// Whether it is there.
+    pub state: LayerState,
+}
+
+/// Whether a layer is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LayerState {
+    /// It holds.
+    Active,
+    /// It can't be had here; why.
+    Missing(String),
+}
+
+/// What a sweep found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SweepReport {
+    /// Sandboxes of an earlier life, removed.
+    pub removed: u32,
+    /// Those that could not be removed.
+    pub failed: u32,
+}

@@ -1,0 +1,70 @@
+//! Why a sandbox could not be made, changed or asked.
+
+use std::path::PathBuf;
+
+/// A failure of the host's side; what the sandboxed code does wrong is a [`crate::SandboxFault`].
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The driver can't work on this machine at all.
+    #[error("the {driver} driver can't work here: {reason}")]
+    Unavailable {
+        /// `docker` or `native`.
+        driver: &'static str,
+        /// What is missing, and the remedy.
+        reason: String,
+    },
+    /// A step of the set-up failed inside the sandbox.
+    #[error("setting the sandbox up failed at {step}: {message}")]
+    Setup {
+        /// Which step.
+        step: String,
+        /// The system's message.
+        message: String,
+    },
+    /// The init or the runtime did not come up in time.
+    #[error("the sandbox did not come up within {seconds} s")]
+    StartTimeout {
+        /// How long was waited.
+        seconds: u64,
+    },
+    /// The init went away.
+    #[error("the sandbox ended")]
+    Gone,
+    /// A file operation on the host failed.
+    #[error("{what} {}", path.display())]
+    Io {
+        /// What was tried, such as `creating`.
+        what: &'static str,
+        /// On which path.
+        path: PathBuf,
+        /// Why it failed.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The Docker daemon refused, or can't be reached.
+    #[error("Docker: {what}")]
+    Docker {
+        /// What was asked of it.
+        what: &'static str,
+        /// Why it failed.
+        #[source]
+        source: bollard::errors::Error,
+    },
+    /// A cgroup could not be made, changed or read.
+    #[error("cgroup: {what}")]
+    Cgroup {
+        /// What was tried.
+        what: String,
+        /// Why it failed.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+impl Error {
+    /// For `map_err` on a file operation.
+    pub fn io(what: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { what, path, source }
+    }
+}

@@ -1,0 +1,120 @@
+//! From nothing to a sandbox with a version's code loaded: the cold start, and a deployment's health check.
+
+use std::path::PathBuf;
+
+use cloudbox_protocol::channel::ChannelLimits;
+use cloudbox_protocol::{Failure, Load, Loaded, Logs};
+use cloudbox_types::Limits;
+use tokio::time::Instant;
+
+use crate::driver::{Sandbox, SandboxDriver, SandboxFault};
+use crate::spec::{CodeDir, Network, Program, RootFs, SandboxSpec, Workspace};
+
+/// All that it takes to bring a version up.
+#[derive(Clone, Debug)]
+pub struct Launch {
+    /// Its root.
+    pub rootfs: RootFs,
+    /// The runtime with its shim, or the compiled function.
+    pub program: Program,
+    /// Whether `program` starts before the code is there (an interpreter), or is part of the code (a binary).
+    pub starts_before_code: bool,
+    /// What a sandbox may use.
+    pub limits: Limits,
+    /// Bytes of the largest file it may write.
+    pub max_file_bytes: u64,
+    /// The version's artefact.
+    pub code: CodeDir,
+    /// What the shim is told.
+    pub load: Load,
+    /// How much an exchange may bring.
+    pub channel: ChannelLimits,
+}
+
+/// Why a version did not come up.
+#[derive(Debug)]
+pub enum LaunchError {
+    /// The sandbox or the runtime failed.
+    Fault(SandboxFault),
+    /// The code's own fault: its top level threw, or it has no such entry point.
+    Code {
+        /// What the shim said.
+        failure: Failure,
+        /// What the code printed.
+        logs: Logs,
+    },
+}
+
+impl From<SandboxFault> for LaunchError {
+    fn from(fault: SandboxFault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl From<crate::Error> for LaunchError {
+    fn from(error: crate::Error) -> Self {
+        Self::Fault(error.into())
+    }
+}
+
+impl Launch {
+    /// The sandbox that this version needs, or that a spare for such versions is.
+    #[must_use]
+    pub fn spec(&self) -> SandboxSpec {
+        SandboxSpec {
+            rootfs: self.rootfs.clone(),
+            limits: self.limits,
+            workspace: Workspace::Slot,
+            mounts: Vec::<(PathBuf, PathBuf)>::new(),
+            network: Network::None,
+            max_file_bytes: self.max_file_bytes,
+            channel: self.channel,
+        }
+    }
+
+    /// Makes a sandbox, starts the runtime and loads the code.
+    ///
+    /// # Errors
+    /// What failed; nothing of the sandbox is left then.
+    pub async fn cold(
+        &self,
+        driver: &dyn SandboxDriver,
+        deadline: Instant,
+    ) -> Result<(Box<dyn Sandbox>, Loaded, Logs), LaunchError> {
+        let mut sandbox = driver.create(&self.spec()).await?;
+        let outcome = async {
+            if self.starts_before_code {
+                sandbox.start(&self.program, deadline).await?;
+            }
+            self.load_into(sandbox.as_mut(), deadline).await
+        }
+        .await;
+        match outcome {
+            Ok((loaded, logs)) => Ok((sandbox, loaded, logs)),
+            Err(error) => {
+                sandbox.kill().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Gives the code to a sandbox that has none: a fresh one, or a spare whose runtime is up.
+    ///
+    /// # Errors
+    /// What failed; the sandbox is to be killed then.
+    pub async fn load_into(
+        &self,
+        sandbox: &mut dyn Sandbox,
+        deadline: Instant,
+    ) -> Result<(Loaded, Logs), LaunchError> {
+        sandbox.bind(&self.limits, &self.code).await?;
+        if !self.starts_before_code {
+            sandbox.start(&self.program, deadline).await?;
+        }
+        let reply = sandbox.load(self.load.clone(), deadline).await?;
+        match reply.answer {
+            Ok(loaded) => Ok((loaded, reply.logs)),
+            Err(failure) => Err(LaunchError::Code { failure, logs: reply.logs }),
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! Isolated sandboxes behind one interface: the Docker driver and the native driver.
+//!
+//! Knows no SQL, no HTTP and no functions: a sandbox is a root file system, limits, a program, and a folder of code.
+
+pub mod driver;
+pub mod error;
+pub mod launch;
+pub mod spec;
+
+pub use driver::{
+    Exit, Layer, LayerState, Sandbox, SandboxDriver, SandboxFault, SandboxFaultKind, Stats, SweepReport,
+};
+pub use error::Error;
+pub use launch::{Launch, LaunchError};
+pub use spec::{CodeDir, Instance, Network, Program, RootFs, SandboxId, SandboxSpec, Workspace};

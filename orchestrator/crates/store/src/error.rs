@@ -1,0 +1,39 @@
+//! Why the store could not answer.
+
+/// A failure of the store.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The name or slug is taken.
+    #[error("{what} is taken")]
+    Taken {
+        /// Such as `the name hello`.
+        what: String,
+    },
+    /// There is no such row.
+    #[error("there is no such {what}")]
+    Missing {
+        /// `project`, `function`, `version`, `deployment`.
+        what: &'static str,
+    },
+    /// The state doesn't allow it.
+    #[error("{why}")]
+    Refused {
+        /// A sentence for the user.
+        why: String,
+    },
+    /// An environment value can't be decrypted: another key, or a changed row.
+    #[error("the environment of function {function_id} can't be decrypted with this key")]
+    Undecryptable {
+        /// Whose.
+        function_id: i64,
+    },
+    /// The database can't be opened or migrated.
+    #[error("the database can't be used: {why}")]
+    Unusable {
+        /// What is wrong, and the remedy.
+        why: String,
+    },
+    /// The database failed.
+    #[error("the database failed")]
+    Database(#[from] sqlx::Error),
+}

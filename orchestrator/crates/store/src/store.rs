@@ -1,0 +1,182 @@
+//! The interface of both databases.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use cloudbox_types::function::FunctionSettings;
+use cloudbox_types::version::Stage;
+use cloudbox_types::{
+    Deployment, DeploymentId, Function, FunctionId, InvocationId, Name, Page, PageRequest, Project,
+    ProjectId, Record, RecordStatus, Secret, StageReport, Version,
+};
+use jiff::Timestamp;
+
+use crate::error::Error;
+
+/// A project to be made.
+#[derive(Clone, Debug)]
+pub struct NewProject {
+    /// Shown to people.
+    pub name: String,
+    /// Unique.
+    pub slug: Name,
+    /// Shown to people.
+    pub description: String,
+}
+
+/// What to change of a project; what is `None` stays.
+#[derive(Clone, Debug, Default)]
+pub struct ProjectPatch {
+    /// Shown to people.
+    pub name: Option<String>,
+    /// Unique.
+    pub slug: Option<Name>,
+    /// Shown to people.
+    pub description: Option<String>,
+}
+
+/// A function to be made.
+#[derive(Clone, Debug)]
+pub struct NewFunction {
+    /// Whose it is.
+    pub project_id: ProjectId,
+    /// What its user decided.
+    pub settings: FunctionSettings,
+}
+
+/// What to change of a function: the whole settings as they are to be, computed from those of `expected_revision`.
+/// So two changes at once can't lose one another's fields: the later one gets [`Error::Refused`] and reads again.
+#[derive(Clone, Debug)]
+pub struct FunctionPatch {
+    /// The revision that the change was computed from.
+    pub expected_revision: i64,
+    /// The settings after it.
+    pub settings: FunctionSettings,
+}
+
+/// A version to be registered: its row and the function's pointer to it change in one transaction.
+#[derive(Clone, Debug)]
+pub struct NewVersion {
+    /// The runtime that serves it.
+    pub runtime: String,
+    /// `handler`, `index.handler`, `main`.
+    pub entry_point: String,
+    /// The handler's form, as the health check found it.
+    pub handler_style: String,
+    /// SHA-256 of the artefact, in hex.
+    pub digest: String,
+    /// The file that the shim loads.
+    pub main: String,
+}
+
+/// Which records are wanted, newest first.
+#[derive(Clone, Debug, Default)]
+pub struct RecordFilter {
+    /// Accepted at or after this time.
+    pub since: Option<Timestamp>,
+    /// Ended so.
+    pub status: Option<RecordStatus>,
+}
+
+/// Counts over everything, for `/health`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Invocations kept count of.
+    pub invocations: i64,
+    /// Of which succeeded.
+    pub succeeded: i64,
+    /// Of which failed.
+    pub failed: i64,
+}
+
+/// What is kept. Every method is one transaction; times are the caller's clock in milliseconds.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// Whether the database answers.
+    async fn ping(&self) -> Result<(), Error>;
+
+    /// Makes a project. Its slug may be [`Error::Taken`].
+    async fn create_project(&self, project: NewProject) -> Result<Project, Error>;
+    /// A project by id; none where there is none.
+    async fn project(&self, id: ProjectId) -> Result<Option<Project>, Error>;
+    /// A project by slug.
+    async fn project_by_slug(&self, slug: &str) -> Result<Option<Project>, Error>;
+    /// Projects by id, upwards.
+    async fn projects(&self, page: PageRequest) -> Result<Page<Project>, Error>;
+    /// Changes a project.
+    async fn update_project(&self, id: ProjectId, patch: ProjectPatch) -> Result<Project, Error>;
+    /// Deletes a project with all that is in it.
+    async fn delete_project(&self, id: ProjectId) -> Result<(), Error>;
+
+    /// Makes a function, as a draft. Its name may be [`Error::Taken`].
+    async fn create_function(&self, function: NewFunction) -> Result<Function, Error>;
+    /// A function by id.
+    async fn function(&self, id: FunctionId) -> Result<Option<Function>, Error>;
+    /// A function by name.
+    async fn function_by_name(&self, project: ProjectId, name: &str) -> Result<Option<Function>, Error>;
+    /// Functions of a project by id, upwards.
+    async fn functions(&self, project: ProjectId, page: PageRequest) -> Result<Page<Function>, Error>;
+    /// Every function that has an active version, with it: for the table in memory.
+    async fn deployed(&self) -> Result<Vec<(Function, Version)>, Error>;
+    /// Changes a function's settings and counts its revision up.
+    async fn update_function(&self, id: FunctionId, patch: FunctionPatch) -> Result<Function, Error>;
+    /// Deletes a function with its versions, deployments and records.
+    async fn delete_function(&self, id: FunctionId) -> Result<(), Error>;
+
+    /// One version of a function.
+    async fn version(&self, function: FunctionId, number: i64) -> Result<Option<Version>, Error>;
+
+    /// Begins a deployment: takes the next version number and marks the function as building.
+    /// [`Error::Refused`] where one is running already.
+    async fn begin_deployment(&self, function: FunctionId) -> Result<Deployment, Error>;
+    /// Notes how far a deployment is, and appends to its build logs.
+    async fn note_deployment(
+        &self,
+        id: DeploymentId,
+        stage: Stage,
+        stages: &[StageReport],
+        new_logs: &str,
+    ) -> Result<(), Error>;
+    /// Registers the version, makes it the active one, and ends the deployment as succeeded.
+    async fn finish_deployment(
+        &self,
+        id: DeploymentId,
+        stages: &[StageReport],
+        version: NewVersion,
+    ) -> Result<(Function, Version), Error>;
+    /// Ends the deployment as failed; an earlier version stays active.
+    async fn fail_deployment(
+        &self,
+        id: DeploymentId,
+        stage: Stage,
+        stages: &[StageReport],
+        error: &str,
+    ) -> Result<Function, Error>;
+    /// Ends every running deployment as failed, at the start after a crash; how many there were.
+    async fn fail_unfinished_deployments(&self, error: &str) -> Result<u64, Error>;
+    /// A deployment by id.
+    async fn deployment(&self, id: DeploymentId) -> Result<Option<Deployment>, Error>;
+    /// Deployments of a function, newest first.
+    async fn deployments(&self, function: FunctionId, page: PageRequest) -> Result<Page<Deployment>, Error>;
+
+    /// Keeps records, and counts them into their functions; those that are kept already change nothing, so a batch
+    /// can be written twice. Records of functions that were deleted meanwhile are dropped.
+    async fn append_records(&self, records: &[Record]) -> Result<(), Error>;
+    /// Records of a function, newest first. The page's cursor counts records, not times.
+    async fn records(
+        &self,
+        function: FunctionId,
+        filter: &RecordFilter,
+        page: PageRequest,
+    ) -> Result<Page<Record>, Error>;
+    /// One record.
+    async fn record(&self, id: InvocationId) -> Result<Option<Record>, Error>;
+    /// Counts over all records that were ever kept.
+    async fn totals(&self) -> Result<Totals, Error>;
+
+    /// Writes out what is pending and closes the connections.
+    async fn close(&self);
+}
+
+/// What a `FunctionSettings`' environment is, for signatures.
+pub type Environment = BTreeMap<String, Secret<String>>;

@@ -1,0 +1,146 @@
+//! Projects and functions as they are kept.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{FunctionId, HandlerStyle, Isolation, Language, Limits, Name, ProjectId, Secret};
+
+/// A tenant: functions of two projects never share a sandbox, a name or a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Project {
+    /// Counted from 1.
+    pub id: ProjectId,
+    /// Shown to people.
+    pub name: String,
+    /// Used in URLs, unique.
+    pub slug: Name,
+    /// Shown to people.
+    pub description: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+}
+
+/// Where a function is between its creation and a version that runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FunctionStatus {
+    /// Never deployed, or changed in code before its first deploy.
+    Draft,
+    /// A deployment is running.
+    Building,
+    /// The last deployment succeeded.
+    Deployed,
+    /// The last deployment failed; an earlier version may still be active.
+    Failed,
+}
+
+impl FunctionStatus {
+    /// The word of the API and the database.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Draft => "draft",
+            Self::Building => "building",
+            Self::Deployed => "deployed",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// A word of the database that this release doesn't know.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not known here")]
+pub struct UnknownWord(pub String);
+
+impl FromStr for FunctionStatus {
+    type Err = UnknownWord;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        [Self::Draft, Self::Building, Self::Deployed, Self::Failed]
+            .into_iter()
+            .find(|status| status.as_str() == text)
+            .ok_or_else(|| UnknownWord(text.to_owned()))
+    }
+}
+
+impl fmt::Display for FunctionStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What a user decides about a function: everything but what the service itself keeps count of.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FunctionSettings {
+    /// Unique in its project.
+    pub name: Name,
+    /// Shown to people.
+    pub description: String,
+    /// The runtime asked for, such as `nodejs18`; which one serves is decided by a deploy.
+    pub runtime: String,
+    /// The language of `code`.
+    pub language: Language,
+    /// The source, one file; none for a function that comes as a package.
+    pub code: Option<String>,
+    /// `handler`, `index.handler`, `main`.
+    pub entry_point: String,
+    /// The form of the handler.
+    pub handler_style: HandlerStyle,
+    /// What calls share.
+    pub isolation: Isolation,
+    /// What a sandbox may use.
+    pub limits: Limits,
+    /// Environment variables, secret by default.
+    pub environment: BTreeMap<String, Secret<String>>,
+    /// Packages by name, with the version wanted.
+    pub dependencies: BTreeMap<String, String>,
+    /// Whether `/p/…` needs no credential.
+    pub is_public: bool,
+    /// Switched on; a function that is off answers `DISABLED`.
+    pub is_active: bool,
+    /// Whether public callers see messages, stacks and logs.
+    pub expose_errors: bool,
+    /// Hosts that calls may reach: `host[:port]`, `*.domain`.
+    pub egress: Vec<String>,
+    /// Origins, methods and headers for browsers, as JSON; none for no CORS headers.
+    pub cors: Option<serde_json::Value>,
+    /// Sandboxes kept warm.
+    pub min_instances: u32,
+    /// Sandboxes at most.
+    pub max_instances: u32,
+    /// Calls at once in one sandbox.
+    pub concurrency: u32,
+}
+
+/// A function as it is kept.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Function {
+    /// Counted from 1.
+    pub id: FunctionId,
+    /// Whose it is.
+    pub project_id: ProjectId,
+    /// What its user decided.
+    pub settings: FunctionSettings,
+    /// Counts changes of the settings: a sandbox made under another count serves no more calls.
+    pub revision: i64,
+    /// Where it is on the way to a version that runs.
+    pub status: FunctionStatus,
+    /// The version that calls get; none before the first deploy.
+    pub active_version: Option<i64>,
+    /// The runtime that serves the active version.
+    pub resolved_runtime: Option<String>,
+    /// What the last deployment printed.
+    pub build_logs: String,
+    /// Calls so far.
+    pub invocation_count: i64,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+}

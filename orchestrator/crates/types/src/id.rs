@@ -1,0 +1,61 @@
+//! Ids: integers for what users name in URLs, UUIDs (version 7, so they sort by time) for invocations.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! integer_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub i64);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    };
+}
+
+integer_id!(
+    /// A project, counted from 1; project 1 is the default one.
+    ProjectId
+);
+integer_id!(
+    /// A function, counted from 1 over all projects.
+    FunctionId
+);
+integer_id!(
+    /// One run of the deploy pipeline, counted from 1 over all functions.
+    DeploymentId
+);
+
+/// One call of a function. Made by the service, sortable by the time it was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct InvocationId(pub uuid::Uuid);
+
+impl InvocationId {
+    /// A new id, from the wall clock and random bits.
+    #[must_use]
+    pub fn generate() -> Self {
+        Self(uuid::Uuid::now_v7())
+    }
+}
+
+impl fmt::Display for InvocationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for InvocationId {
+    type Err = uuid::Error;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self)
+    }
+}

@@ -1,0 +1,27 @@
+//! The domain's vocabulary: ids, names, functions, versions, limits, records and error codes.
+//!
+//! Imports nothing of the workspace; every other crate may import it.
+
+pub mod error_code;
+pub mod function;
+pub mod id;
+pub mod isolation;
+pub mod language;
+pub mod limits;
+pub mod name;
+pub mod page;
+pub mod record;
+pub mod secret;
+pub mod version;
+
+pub use error_code::ErrorCode;
+pub use function::{Function, FunctionStatus, Project};
+pub use id::{DeploymentId, FunctionId, InvocationId, ProjectId};
+pub use isolation::{HandlerStyle, Isolation};
+pub use language::Language;
+pub use limits::Limits;
+pub use name::{InvalidName, Name};
+pub use page::{Page, PageRequest};
+pub use record::{Record, RecordStatus, Trigger};
+pub use secret::Secret;
+pub use version::{Deployment, DeploymentStatus, Stage, StageReport, StageStatus, Version};

@@ -1,0 +1,119 @@
+//! The record of one invocation.
+
+use std::str::FromStr;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::function::UnknownWord;
+use crate::{ErrorCode, FunctionId, InvocationId, ProjectId};
+
+/// How an invocation ended, for filters and statistics; `code` says more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RecordStatus {
+    /// The handler answered.
+    Success,
+    /// It threw, ended, ran out of memory, or answered what can't be represented.
+    Error,
+    /// It took too long.
+    Timeout,
+}
+
+impl RecordStatus {
+    /// The word of the API and the database.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Error => "error",
+            Self::Timeout => "timeout",
+        }
+    }
+}
+
+impl FromStr for RecordStatus {
+    type Err = UnknownWord;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        [Self::Success, Self::Error, Self::Timeout]
+            .into_iter()
+            .find(|status| status.as_str() == text)
+            .ok_or_else(|| UnknownWord(text.to_owned()))
+    }
+}
+
+/// Which door a call came through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Trigger {
+    /// `/p/{project}/functions/{name}`.
+    Http,
+    /// The authenticated `execute` route.
+    Execute,
+}
+
+impl Trigger {
+    /// The word of the API and the database.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Execute => "execute",
+        }
+    }
+}
+
+impl FromStr for Trigger {
+    type Err = UnknownWord;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        [Self::Http, Self::Execute]
+            .into_iter()
+            .find(|trigger| trigger.as_str() == text)
+            .ok_or_else(|| UnknownWord(text.to_owned()))
+    }
+}
+
+/// What is kept of one invocation. Also one line of the spool file, as JSON.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// Made by the service.
+    pub id: InvocationId,
+    /// Whose function.
+    pub project_id: ProjectId,
+    /// Which function.
+    pub function_id: FunctionId,
+    /// Which version of it.
+    pub version: i64,
+    /// When the call was accepted.
+    pub created_at: Timestamp,
+    /// How it ended.
+    pub status: RecordStatus,
+    /// Which error, where it is one.
+    pub code: Option<ErrorCode>,
+    /// The error's sentence.
+    pub error: Option<String>,
+    /// The request's method.
+    pub method: String,
+    /// The request's path.
+    pub path: String,
+    /// The HTTP status that the caller got.
+    pub http_status: u16,
+    /// Milliseconds in the sandbox.
+    pub execution_time_ms: f64,
+    /// Bytes at the sandbox's highest, as its cgroup counts; 0 where unknown.
+    pub memory_bytes: u64,
+    /// Milliseconds of CPU that the sandbox used for the call.
+    pub cpu_time_ms: f64,
+    /// Bytes of the answer's body.
+    pub response_bytes: u64,
+    /// What the call printed.
+    pub logs: String,
+    /// Whether a sandbox had its code loaded already.
+    pub is_warm: bool,
+    /// Which door it came through.
+    pub trigger: Trigger,
+    /// `docker` or `native`.
+    pub driver: String,
+}
