@@ -1,1 +1,21 @@
-//! The bodies of the HTTP API's requests and answers.
+//! The bodies of the HTTP API's requests and answers, for the service and its clients.
+//!
+//! Times are RFC 3339 UTC, durations of executions milliseconds, `timeout` seconds, `memory` MB (2^20 bytes).
+
+pub mod deployment;
+pub mod error;
+pub mod execution;
+pub mod function;
+pub mod health;
+pub mod list;
+pub mod project;
+pub mod runtime;
+
+pub use deployment::{DeployStarted, Deployed, Deployment, LogEvent, StageReport};
+pub use error::{ErrorBody, ErrorDetail};
+pub use execution::{ExecuteAnswer, ExecuteRequest, Execution};
+pub use function::{Function, FunctionPatch, NewFunction};
+pub use health::{Health, Live, MemoryUse, Ready, SandboxHealth, SandboxLayer};
+pub use list::List;
+pub use project::{NewProject, Project, ProjectPatch};
+pub use runtime::{Runtime, RuntimeList};

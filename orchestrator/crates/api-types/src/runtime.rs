@@ -1,0 +1,35 @@
+//! Runtimes.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// A runtime that functions may ask for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Runtime {
+    /// What a function's `runtime` says.
+    #[schema(example = "nodejs20")]
+    pub name: String,
+    /// The languages that it runs.
+    pub languages: Vec<String>,
+    /// The toolchain's version, as far as it is known.
+    #[schema(example = "20.19.2")]
+    pub version: String,
+    /// `ready`: serves now; `installable`: can be made here; `absent`: a newer one serves in its place, or none.
+    #[schema(example = "ready")]
+    pub state: String,
+    /// The runtime that serves functions that ask for this one; null where none does.
+    pub resolved: Option<String>,
+    /// The date on which its makers stop to mend it, `YYYY-MM-DD`.
+    pub end_of_life: Option<String>,
+    /// Whether a function that names only the language gets it.
+    pub is_default: bool,
+}
+
+/// All runtimes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RuntimeList {
+    /// By language, then by version, upwards.
+    pub items: Vec<Runtime>,
+    /// Always null: the list has one part.
+    pub next_cursor: Option<String>,
+}
