@@ -10,11 +10,12 @@ const { pathToFileURL } = require('url');
 class NoEntryPoint extends Error {}
 
 /**
- * The forms of handlers, the first that matches wins. `call` may throw, return a value, or return a promise.
+ * The forms of handlers, the first that matches wins. `name` is the style that is pinned or reported; one style may
+ * have several forms. `call` may throw, return a value, or return a promise.
  */
 const STYLES = [
   {
-    name: 'callback',
+    name: 'data',
     matches: (handler) => handler.length >= 3,
     call: (handler, { data, context }) => new Promise((resolve, reject) => {
       const callback = (error, result) => (error === null || error === undefined ? resolve(result) : reject(error));
@@ -31,9 +32,9 @@ const STYLES = [
 
 /** The form that is pinned, or the one that fits. */
 function styleOf(handler, pinned) {
-  const style = STYLES.find(({ name, matches }) => (pinned === 'auto' ? matches(handler) : name === pinned));
+  const style = STYLES.find(({ name, matches }) => (pinned === 'auto' || name === pinned) && matches(handler));
   if (style) return style;
-  const known = STYLES.map(({ name }) => name).join(', ');
+  const known = [...new Set(STYLES.map(({ name }) => name))].join(', ');
   throw new NoEntryPoint(`handler_style "${pinned}" is not one that Node.js functions have: auto, ${known}`);
 }
 
