@@ -1,1 +1,87 @@
-//! The command line's client of the HTTP API.
+//! The command line's client: every subcommand of `cloudbox` but `serve`. Sees only the HTTP API.
+//!
+//! Data goes to stdout, words go to stderr. Exit codes: 0 done, 1 failed, 2 used wrongly, 130 interrupted.
+
+use std::process::ExitCode;
+
+pub mod client;
+pub mod connection;
+pub mod deploy;
+pub mod error;
+pub mod follow;
+pub mod invoke;
+pub mod list;
+pub mod logs;
+pub mod runtimes;
+pub mod session;
+pub mod table;
+pub mod terminal;
+
+pub use error::Error;
+pub use session::Session;
+pub use terminal::Terminal;
+
+/// What the shell is told where Ctrl-C ended a command: 128 + SIGINT.
+const INTERRUPTED: u8 = 130;
+
+/// The client's subcommands; the program flattens them beside `serve`.
+#[derive(Debug, clap::Subcommand)]
+pub enum Command {
+    /// Create or change a function from a file or a folder, and deploy it
+    Deploy(Box<deploy::Args>),
+    /// Call a function and print its answer
+    Invoke(invoke::Args),
+    /// Show a function's calls, newest last
+    Logs(logs::Args),
+    /// List the project's functions
+    #[command(visible_alias = "ls")]
+    List(list::Args),
+    /// List the runtimes that the service knows
+    Runtimes(runtimes::Args),
+}
+
+impl Command {
+    const fn connection(&self) -> &connection::Args {
+        match self {
+            Self::Deploy(args) => &args.connection,
+            Self::Invoke(args) => &args.connection,
+            Self::Logs(args) => &args.connection,
+            Self::List(args) => &args.connection,
+            Self::Runtimes(args) => &args.connection,
+        }
+    }
+}
+
+/// Runs a subcommand on the process's own terminal until it ends or Ctrl-C ends it.
+pub async fn run(command: Command) -> ExitCode {
+    let connection = command.connection();
+    let mut terminal = Terminal::of_process(connection.has_no_color, connection.is_quiet);
+    let code = tokio::select! {
+        code = run_on(&command, &mut terminal) => code,
+        Ok(()) = tokio::signal::ctrl_c() => INTERRUPTED,
+    };
+    terminal.restore();
+    ExitCode::from(code)
+}
+
+/// Runs a subcommand on any terminal and says how it ended: its exit code.
+pub async fn run_on(command: &Command, terminal: &mut Terminal) -> u8 {
+    let outcome = match Session::open(command.connection(), terminal) {
+        Ok(mut session) => dispatch(command, &mut session).await,
+        Err(error) => Err(error),
+    };
+    match outcome {
+        Ok(()) => 0,
+        Err(error) => error.report(terminal, command.connection().is_json),
+    }
+}
+
+async fn dispatch(command: &Command, session: &mut Session<'_>) -> Result<(), Error> {
+    match command {
+        Command::Deploy(args) => deploy::run(args, session).await,
+        Command::Invoke(args) => invoke::run(args, session).await,
+        Command::Logs(args) => logs::run(args, session).await,
+        Command::List(_) => list::run(session).await,
+        Command::Runtimes(_) => runtimes::run(session).await,
+    }
+}

@@ -1,0 +1,139 @@
+//! `cloudbox deploy`.
+
+use insta::assert_snapshot;
+use serde_json::json;
+
+use crate::samples::{deployment, folder, function};
+use crate::stage::Stage;
+
+const CODE: &str = "exports.handler = async () => 1;\n";
+const LIST: &str = "/api/projects/default/functions";
+const ONE: &str = "/api/projects/default/functions/hello";
+
+/// A service on which a deployment runs through two stages and ends well.
+fn with_deployment(stage: Stage) -> Stage {
+    let started = json!({ "status": "building", "version": 4, "deployment_id": 9 });
+    let watched = &format!("GET {ONE}/deployments/9");
+    stage
+        .on(&format!("POST {ONE}/deploy"), 202, &started)
+        .on(watched, 200, &deployment(&json!({})))
+        .on(watched, 200, &deployment(&json!({ "stage": "health_check" })))
+        .on(
+            watched,
+            200,
+            &deployment(
+                &json!({ "status": "deployed", "stage": "health_check", "build_logs": "using node 20\n" }),
+            ),
+        )
+}
+
+fn path(file: &std::path::Path) -> &str {
+    file.to_str().unwrap()
+}
+
+#[tokio::test]
+async fn a_new_function_is_created_and_deployed() {
+    let (_folder, file) = folder(&[("hello.js", CODE)]);
+    let missing = json!({ "error": "there is no such function", "code": "NOT_FOUND" });
+    let stage = with_deployment(Stage::new().await)
+        .on(&format!("GET {ONE}"), 404, &missing)
+        .on(&format!("GET {ONE}"), 200, &function(&json!({ "active_version": 4, "is_public": true })))
+        .on(&format!("POST {LIST}"), 201, &function(&json!({ "status": "draft", "active_version": null })));
+    let words = ["deploy", path(&file), "--public", "--memory=256", "--env", "KEY=a=b", "--token", "t"];
+    assert_snapshot!(stage.run(&words).await);
+}
+
+#[tokio::test]
+async fn only_what_differs_is_sent() {
+    let (folder, _) =
+        folder(&[("main.js", CODE), ("cloudbox.toml", "name = 'hello'\nmemory = 128\ntimeout = 5\n")]);
+    let stage = Stage::new().await.on(&format!("GET {ONE}"), 200, &function(&json!({}))).on(
+        &format!("PATCH {ONE}"),
+        200,
+        &function(&json!({ "timeout": 5 })),
+    );
+    assert_snapshot!(stage.run(&["deploy", path(folder.path())]).await);
+}
+
+#[tokio::test]
+async fn changed_code_is_deployed_with_progress() {
+    let (_folder, file) = folder(&[("hello.js", "exports.handler = async () => 2;\n")]);
+    let stage = with_deployment(Stage::new().await).on(&format!("GET {ONE}"), 200, &function(&json!({}))).on(
+        &format!("PATCH {ONE}"),
+        200,
+        &function(&json!({})),
+    );
+    assert_snapshot!(stage.run(&["deploy", path(&file)]).await);
+}
+
+#[tokio::test]
+async fn nothing_changed_is_nothing_to_do_unless_forced() {
+    let (_folder, file) = folder(&[("hello.js", CODE)]);
+    let stage = Stage::new().await.on(&format!("GET {ONE}"), 200, &function(&json!({})));
+    assert_snapshot!("nothing_changed", stage.run(&["deploy", path(&file)]).await);
+    assert_snapshot!("nothing_changed_quiet", stage.run(&["deploy", path(&file), "-q"]).await);
+    assert_snapshot!("nothing_changed_json", stage.run(&["deploy", path(&file), "--json"]).await);
+    let stage = with_deployment(stage);
+    assert_snapshot!(
+        "nothing_changed_forced",
+        stage.run(&["deploy", path(&file), "--force", "--no-wait"]).await
+    );
+}
+
+#[tokio::test]
+async fn variables_that_are_not_named_keep_their_values_unless_the_file_names_all() {
+    let current = function(&json!({ "environment": { "OLD": "********" } }));
+    let stage = Stage::new().await.on(&format!("GET {ONE}"), 200, &current).on(
+        &format!("PATCH {ONE}"),
+        200,
+        &current,
+    );
+    let (_folder, file) = folder(&[("hello.js", CODE), (".env", "# mine\nFROM_FILE='x'\nBOTH=file\n")]);
+    let env_file = file.with_file_name(".env");
+    let words = ["deploy", path(&file), "--env", "BOTH=flag", "--env-file", path(&env_file)];
+    assert_snapshot!("variables_added", stage.run(&words).await);
+    let (folder, _) =
+        folder(&[("hello.js", CODE), ("cloudbox.toml", "name = 'hello'\n[environment]\nNEW = '1'\n")]);
+    assert_snapshot!("variables_replaced", stage.run(&["deploy", path(folder.path())]).await);
+}
+
+#[tokio::test]
+async fn a_failed_deployment_shows_the_build_logs() {
+    let (_folder, file) = folder(&[("hello.js", "exports.handler = (;\n")]);
+    let started = json!({ "status": "building", "version": 4, "deployment_id": 9 });
+    let failed =
+        deployment(&json!({ "status": "failed", "stage": "validate", "error": "the code has a syntax error",
+        "build_logs": "index.js:1\nexports.handler = (;\nSyntaxError: Unexpected token ';'\n" }));
+    let stage = Stage::new()
+        .await
+        .on(&format!("GET {ONE}"), 200, &function(&json!({})))
+        .on(&format!("PATCH {ONE}"), 200, &function(&json!({})))
+        .on(&format!("POST {ONE}/deploy"), 202, &started)
+        .on(&format!("GET {ONE}/deployments/9"), 200, &failed);
+    assert_snapshot!(stage.run(&["deploy", path(&file)]).await);
+}
+
+#[tokio::test]
+async fn refused_fields_are_named() {
+    let (_folder, file) = folder(&[("hello.js", CODE)]);
+    let refusal = json!({ "error": "the request has 1 problem", "code": "VALIDATION_ERROR", "request_id": "r",
+        "details": [{ "field": "memory", "message": "must be 64 to 1024 (MB)" }] });
+    let stage = Stage::new().await.on(&format!("POST {LIST}"), 400, &refusal);
+    assert_snapshot!(stage.run(&["deploy", path(&file), "--memory", "9999"]).await);
+}
+
+#[tokio::test]
+async fn what_cant_be_deployed_is_told_before_anything_is_sent() {
+    let stage = Stage::new().await;
+    let (folder, _) = folder(&[("a.js", ""), ("b.js", "")]);
+    let text = stage.run(&["deploy", path(folder.path())]).await;
+    assert_snapshot!("two_sources", text.replace(path(folder.path()), "DIR"));
+    let (folder, file) =
+        self::folder(&[("hello.js", CODE), ("cloudbox.toml", "memroy = 1\n"), ("42.rb", "")]);
+    let text = stage.run(&["deploy", path(folder.path())]).await;
+    assert_snapshot!("unknown_key", text.replace(path(folder.path()), "DIR"));
+    let text = stage.run(&["deploy", path(&file.with_file_name("42.rb"))]).await;
+    assert_snapshot!("unknown_language", text.replace(path(folder.path()), "DIR"));
+    assert_snapshot!("bad_name", stage.run(&["deploy", path(&file), "--name", "No Good"]).await);
+    assert_snapshot!("bad_variable", stage.run(&["deploy", path(&file), "--env", "hunter2"]).await);
+}

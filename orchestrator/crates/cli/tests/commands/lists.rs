@@ -1,0 +1,76 @@
+//! `cloudbox list`, `runtimes` and `logs`.
+
+use insta::assert_snapshot;
+use serde_json::json;
+
+use crate::samples::{execution, function};
+use crate::stage::Stage;
+
+const LIST: &str = "GET /api/projects/default/functions?limit=1000";
+const LOGS: &str = "GET /api/projects/default/functions/hello/logs";
+
+#[tokio::test]
+async fn every_page_of_functions_is_listed() {
+    let other =
+        function(&json!({ "name": "bye", "status": "draft", "active_version": null, "is_public": true,
+        "resolved_runtime": null, "url": "/p/1/functions/bye" }));
+    let stage = Stage::new()
+        .await
+        .on(LIST, 200, &json!({ "items": [function(&json!({ "is_active": false }))], "next_cursor": "7" }))
+        .on(&format!("{LIST}&cursor=7"), 200, &json!({ "items": [other], "next_cursor": null }));
+    assert_snapshot!("functions", stage.run(&["list"]).await);
+    let text = stage.run(&["ls", "--json"]).await;
+    assert!(text.contains("\"name\": \"hello\"") && text.contains("\"name\": \"bye\""), "{text}");
+}
+
+#[tokio::test]
+async fn an_empty_project_says_so_on_stderr() {
+    let stage = Stage::new().await.on(LIST, 200, &json!({ "items": [], "next_cursor": null }));
+    assert_snapshot!(stage.run(&["list"]).await);
+}
+
+#[tokio::test]
+async fn runtimes_show_who_serves_them() {
+    let runtime = |name: &str, state: &str, resolved: &str, is_default: bool| {
+        json!({ "name": name, "languages": ["javascript", "typescript"], "version": "", "state": state,
+            "resolved": resolved, "end_of_life": "2025-04-30", "is_default": is_default })
+    };
+    let items =
+        [runtime("nodejs18", "absent", "nodejs20", true), runtime("nodejs20", "ready", "nodejs20", false)];
+    let stage =
+        Stage::new().await.on("GET /api/runtimes", 200, &json!({ "items": items, "next_cursor": null }));
+    assert_snapshot!(stage.run(&["runtimes"]).await);
+}
+
+#[tokio::test]
+async fn logs_are_oldest_first() {
+    let newer =
+        execution(&json!({ "id": "b", "status": "error", "http_status": 500, "code": "RUNTIME_ERROR",
+        "error": "Error: no", "logs": "one\ntwo\n", "start": "cold" }));
+    let items = json!({ "items": [newer, execution(&json!({ "id": "a" }))], "next_cursor": "5" });
+    let stage = Stage::new().await.on(&format!("{LOGS}?limit=20"), 200, &items).on(
+        &format!("{LOGS}?since=2026-01-01T00%3A00%3A00Z&status=error&limit=2"),
+        200,
+        &items,
+    );
+    assert_snapshot!("logs", stage.run(&["logs", "hello"]).await);
+    let words = ["logs", "hello", "--since", "2026-01-01T00:00:00Z", "--status", "error", "-n2"];
+    assert!(stage.run(&words).await.starts_with("exit 0"));
+    let text = stage.run(&["logs", "hello", "--json"]).await;
+    assert!(text.contains("\"next_cursor\": \"5\""), "{text}");
+}
+
+#[tokio::test]
+async fn followed_logs_go_on_after_the_list_and_show_no_call_twice() {
+    let (first, second) = (execution(&json!({ "id": "a" })), execution(&json!({ "id": "b", "path": "/x" })));
+    let stream = format!(
+        ": hello\n\nevent: execution\ndata: {first}\n\nevent: execution\ndata: {second}\n\nevent: x\ndata: {{}}\n\n"
+    );
+    let stage = Stage::new()
+        .await
+        .on(&format!("{LOGS}?limit=20"), 200, &json!({ "items": [first], "next_cursor": null }))
+        .on_text(&format!("{LOGS}?follow=true"), 200, &stream);
+    assert_snapshot!("logs_followed", stage.run(&["logs", "hello", "-f"]).await);
+    let text = stage.run(&["logs", "hello", "-f", "--json", "-q"]).await;
+    assert_eq!(text.matches("\"trigger\":\"http\"").count(), 2, "{text}");
+}
