@@ -1,1 +1,37 @@
 //! Leases of warm sandboxes: admission, queues, generic spares, eviction and drain.
+//!
+//! A sandbox moves through `Starting -> Generic -> Idle -> Busy -> Idle | Draining -> Dead`. Each state is a place that
+//! owns it: a start's task, [`spares`], a [`fleet`]'s idle stack, a [`Lease`], a kill's task. So nothing can be in two
+//! states, and what a state must not do is not to be had there. The permit that travels with a sandbox counts it
+//! against the limits until it is dead.
+//!
+//! One short lock holds the pool's state; no lock is held over an await. Whatever runs in the background is tracked,
+//! and [`Pool::drain`] waits for it.
+
+pub mod error;
+pub mod lease;
+pub mod pool;
+pub mod settings;
+pub mod snapshot;
+pub mod spares;
+pub mod target;
+
+mod backoff;
+mod budget;
+mod core;
+mod effects;
+mod fleet;
+mod queue;
+mod rotation;
+mod slot;
+mod start;
+mod state;
+
+pub use error::{LeaseError, Reason};
+pub use lease::Lease;
+pub use pool::Pool;
+pub use settings::Settings;
+pub use slot::Start;
+pub use snapshot::Snapshot;
+pub use spares::SpareSpec;
+pub use target::{Target, TargetKey};

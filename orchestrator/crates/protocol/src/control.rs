@@ -27,6 +27,9 @@ pub enum ToInit {
         env: BTreeMap<String, String>,
         /// Its working directory.
         cwd: String,
+        /// Whether its stdout goes where its stderr goes: a plain program, which speaks no protocol.
+        #[serde(default)]
+        is_plain: bool,
     },
     /// Answer with [`FromInit::Processes`].
     Processes,

@@ -2,9 +2,16 @@
 //!
 //! Knows no SQL, no HTTP and no functions: a sandbox is a root file system, limits, a program, and a folder of code.
 
+pub mod cgroup;
 pub mod driver;
 pub mod error;
+pub mod kills;
 pub mod launch;
+pub mod link;
+pub mod live;
+mod plain;
+pub mod run_dir;
+pub mod slot;
 pub mod spec;
 
 pub use driver::{

@@ -1,0 +1,126 @@
+//! Starts the runtime: its own session, the three pipes as 0, 1 and 2, and nothing else of ours.
+
+use std::collections::BTreeMap;
+use std::ffi::{CString, NulError};
+use std::io::{self, Read};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+
+use nix::fcntl::OFlag;
+use nix::unistd::{ForkResult, Pid, fork, pipe2};
+
+use crate::error::{Failed, Step};
+
+/// The runtime's ends of the pipes.
+pub struct Ends {
+    /// It reads them.
+    pub requests: OwnedFd,
+    /// It writes them.
+    pub answers: OwnedFd,
+    /// It writes them.
+    pub logs: OwnedFd,
+}
+
+/// Starts `argv`; returns when the program has replaced the init's copy.
+///
+/// # Errors
+/// The program can't be started.
+pub fn start(
+    argv: &[String],
+    env: &BTreeMap<String, String>,
+    cwd: &str,
+    ends: Ends,
+    is_plain: bool,
+) -> Result<Pid, Failed> {
+    let program = Exec::new(argv, env, cwd).map_err(io::Error::from).step("start")?;
+    let (told, tell) = pipe2(OFlag::O_CLOEXEC).step("start")?;
+    let stdout = if is_plain { &ends.logs } else { &ends.answers };
+    let stdio = [&ends.requests, stdout, &ends.logs].map(AsRawFd::as_raw_fd);
+    // SAFETY: this process has one thread, so the child may do whatever the parent may.
+    match unsafe { fork() }.step("fork")? {
+        ForkResult::Child => {
+            let (step, error) = program.become_it(stdio);
+            report(&tell, step, &error)
+        }
+        ForkResult::Parent { child } => {
+            drop((tell, ends));
+            let mut failure = Vec::new();
+            std::fs::File::from(told).read_to_end(&mut failure).step("start")?;
+            match failure.split_first_chunk::<4>() {
+                None => Ok(child),
+                Some((errno, step)) => {
+                    let error = io::Error::from_raw_os_error(i32::from_ne_bytes(*errno));
+                    Err(Failed { step: if step == b"cwd" { "chdir" } else { "exec" }, error })
+                }
+            }
+        }
+    }
+}
+
+/// Tells the init why there is no program, and ends.
+fn report(tell: &OwnedFd, step: &str, error: &io::Error) -> ! {
+    let mut message = error.raw_os_error().unwrap_or(libc::EIO).to_ne_bytes().to_vec();
+    message.extend_from_slice(step.as_bytes());
+    let _ = nix::unistd::write(tell, &message);
+    // SAFETY: ends this process at once; nothing of it needs to be put in order.
+    unsafe { libc::_exit(127) }
+}
+
+/// A program, ready for `execve`: all that takes memory is done before the fork.
+struct Exec {
+    argv: Vec<CString>,
+    env: Vec<CString>,
+    cwd: CString,
+}
+
+impl Exec {
+    fn new(argv: &[String], env: &BTreeMap<String, String>, cwd: &str) -> Result<Self, NulError> {
+        let argv = argv.iter().map(|word| CString::new(word.as_str())).collect::<Result<_, _>>()?;
+        let pairs = env.iter().map(|(name, value)| CString::new(format!("{name}={value}")));
+        Ok(Self { argv, env: pairs.collect::<Result<_, _>>()?, cwd: CString::new(cwd)? })
+    }
+
+    /// Returns only where it fails.
+    fn become_it(&self, stdio: [RawFd; 3]) -> (&'static str, io::Error) {
+        match self.try_become(stdio) {
+            Err(failed) => failed,
+            Ok(never) => match never {},
+        }
+    }
+
+    fn try_become(&self, stdio: [RawFd; 3]) -> Result<std::convert::Infallible, (&'static str, io::Error)> {
+        let exec = |errno: nix::errno::Errno| ("exec", io::Error::from(errno));
+        nix::unistd::setsid().map_err(exec)?;
+        reset_signals().map_err(exec)?;
+        for (target, source) in (0..).zip(stdio) {
+            // SAFETY: `source` is open and above 2; `target` is one of 0 to 2, which nothing here owns.
+            if unsafe { libc::dup2(source, target) } < 0 {
+                return Err(("exec", io::Error::last_os_error()));
+            }
+        }
+        close_on_exec_from(3).map_err(|error| ("exec", error))?;
+        nix::unistd::chdir(self.cwd.as_c_str()).map_err(|errno| ("cwd", errno.into()))?;
+        let path = self.argv.first().ok_or_else(|| ("exec", io::ErrorKind::InvalidInput.into()))?;
+        nix::unistd::execve(path, &self.argv, &self.env).map_err(exec)
+    }
+}
+
+/// Nothing blocked, nothing ignored: Rust ignores `SIGPIPE`, and the init blocks `SIGCHLD`.
+fn reset_signals() -> nix::Result<()> {
+    use nix::sys::signal::{SigHandler, SigSet, Signal, signal};
+    // SAFETY: the default action runs no code of ours.
+    unsafe { signal(Signal::SIGPIPE, SigHandler::SigDfl) }?;
+    SigSet::empty().thread_set_mask()
+}
+
+/// Every descriptor from `first` on ends with `execve`.
+///
+/// # Errors
+/// The kernel is older than 5.11.
+pub fn close_on_exec_from(first: libc::c_uint) -> io::Result<()> {
+    const CLOSE_RANGE_CLOEXEC: libc::c_uint = 4;
+    // SAFETY: sets a flag on descriptors and closes none.
+    match unsafe { libc::syscall(libc::SYS_close_range, first, libc::c_uint::MAX, CLOSE_RANGE_CLOEXEC) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}

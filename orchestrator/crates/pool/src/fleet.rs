@@ -1,0 +1,85 @@
+//! The sandboxes of one key, and the calls that wait for them.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use crate::backoff::Backoff;
+use crate::queue::Queue;
+use crate::slot::Slot;
+use crate::target::Target;
+
+/// The sandboxes of one key. Where calls wait, none is idle.
+pub(crate) struct Fleet {
+    pub target: Arc<Target>,
+    /// The most recently used last.
+    pub idle: Vec<Idle>,
+    /// Leased ones; the leases own them.
+    pub busy: u32,
+    /// Those under way; the starts' tasks own them.
+    pub starting: u32,
+    pub queue: Queue,
+    pub backoff: Backoff,
+    /// How many stay up without calls.
+    pub warm: u32,
+    /// Whether none is kept after its call.
+    pub is_retired: bool,
+}
+
+/// A sandbox that waits for a call.
+pub(crate) struct Idle {
+    pub slot: Slot,
+    pub since: Instant,
+}
+
+impl Fleet {
+    pub fn new(target: &Arc<Target>) -> Self {
+        Self {
+            target: Arc::clone(target),
+            idle: Vec::new(),
+            busy: 0,
+            starting: 0,
+            queue: Queue::default(),
+            backoff: Backoff::default(),
+            warm: 0,
+            is_retired: false,
+        }
+    }
+
+    /// Leases the most recently used idle one.
+    pub fn take_idle(&mut self) -> Option<Slot> {
+        let idle = self.idle.pop()?;
+        self.busy += 1;
+        Some(idle.slot)
+    }
+
+    /// Idle, busy and starting ones.
+    pub fn standing(&self) -> u32 {
+        count(self.idle.len()) + self.busy + self.starting
+    }
+
+    /// How many starts would be of use now, whatever the limits say.
+    pub fn wanted(&self) -> u32 {
+        let for_queue = count(self.queue.len()).saturating_sub(self.starting);
+        let for_warmth = if self.is_retired { 0 } else { self.warm.saturating_sub(self.standing()) };
+        let wanted = for_queue.max(for_warmth);
+        if self.backoff.is_probing() { wanted.min(1_u32.saturating_sub(self.starting)) } else { wanted }
+    }
+
+    /// Idle ones that may go without falling below what is to stay.
+    pub fn spendable(&self) -> usize {
+        let over = if self.is_retired { u32::MAX } else { self.standing().saturating_sub(self.warm) };
+        self.idle.len().min(over as usize)
+    }
+
+    /// Whether it can be forgotten.
+    pub fn is_empty(&self, now: Instant) -> bool {
+        let is_warm = self.warm > 0 && !self.is_retired;
+        self.standing() == 0 && self.queue.is_empty() && !is_warm && self.backoff.is_over(now)
+    }
+}
+
+/// A length as a count; there are never 2^32 sandboxes or calls.
+pub(crate) fn count(len: usize) -> u32 {
+    u32::try_from(len).unwrap_or(u32::MAX)
+}

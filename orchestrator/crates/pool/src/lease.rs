@@ -1,0 +1,208 @@
+//! A sandbox on loan for one call, and the way to get one.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use cloudbox_protocol::{Answer, Invoke, Logs, Reply};
+use cloudbox_sandbox::{Error, SandboxFault, SandboxFaultKind, SandboxId, Stats};
+use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout_at};
+
+use crate::core::Core;
+use crate::error::LeaseError;
+use crate::slot::{Grant, Slot, Start};
+use crate::state::{Admission, Patience, Verdict};
+use crate::target::{Target, TargetKey};
+
+/// A sandbox on loan. Dropped after an answered exchange, it goes to the next call or becomes idle; dropped after
+/// anything else but no exchange at all, it is killed in the background.
+pub struct Lease {
+    core: Arc<Core>,
+    key: TargetKey,
+    /// There until it is dropped.
+    slot: Option<Slot>,
+    start: Start,
+    verdict: Verdict,
+}
+
+impl Lease {
+    /// Waits for a sandbox.
+    pub(crate) async fn acquire(core: &Arc<Core>, target: &Arc<Target>) -> Result<Self, LeaseError> {
+        loop {
+            match core.with(|state, now, effects| state.admit(target, now, effects))? {
+                Admission::Leased(slot) => {
+                    let mut lease = Self::new(core, target.key, slot, Start::Warm);
+                    // One that ended while it was idle is nobody's fault who calls now.
+                    if lease.slot.as_ref().is_some_and(|slot| slot.sandbox.is_clean()) {
+                        return Ok(lease);
+                    }
+                    lease.verdict = Verdict::Failed;
+                }
+                Admission::Queued { id, grant } => {
+                    return Ticket { core, key: target.key, id, grant }.wait().await;
+                }
+            }
+        }
+    }
+
+    fn new(core: &Arc<Core>, key: TargetKey, slot: Slot, start: Start) -> Self {
+        Self { core: Arc::clone(core), key, slot: Some(slot), start, verdict: Verdict::Unused }
+    }
+
+    /// Whether the call waited for the sandbox's start.
+    #[must_use]
+    pub const fn start(&self) -> Start {
+        self.start
+    }
+
+    /// Which version it serves.
+    #[must_use]
+    pub const fn key(&self) -> TargetKey {
+        self.key
+    }
+
+    /// The sandbox's name.
+    #[must_use]
+    pub fn sandbox_id(&self) -> &SandboxId {
+        self.slot().sandbox.id()
+    }
+
+    /// What the code printed while it was loaded, to the first lease that asks.
+    pub fn take_load_logs(&mut self) -> Option<Logs> {
+        self.slot_mut().load_logs.take()
+    }
+
+    /// Has the handler called. A future that is dropped half way takes the sandbox with it.
+    ///
+    /// # Errors
+    /// The sandbox serves no further exchange. When the pool's drain is at its deadline: `Host(Gone)`.
+    pub async fn exchange(
+        &mut self,
+        invoke: Invoke,
+        body: Bytes,
+        deadline: Instant,
+    ) -> Result<Reply<Answer>, SandboxFault> {
+        self.verdict = Verdict::Failed;
+        let slot = self.slot.as_mut().expect("the slot is there until the lease is dropped");
+        slot.calls = slot.calls.saturating_add(1);
+        let outcome = tokio::select! {
+            biased;
+            outcome = slot.sandbox.exchange(invoke, body, deadline) => outcome,
+            () = self.core.cutoff.cancelled() => Err(Error::Gone.into()),
+        };
+        self.verdict = match &outcome {
+            Ok(_) => Verdict::Answered,
+            Err(fault) => verdict_of(&fault.kind),
+        };
+        outcome
+    }
+
+    /// What the sandbox used so far, in all its calls.
+    ///
+    /// # Errors
+    /// It is gone, or its counters can't be read.
+    pub fn stats(&self) -> Result<Stats, Error> {
+        self.slot().sandbox.stats()
+    }
+
+    fn slot(&self) -> &Slot {
+        self.slot.as_ref().expect("the slot is there until the lease is dropped")
+    }
+
+    fn slot_mut(&mut self) -> &mut Slot {
+        self.slot.as_mut().expect("the slot is there until the lease is dropped")
+    }
+}
+
+/// Only what points to a broken function makes its next starts wait.
+const fn verdict_of(kind: &SandboxFaultKind) -> Verdict {
+    match kind {
+        SandboxFaultKind::OutOfMemory | SandboxFaultKind::Exited { .. } | SandboxFaultKind::Tainted(_) => {
+            Verdict::Died
+        }
+        SandboxFaultKind::Deadline | SandboxFaultKind::AnswerTooLarge { .. } | SandboxFaultKind::Host(_) => {
+            Verdict::Failed
+        }
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let Some(slot) = self.slot.take() else { return };
+        let verdict = match self.verdict {
+            Verdict::Answered | Verdict::Unused if !slot.sandbox.is_clean() => Verdict::Dirty,
+            verdict => verdict,
+        };
+        let key = self.key;
+        self.core.with(|state, now, effects| state.settle(key, slot, verdict, now, effects));
+    }
+}
+
+impl fmt::Debug for Lease {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lease")
+            .field("key", &self.key)
+            .field("start", &self.start)
+            .field("verdict", &self.verdict)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A place in a queue. Dropped, it is given up, and a sandbox that came at that moment goes to another call.
+struct Ticket<'a> {
+    core: &'a Arc<Core>,
+    key: TargetKey,
+    id: u64,
+    grant: oneshot::Receiver<Grant>,
+}
+
+impl Ticket<'_> {
+    async fn wait(mut self) -> Result<Lease, LeaseError> {
+        let settings = &self.core.settings;
+        let patience = Instant::now() + settings.queue_wait;
+        if let Ok(grant) = timeout_at(patience, &mut self.grant).await {
+            return self.redeem(grant);
+        }
+        if let Some(error) = self.give_up(true) {
+            return Err(error);
+        }
+        let grant = timeout_at(patience + settings.start_timeout, &mut self.grant).await;
+        match grant {
+            Ok(grant) => self.redeem(grant),
+            Err(_) => match self.give_up(false) {
+                Some(error) => Err(error),
+                None => {
+                    let grant = (&mut self.grant).await;
+                    self.redeem(grant)
+                }
+            },
+        }
+    }
+
+    /// The error, where the call waits no longer; none where a grant is there, or will be when the start ends.
+    fn give_up(&self, is_patient: bool) -> Option<LeaseError> {
+        match self.core.with(|state, now, _| state.give_up(self.key, self.id, is_patient, now)) {
+            Patience::Granted | Patience::Starting => None,
+            Patience::Over(error) => Some(error),
+        }
+    }
+
+    fn redeem(&self, grant: Result<Grant, oneshot::error::RecvError>) -> Result<Lease, LeaseError> {
+        // The sender lives in the queue, and leaves it only with a grant.
+        let (slot, start) = grant.unwrap_or(Err(LeaseError::Closing))?;
+        Ok(Lease::new(self.core, self.key, slot, start))
+    }
+}
+
+impl Drop for Ticket<'_> {
+    fn drop(&mut self) {
+        // What is sent before this is received here; what comes after goes back to its sender.
+        self.grant.close();
+        match self.grant.try_recv() {
+            Ok(Ok((slot, start))) => drop(Lease::new(self.core, self.key, slot, start)),
+            Ok(Err(_)) => {}
+            Err(_) => self.core.with(|state, _, _| state.forget(self.key, self.id)),
+        }
+    }
+}

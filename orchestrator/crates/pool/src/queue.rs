@@ -1,0 +1,81 @@
+//! The calls that wait for a sandbox of one key, in the order of their arrival.
+
+use std::collections::VecDeque;
+
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use crate::error::LeaseError;
+use crate::slot::{Grant, Slot, Start};
+
+/// First come, first served. The bound is checked by who pushes.
+#[derive(Default)]
+pub(crate) struct Queue {
+    waiters: VecDeque<Waiter>,
+    last_id: u64,
+}
+
+struct Waiter {
+    id: u64,
+    since: Instant,
+    grant: oneshot::Sender<Grant>,
+}
+
+impl Queue {
+    pub fn len(&self) -> usize {
+        self.waiters.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.waiters.is_empty()
+    }
+
+    /// Since when the longest waiting one waits.
+    pub fn oldest(&self) -> Option<Instant> {
+        self.waiters.front().map(|waiter| waiter.since)
+    }
+
+    /// Adds a call: its number in this queue, and where its grant arrives.
+    pub fn push(&mut self, since: Instant) -> (u64, oneshot::Receiver<Grant>) {
+        let (grant, receiver) = oneshot::channel();
+        self.last_id += 1;
+        self.waiters.push_back(Waiter { id: self.last_id, since, grant });
+        (self.last_id, receiver)
+    }
+
+    /// How many wait before this one; none where it waits no longer.
+    pub fn position(&self, id: u64) -> Option<usize> {
+        self.waiters.iter().position(|waiter| waiter.id == id)
+    }
+
+    /// Takes a call out that gave up.
+    pub fn remove(&mut self, id: u64) {
+        self.waiters.retain(|waiter| waiter.id != id);
+    }
+
+    /// Gives a sandbox to the longest waiting call; back comes what nobody took.
+    pub fn give(&mut self, mut slot: Slot, start: Start) -> Option<Slot> {
+        while let Some(waiter) = self.waiters.pop_front() {
+            match waiter.grant.send(Ok((slot, start))) {
+                Err(Ok((back, _))) => slot = back,
+                Ok(()) | Err(Err(_)) => return None,
+            }
+        }
+        Some(slot)
+    }
+
+    /// Fails the longest waiting call.
+    pub fn fail_first(&mut self, error: impl FnOnce() -> LeaseError) {
+        if let Some(waiter) = self.waiters.pop_front() {
+            // A call that gave up meanwhile needs no error.
+            drop(waiter.grant.send(Err(error())));
+        }
+    }
+
+    /// Fails every waiting call.
+    pub fn fail_all(&mut self, error: impl Fn() -> LeaseError) {
+        while !self.is_empty() {
+            self.fail_first(&error);
+        }
+    }
+}

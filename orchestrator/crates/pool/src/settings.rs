@@ -1,0 +1,48 @@
+//! The pool's limits.
+
+use std::time::Duration;
+
+use crate::spares::SpareSpec;
+
+/// The limits of one pool.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// MB: the sum of the memory limits of all sandboxes that live.
+    pub memory_budget_mb: u64,
+    /// Sandboxes that live at once.
+    pub max_sandboxes: u32,
+    /// Sandboxes that are created at once; giving code to a spare is not counted.
+    pub max_starts_at_once: u32,
+    /// Calls that wait, per version of a function.
+    pub queue_len: usize,
+    /// How long a call waits for a sandbox to become free or to begin its start.
+    pub queue_wait: Duration,
+    /// How long a start may take.
+    pub start_timeout: Duration,
+    /// After how long without a call a sandbox ends.
+    pub idle_timeout: Duration,
+    /// Calls after which a sandbox is replaced.
+    pub max_calls: u32,
+    /// Age at which a sandbox is replaced.
+    pub max_age: Duration,
+    /// Generic sandboxes to hold ready.
+    pub spares: Vec<SpareSpec>,
+}
+
+impl Default for Settings {
+    /// For a machine with 8 GB; the times and counts are those of `SPECIFICATION.md`.
+    fn default() -> Self {
+        Self {
+            memory_budget_mb: 4096,
+            max_sandboxes: 256,
+            max_starts_at_once: 4,
+            queue_len: 100,
+            queue_wait: Duration::from_secs(10),
+            start_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(600),
+            max_calls: 10_000,
+            max_age: Duration::from_secs(3600),
+            spares: Vec::new(),
+        }
+    }
+}

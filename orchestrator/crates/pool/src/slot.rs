@@ -1,0 +1,42 @@
+//! A sandbox that serves one key, and the permit that counts it.
+
+use cloudbox_protocol::Logs;
+use cloudbox_sandbox::Sandbox;
+use tokio::time::Instant;
+
+use crate::budget::Permit;
+use crate::error::LeaseError;
+use crate::settings::Settings;
+
+/// How the sandbox of a lease was come by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// It was up before the call came, or another call's end gave it free.
+    Warm,
+    /// The call waited for its start.
+    Cold,
+}
+
+/// A sandbox with a version's code loaded.
+pub(crate) struct Slot {
+    pub sandbox: Box<dyn Sandbox>,
+    pub permit: Permit,
+    pub born: Instant,
+    pub calls: u32,
+    /// What the code printed while it was loaded, until a lease takes it.
+    pub load_logs: Option<Logs>,
+}
+
+impl Slot {
+    pub fn new(sandbox: Box<dyn Sandbox>, permit: Permit, load_logs: Logs, now: Instant) -> Self {
+        Self { sandbox, permit, born: now, calls: 0, load_logs: Some(load_logs) }
+    }
+
+    /// Whether it has served long enough.
+    pub fn is_worn(&self, settings: &Settings, now: Instant) -> bool {
+        self.calls >= settings.max_calls || now.duration_since(self.born) >= settings.max_age
+    }
+}
+
+/// What a waiting call gets.
+pub(crate) type Grant = Result<(Slot, Start), LeaseError>;

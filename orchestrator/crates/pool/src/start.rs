@@ -1,0 +1,48 @@
+//! Bringing a sandbox up: from a spare, or from nothing.
+
+use cloudbox_protocol::Logs;
+use cloudbox_sandbox::{Launch, LaunchError, Sandbox, SandboxDriver};
+use tokio::time::Instant;
+
+use crate::error::is_of_host;
+use crate::spares::SpareSpec;
+
+/// A sandbox with the version's code loaded, and what the code printed meanwhile. Where the host could not give the
+/// code to the spare, a fresh sandbox is made; where the code itself failed, that is the answer.
+pub(crate) async fn bring_up(
+    driver: &dyn SandboxDriver,
+    launch: &Launch,
+    spare: Option<Box<dyn Sandbox>>,
+    deadline: Instant,
+) -> Result<(Box<dyn Sandbox>, Logs), LaunchError> {
+    if let Some(mut sandbox) = spare {
+        match launch.load_into(sandbox.as_mut(), deadline).await {
+            Ok((_, logs)) => return Ok((sandbox, logs)),
+            Err(error) => {
+                sandbox.kill().await;
+                if !is_of_host(&error) {
+                    return Err(error);
+                }
+                tracing::warn!(error = ?error, "a spare could not be bound, a fresh sandbox is made");
+            }
+        }
+    }
+    let (sandbox, _, logs) = launch.cold(driver, deadline).await?;
+    Ok((sandbox, logs))
+}
+
+/// A generic sandbox whose runtime is up.
+pub(crate) async fn bring_up_spare(
+    driver: &dyn SandboxDriver,
+    spec: &SpareSpec,
+    deadline: Instant,
+) -> Result<Box<dyn Sandbox>, LaunchError> {
+    let mut sandbox = driver.create(&spec.sandbox()).await?;
+    if let Some(program) = &spec.program
+        && let Err(fault) = sandbox.start(program, deadline).await
+    {
+        sandbox.kill().await;
+        return Err(fault.into());
+    }
+    Ok(sandbox)
+}

@@ -1,0 +1,286 @@
+//! The pool's state, and what happens to it. Every method runs under the pool's one lock and never waits; what takes
+//! time goes into [`Effects`].
+
+mod supply;
+mod upkeep;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use cloudbox_sandbox::LaunchError;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use crate::backoff::Gate;
+use crate::budget::Budget;
+use crate::effects::Effects;
+use crate::error::{LeaseError, Reason, echo, is_of_host};
+use crate::fleet::{Fleet, Idle, count};
+use crate::rotation::Rotation;
+use crate::settings::Settings;
+use crate::slot::{Grant, Slot, Start};
+use crate::snapshot::{Snapshot, Totals};
+use crate::spares::Spares;
+use crate::target::{Target, TargetKey};
+
+/// All that the lock guards.
+pub(crate) struct State {
+    settings: Arc<Settings>,
+    budget: Arc<Budget>,
+    fleets: HashMap<TargetKey, Fleet>,
+    spares: Spares,
+    rotation: Rotation,
+    /// The first key that waits for room, as the last look found.
+    short: Option<TargetKey>,
+    is_closing: bool,
+    totals: Totals,
+}
+
+/// What a call that wants a lease gets at once.
+pub(crate) enum Admission {
+    /// An idle sandbox.
+    Leased(Slot),
+    /// A place in the queue.
+    Queued { id: u64, grant: oneshot::Receiver<Grant> },
+}
+
+/// What a call learns whose time in the queue is over.
+pub(crate) enum Patience {
+    /// Its grant is on the way already.
+    Granted,
+    /// A start is under way for it, which ends by itself.
+    Starting,
+    /// It waits no longer.
+    Over(LeaseError),
+}
+
+/// How a lease ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Never used.
+    Unused,
+    /// The last exchange was answered, and another may follow.
+    Answered,
+    /// Answered, but it is not clean.
+    Dirty,
+    /// The process died or broke the protocol.
+    Died,
+    /// The exchange failed otherwise, or was broken off.
+    Failed,
+}
+
+impl State {
+    pub fn new(settings: Arc<Settings>, budget: Arc<Budget>) -> Self {
+        Self {
+            settings,
+            budget,
+            fleets: HashMap::new(),
+            spares: Spares::default(),
+            rotation: Rotation::default(),
+            short: None,
+            is_closing: false,
+            totals: Totals::default(),
+        }
+    }
+
+    /// An idle sandbox, or a place in the queue.
+    pub fn admit(
+        &mut self,
+        target: &Arc<Target>,
+        now: Instant,
+        effects: &mut Effects,
+    ) -> Result<Admission, LeaseError> {
+        if self.is_closing {
+            return Err(LeaseError::Closing);
+        }
+        let fleet = self.fleets.entry(target.key).or_insert_with(|| Fleet::new(target));
+        if let Some(slot) = fleet.take_idle() {
+            self.totals.warm_leases += 1;
+            return Ok(Admission::Leased(slot));
+        }
+        let queued = self.enqueue(target.key, now, effects);
+        if matches!(queued, Err(LeaseError::Overloaded { .. })) {
+            self.totals.overloaded += 1;
+        }
+        queued
+    }
+
+    fn enqueue(
+        &mut self,
+        key: TargetKey,
+        now: Instant,
+        effects: &mut Effects,
+    ) -> Result<Admission, LeaseError> {
+        let fleet = self.fleets.get_mut(&key).expect("the caller made the fleet");
+        if fleet.target.memory_mb() > self.budget.capacity_mb() {
+            return Err(overloaded(Reason::OverBudget, 60));
+        }
+        if fleet.standing() == 0 {
+            match fleet.backoff.gate(now, now + self.settings.queue_wait) {
+                Gate::Open => {}
+                Gate::Failed(error) => return Err(LeaseError::Launch(error)),
+                Gate::Shut { until } => return Err(overloaded(Reason::BackOff, seconds(until, now))),
+            }
+        }
+        if fleet.queue.len() >= self.settings.queue_len {
+            return Err(overloaded(Reason::QueueFull, 1));
+        }
+        if fleet.queue.is_empty()
+            && let Some(until) = fleet.backoff.until(now)
+        {
+            effects.timers.push((until, Some(key)));
+        }
+        let (id, grant) = fleet.queue.push(now);
+        self.want(key, now, effects);
+        Ok(Admission::Queued { id, grant })
+    }
+
+    /// A lease ended.
+    pub fn settle(
+        &mut self,
+        key: TargetKey,
+        slot: Slot,
+        verdict: Verdict,
+        now: Instant,
+        effects: &mut Effects,
+    ) {
+        let fleet = self.fleets.get_mut(&key).expect("a fleet stays while a lease of it is out");
+        fleet.busy -= 1;
+        if matches!(verdict, Verdict::Answered | Verdict::Dirty) {
+            fleet.backoff.answered();
+        }
+        if verdict == Verdict::Died {
+            fleet.backoff.died(now);
+            if let Some(until) = fleet.backoff.until(now)
+                && fleet.wanted() > 0
+            {
+                effects.timers.push((until, Some(key)));
+            }
+        }
+        match verdict {
+            Verdict::Unused | Verdict::Answered if !slot.is_worn(&self.settings, now) => {
+                self.place(key, slot, Start::Warm, now, effects);
+                return;
+            }
+            Verdict::Unused | Verdict::Answered => self.totals.recycled += 1,
+            Verdict::Dirty | Verdict::Died | Verdict::Failed => self.totals.faults += 1,
+        }
+        effects.kill(key, slot);
+        self.want(key, now, effects);
+    }
+
+    /// A start succeeded.
+    pub fn started(&mut self, key: TargetKey, mut slot: Slot, now: Instant, effects: &mut Effects) {
+        let fleet = self.fleets.get_mut(&key).expect("a fleet stays while a start of it runs");
+        fleet.starting -= 1;
+        fleet.backoff.started();
+        slot.permit.stand();
+        self.place(key, slot, Start::Cold, now, effects);
+        self.want(key, now, effects);
+    }
+
+    /// A start that began at `began` failed. The longest waiting call gets the error. Where the code is to blame and
+    /// nothing else could serve the others, they get it too; otherwise they wait for the next start.
+    pub fn start_failed(
+        &mut self,
+        key: TargetKey,
+        error: LaunchError,
+        began: Instant,
+        now: Instant,
+        effects: &mut Effects,
+    ) {
+        self.totals.failed_starts += 1;
+        let fleet = self.fleets.get_mut(&key).expect("a fleet stays while a start of it runs");
+        fleet.starting -= 1;
+        fleet.backoff.start_failed(began, now, &error);
+        if fleet.standing() == 0 && !is_of_host(&error) {
+            fleet.queue.fail_all(|| LeaseError::Launch(echo(&error)));
+        } else {
+            fleet.queue.fail_first(|| LeaseError::Launch(error));
+        }
+        if fleet.wanted() > 0
+            && let Some(until) = fleet.backoff.until(now)
+        {
+            effects.timers.push((until, Some(key)));
+        }
+        self.want(key, now, effects);
+    }
+
+    /// The time of a waiting call is over; `is_patient` where it may go on for a start that is under way for it.
+    pub fn give_up(&mut self, key: TargetKey, id: u64, is_patient: bool, now: Instant) -> Patience {
+        let Some(fleet) = self.fleets.get_mut(&key) else { return Patience::Granted };
+        let Some(position) = fleet.queue.position(id) else { return Patience::Granted };
+        if is_patient && position < fleet.starting as usize {
+            return Patience::Starting;
+        }
+        fleet.queue.remove(id);
+        if let Some(error) = fleet.backoff.error(now) {
+            return Patience::Over(LeaseError::Launch(error));
+        }
+        self.totals.overloaded += 1;
+        Patience::Over(overloaded(Reason::QueueWait, 1))
+    }
+
+    /// The caller of a waiting call went away.
+    pub fn forget(&mut self, key: TargetKey, id: u64) {
+        if let Some(fleet) = self.fleets.get_mut(&key) {
+            fleet.queue.remove(id);
+        }
+    }
+
+    /// A sandbox that is as good as new goes to the longest waiting call, or becomes idle.
+    fn place(&mut self, key: TargetKey, slot: Slot, start: Start, now: Instant, effects: &mut Effects) {
+        if self.must_yield(key, now) {
+            self.totals.evictions += 1;
+            effects.kill(key, slot);
+            return self.want(key, now, effects);
+        }
+        let is_closing = self.is_closing;
+        let fleet = self.fleets.get_mut(&key).expect("a fleet stays while it has sandboxes");
+        let Some(slot) = fleet.queue.give(slot, start) else {
+            fleet.busy += 1;
+            match start {
+                Start::Warm => self.totals.warm_leases += 1,
+                Start::Cold => self.totals.cold_leases += 1,
+            }
+            return;
+        };
+        if fleet.is_retired || is_closing {
+            return effects.kill(key, slot);
+        }
+        fleet.idle.push(Idle { slot, since: now });
+        if !self.rotation.is_empty() {
+            self.pump(now, effects);
+        }
+    }
+
+    /// The figures of this moment.
+    pub fn snapshot(&self) -> Snapshot {
+        let held = self.budget.totals();
+        let sum = |of: fn(&Fleet) -> u32| self.fleets.values().map(of).sum();
+        let starting = sum(|fleet| fleet.starting);
+        let refilling: u32 = self.spares.kinds.iter().map(|kind| kind.starting).sum();
+        Snapshot {
+            starting: starting + refilling,
+            generic: count(self.spares.ready()),
+            idle: sum(|fleet| count(fleet.idle.len())),
+            busy: sum(|fleet| fleet.busy),
+            draining: held.draining,
+            queued: sum(|fleet| count(fleet.queue.len())),
+            memory_mb: held.memory_mb,
+            memory_budget_mb: self.budget.capacity_mb(),
+            totals: self.totals,
+        }
+    }
+}
+
+fn overloaded(reason: Reason, retry_after_s: u32) -> LeaseError {
+    LeaseError::Overloaded { retry_after_s, reason }
+}
+
+/// Whole seconds until then, at least 1.
+fn seconds(until: Instant, now: Instant) -> u32 {
+    let wait = until.duration_since(now).as_secs_f64().ceil();
+    // At most the longest back-off, so the cast loses nothing.
+    (wait as u32).max(1)
+}

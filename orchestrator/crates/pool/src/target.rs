@@ -1,0 +1,42 @@
+//! What a lease is for: a version of a function, with its settings.
+
+use cloudbox_sandbox::Launch;
+use cloudbox_types::{FunctionId, ProjectId};
+
+/// The key of reuse: a sandbox that loaded one key never serves another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TargetKey {
+    /// The function's project.
+    pub project: ProjectId,
+    /// The function.
+    pub function: FunctionId,
+    /// The version's number.
+    pub version: i64,
+    /// Counts changes of settings and environment.
+    pub revision: i64,
+}
+
+/// A version that can be leased.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// Who it is.
+    pub key: TargetKey,
+    /// How it comes up.
+    pub launch: Launch,
+    /// Sandboxes that stay up without calls, after [`crate::Pool::keep_warm`].
+    pub min_instances: u32,
+    /// Sandboxes at most; 0 counts as 1.
+    pub max_instances: u32,
+}
+
+impl Target {
+    /// MB that one of its sandboxes is charged.
+    pub(crate) const fn memory_mb(&self) -> u64 {
+        self.launch.limits.memory_mb as u64
+    }
+
+    /// Sandboxes at most.
+    pub(crate) fn cap(&self) -> u32 {
+        self.max_instances.max(1)
+    }
+}

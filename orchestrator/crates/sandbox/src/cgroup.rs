@@ -1,0 +1,89 @@
+//! Cgroups behind one interface: limits, counters, freezing and killing, in both versions of the hierarchy.
+//!
+//! A sandbox's processes are found and ended through its cgroup alone, never by a bare process id.
+
+use std::time::Duration;
+
+use cloudbox_types::Limits;
+use tokio::time::{Instant, sleep};
+
+use crate::{Error, Stats};
+
+mod files;
+pub mod hierarchy;
+mod v1;
+mod v2;
+
+/// The longest that a killed cgroup may take to empty: a process in an uninterruptible wait holds it up.
+const EMPTY_WITHIN: Duration = Duration::from_secs(10);
+
+/// The cgroup of one sandbox, made by us or by the Docker daemon.
+pub trait Cgroup: Send + Sync {
+    /// What its processes used.
+    ///
+    /// # Errors
+    /// It is gone.
+    fn stats(&self) -> Result<Stats, Error>;
+
+    /// How often the memory limit has ended a process.
+    ///
+    /// # Errors
+    /// It is gone.
+    fn oom_kills(&self) -> Result<u64, Error>;
+
+    /// Sets memory (without swap), CPU and processes.
+    ///
+    /// # Errors
+    /// The kernel refused one of them.
+    fn set_limits(&self, limits: &Limits) -> Result<(), Error>;
+
+    /// Stops or resumes all its processes.
+    ///
+    /// # Errors
+    /// The kernel refused.
+    fn freeze(&self, is_frozen: bool) -> Result<(), Error>;
+
+    /// Puts a process that is about to become a sandbox's init into it.
+    ///
+    /// # Errors
+    /// The kernel refused.
+    fn add(&self, pid: i32) -> Result<(), Error>;
+
+    /// Sends every process `SIGKILL`, frozen ones included. One that forks meanwhile may be missed: see [`end`].
+    ///
+    /// # Errors
+    /// The kernel refused.
+    fn signal(&self) -> Result<(), Error>;
+
+    /// Whether no process is left in it; one that is gone is empty.
+    fn is_empty(&self) -> bool;
+
+    /// Removes it.
+    ///
+    /// # Errors
+    /// It is not empty.
+    fn remove(&self) -> Result<(), Error>;
+}
+
+/// Kills until nothing is left in it.
+///
+/// # Errors
+/// Something is left after ten seconds.
+pub async fn end(cgroup: &dyn Cgroup) -> Result<(), Error> {
+    let deadline = Instant::now() + EMPTY_WITHIN;
+    let mut pause = Duration::from_micros(500);
+    while !cgroup.is_empty() {
+        cgroup.signal()?;
+        if Instant::now() > deadline {
+            return Err(failed("emptying", std::io::Error::from(std::io::ErrorKind::TimedOut)));
+        }
+        sleep(pause).await;
+        pause = (pause * 2).min(Duration::from_millis(50));
+    }
+    Ok(())
+}
+
+/// For `map_err`-like uses: what was tried, and why it failed.
+fn failed(what: impl Into<String>, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+    Error::Cgroup { what: what.into(), source: source.into() }
+}

@@ -1,0 +1,99 @@
+//! Reading and writing a cgroup's files. cgroups-rs panics where one of them disappears half way, so reading is ours.
+
+use std::io;
+use std::path::Path;
+
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+
+use super::failed;
+use crate::Error;
+
+/// Microseconds over which a CPU quota counts.
+pub(super) const CPU_PERIOD_US: u32 = 100_000;
+
+/// Writes a value. Never makes a file: a cgroup that is gone stays gone.
+pub(super) fn set(folder: &Path, name: &str, value: &str) -> Result<(), Error> {
+    let path = folder.join(name);
+    let write =
+        || io::Write::write_all(&mut std::fs::OpenOptions::new().write(true).open(&path)?, value.as_bytes());
+    write().map_err(|error| failed(format!("writing {value} to {}", path.display()), error))
+}
+
+/// The text of a file.
+fn text(folder: &Path, name: &str) -> Result<String, Error> {
+    let path = folder.join(name);
+    std::fs::read_to_string(&path).map_err(|error| failed(format!("reading {}", path.display()), error))
+}
+
+/// The number that a file holds.
+pub(super) fn number(folder: &Path, name: &str) -> Result<u64, Error> {
+    text(folder, name)?.trim().parse().map_err(|error| failed(format!("{name} holds no number"), error))
+}
+
+/// The number of a file's line `key number`; 0 where there is no such line (an older kernel).
+pub(super) fn field(folder: &Path, name: &str, key: &str) -> Result<u64, Error> {
+    let text = text(folder, name)?;
+    let value = text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(' '));
+    Ok(value.and_then(|number| number.trim().parse().ok()).unwrap_or(0))
+}
+
+/// The ids of a cgroup's processes; none where it is gone.
+pub(super) fn processes(folder: &Path) -> Vec<i32> {
+    let text = std::fs::read_to_string(folder.join("cgroup.procs")).unwrap_or_default();
+    text.lines().filter_map(|line| line.parse().ok()).collect()
+}
+
+/// Sends each process of a cgroup `SIGKILL`, through a pidfd that is checked to be still of this cgroup.
+pub(super) fn kill_each(folder: &Path) -> Result<(), Error> {
+    for pid in processes(folder).into_iter().filter_map(Pid::from_raw) {
+        let Ok(process) = pidfd_open(pid, PidfdFlags::empty()) else { continue };
+        // The id may have been given to another process between the list and the descriptor.
+        if !processes(folder).contains(&pid.as_raw_nonzero().get()) {
+            continue;
+        }
+        match pidfd_send_signal(&process, Signal::KILL) {
+            Ok(()) | Err(rustix::io::Errno::SRCH) => {}
+            Err(error) => return Err(failed("ending a process", io::Error::from(error))),
+        }
+    }
+    Ok(())
+}
+
+/// Removes a cgroup's folder and those below it; one that is gone already is no error.
+pub(super) fn remove(folder: &Path) -> Result<(), Error> {
+    if let Ok(entries) = std::fs::read_dir(folder) {
+        for below in entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())) {
+            remove(&below.path())?;
+        }
+    }
+    match std::fs::remove_dir(folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(failed(format!("removing {}", folder.display()), error))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_found_by_its_whole_key() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("events"), "oom 3\noom_kill 2\noom_group_kill 1\n").unwrap();
+        assert_eq!(field(folder.path(), "events", "oom_kill").unwrap(), 2);
+        assert_eq!(field(folder.path(), "events", "max").unwrap(), 0);
+        assert!(field(folder.path(), "gone", "oom_kill").is_err());
+    }
+
+    #[test]
+    fn a_group_that_is_gone_is_empty_and_not_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let gone = folder.path().join("gone");
+        assert!(processes(&gone).is_empty());
+        assert!(set(&gone, "cgroup.kill", "1").is_err());
+        assert!(!gone.exists());
+        remove(&gone).unwrap();
+    }
+}

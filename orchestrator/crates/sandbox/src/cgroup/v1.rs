@@ -1,0 +1,144 @@
+//! A sandbox's cgroup in the first version: a folder per controller, and one in the hybrid hierarchy for control.
+
+use std::path::{Path, PathBuf};
+
+use cgroups_rs::fs::cpu::CpuController;
+use cgroups_rs::fs::memory::MemController;
+use cgroups_rs::fs::pid::PidController;
+use cgroups_rs::fs::{Controller, MaxValue};
+use cloudbox_types::Limits;
+
+use super::files::{self, CPU_PERIOD_US};
+use super::{Cgroup, failed};
+use crate::{Error, Stats};
+
+/// CPU shares beside the service's own 1024: under load, sandboxes come second.
+const CPU_SHARES: u64 = 256;
+
+/// The folders of one cgroup.
+#[derive(Clone, Debug)]
+pub(super) struct Group {
+    pub(super) memory: PathBuf,
+    pub(super) cpu: PathBuf,
+    pub(super) cpuacct: PathBuf,
+    pub(super) pids: PathBuf,
+    pub(super) freezer: Option<PathBuf>,
+    /// In the hybrid hierarchy: no controllers, but `cgroup.kill` and `cgroup.freeze`.
+    pub(super) unified: Option<PathBuf>,
+}
+
+impl Group {
+    /// Makes the folders.
+    pub(super) fn create(&self) -> Result<(), Error> {
+        self.memory().create().map_err(|error| failed("making the memory group", error))?;
+        self.cpu().create().map_err(|error| failed("making the CPU group", error))?;
+        self.pids().create().map_err(|error| failed("making the group of processes", error))?;
+        for folder in
+            [Some(&self.cpuacct), self.freezer.as_ref(), self.unified.as_ref()].into_iter().flatten()
+        {
+            std::fs::create_dir_all(folder).map_err(Error::io("creating", folder))?;
+        }
+        Ok(())
+    }
+
+    fn memory(&self) -> MemController {
+        MemController::new(self.memory.clone(), PathBuf::new(), false)
+    }
+
+    fn cpu(&self) -> CpuController {
+        CpuController::new(self.cpu.clone(), PathBuf::new(), false)
+    }
+
+    fn pids(&self) -> PidController {
+        PidController::new(self.pids.clone(), PathBuf::new(), false)
+    }
+
+    fn folders(&self) -> impl Iterator<Item = &Path> {
+        let controllers = [&self.memory, &self.cpu, &self.cpuacct, &self.pids];
+        let others = [self.freezer.as_ref(), self.unified.as_ref()];
+        controllers.into_iter().chain(others.into_iter().flatten()).map(PathBuf::as_path)
+    }
+
+    /// Memory and memory with swap must never cross, so the order depends on whether the limit rises.
+    fn set_memory(&self, bytes: i64) -> Result<(), Error> {
+        let memory = self.memory();
+        let with_swap = self.memory.join("memory.memsw.limit_in_bytes").exists();
+        let set_both = || {
+            memory.set_limit(bytes)?;
+            if with_swap { memory.set_memswap_limit(bytes) } else { Ok(()) }
+        };
+        if set_both().is_err() {
+            if with_swap {
+                memory.set_memswap_limit(bytes).map_err(|error| failed("setting memory.memsw", error))?;
+            }
+            set_both().map_err(|error| failed(format!("setting the memory limit to {bytes}"), error))?;
+        }
+        // Refused where the parent counts hierarchically in some kernels; the limit with swap holds anyway.
+        let _ = memory.set_swappiness(0);
+        Ok(())
+    }
+}
+
+impl Cgroup for Group {
+    fn stats(&self) -> Result<Stats, Error> {
+        Ok(Stats {
+            memory_bytes: files::number(&self.memory, "memory.usage_in_bytes")?,
+            memory_peak_bytes: files::number(&self.memory, "memory.max_usage_in_bytes")?,
+            cpu_us: files::number(&self.cpuacct, "cpuacct.usage")? / 1000,
+            oom_kills: self.oom_kills()?,
+        })
+    }
+
+    fn oom_kills(&self) -> Result<u64, Error> {
+        files::field(&self.memory, "memory.oom_control", "oom_kill")
+    }
+
+    fn set_limits(&self, limits: &Limits) -> Result<(), Error> {
+        self.set_memory(i64::try_from(limits.memory_bytes()).unwrap_or(i64::MAX))?;
+        let cpu = self.cpu();
+        let quota = i64::from(limits.cpu_millis) * i64::from(CPU_PERIOD_US) / 1000;
+        cpu.set_cfs_period(u64::from(CPU_PERIOD_US))
+            .map_err(|error| failed("setting the CPU period", error))?;
+        cpu.set_cfs_quota(quota).map_err(|error| failed("setting the CPU quota", error))?;
+        cpu.set_shares(CPU_SHARES).map_err(|error| failed("setting the CPU shares", error))?;
+        self.pids()
+            .set_pid_max(MaxValue::Value(i64::from(limits.pids)))
+            .map_err(|error| failed("setting the limit of processes", error))
+    }
+
+    fn freeze(&self, is_frozen: bool) -> Result<(), Error> {
+        match (&self.unified, &self.freezer) {
+            (Some(unified), _) => files::set(unified, "cgroup.freeze", if is_frozen { "1" } else { "0" }),
+            (None, Some(freezer)) => {
+                files::set(freezer, "freezer.state", if is_frozen { "FROZEN" } else { "THAWED" })
+            }
+            (None, None) => Err(failed("freezing", "neither a freezer nor a unified hierarchy")),
+        }
+    }
+
+    fn add(&self, pid: i32) -> Result<(), Error> {
+        self.folders().try_for_each(|folder| files::set(folder, "cgroup.procs", &pid.to_string()))
+    }
+
+    fn signal(&self) -> Result<(), Error> {
+        if let Some(unified) = self.unified.as_ref().filter(|folder| folder.join("cgroup.kill").exists()) {
+            return files::set(unified, "cgroup.kill", "1");
+        }
+        // Frozen, no process can end or fork, so each id read here is still its own; thawed, they die.
+        let is_frozen = self.freeze(true).is_ok();
+        let killed = files::kill_each(&self.memory);
+        if is_frozen {
+            self.freeze(false)?;
+        }
+        killed
+    }
+
+    fn is_empty(&self) -> bool {
+        files::processes(&self.memory).is_empty()
+            && self.unified.as_deref().is_none_or(|unified| files::processes(unified).is_empty())
+    }
+
+    fn remove(&self) -> Result<(), Error> {
+        self.folders().try_for_each(files::remove)
+    }
+}

@@ -1,0 +1,87 @@
+//! A sandbox's cgroup in the second version: one folder.
+
+use std::path::PathBuf;
+
+use cgroups_rs::fs::MaxValue;
+use cgroups_rs::fs::memory::{MemController, SetMemory};
+use cgroups_rs::fs::pid::PidController;
+use cloudbox_types::Limits;
+
+use super::files::{self, CPU_PERIOD_US};
+use super::{Cgroup, failed};
+use crate::{Error, Stats};
+
+/// CPU weight beside the service's own 100.
+const CPU_WEIGHT: &str = "50";
+
+/// The folder of one cgroup.
+#[derive(Clone, Debug)]
+pub(super) struct Group {
+    pub(super) folder: PathBuf,
+}
+
+impl Cgroup for Group {
+    fn stats(&self) -> Result<Stats, Error> {
+        let memory_bytes = files::number(&self.folder, "memory.current")?;
+        Ok(Stats {
+            memory_bytes,
+            // Since 5.19.
+            memory_peak_bytes: files::number(&self.folder, "memory.peak").unwrap_or(memory_bytes),
+            cpu_us: files::field(&self.folder, "cpu.stat", "usage_usec")?,
+            oom_kills: self.oom_kills()?,
+        })
+    }
+
+    fn oom_kills(&self) -> Result<u64, Error> {
+        files::field(&self.folder, "memory.events", "oom_kill")
+    }
+
+    fn set_limits(&self, limits: &Limits) -> Result<(), Error> {
+        let max = i64::try_from(limits.memory_bytes()).unwrap_or(i64::MAX);
+        let memory = SetMemory { low: None, high: None, min: None, max: Some(MaxValue::Value(max)) };
+        MemController::new(self.folder.clone(), PathBuf::new(), true)
+            .set_mem(memory)
+            .map_err(|error| failed(format!("setting the memory limit to {max}"), error))?;
+        for no_swap in ["memory.swap.max", "memory.zswap.max"] {
+            // Absent where the kernel has no swap at all.
+            if self.folder.join(no_swap).exists() {
+                files::set(&self.folder, no_swap, "0")?;
+            }
+        }
+        let quota = u64::from(limits.cpu_millis) * u64::from(CPU_PERIOD_US) / 1000;
+        files::set(&self.folder, "cpu.max", &format!("{quota} {CPU_PERIOD_US}"))?;
+        files::set(&self.folder, "cpu.weight", CPU_WEIGHT)?;
+        PidController::new(self.folder.clone(), PathBuf::new(), true)
+            .set_pid_max(MaxValue::Value(i64::from(limits.pids)))
+            .map_err(|error| failed("setting the limit of processes", error))
+    }
+
+    fn freeze(&self, is_frozen: bool) -> Result<(), Error> {
+        files::set(&self.folder, "cgroup.freeze", if is_frozen { "1" } else { "0" })
+    }
+
+    fn add(&self, pid: i32) -> Result<(), Error> {
+        files::set(&self.folder, "cgroup.procs", &pid.to_string())
+    }
+
+    fn signal(&self) -> Result<(), Error> {
+        // Since 5.14.
+        if self.folder.join("cgroup.kill").exists() {
+            return files::set(&self.folder, "cgroup.kill", "1");
+        }
+        let is_frozen = self.freeze(true).is_ok();
+        let killed = files::kill_each(&self.folder);
+        if is_frozen {
+            self.freeze(false)?;
+        }
+        killed
+    }
+
+    fn is_empty(&self) -> bool {
+        files::processes(&self.folder).is_empty()
+    }
+
+    fn remove(&self) -> Result<(), Error> {
+        files::remove(&self.folder)
+    }
+}

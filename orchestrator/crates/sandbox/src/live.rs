@@ -1,0 +1,286 @@
+//! A running sandbox, the same for both drivers: they differ in how it comes to be and in what is removed at its end.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use cloudbox_protocol::channel::{Channel, ChannelLimits, Fault};
+use cloudbox_protocol::control::{FromInit, ToInit};
+use cloudbox_protocol::{Answer, Failure, Invoke, Load, Loaded, Logs, Reply};
+use cloudbox_types::Limits;
+use tokio::time::{Instant, timeout, timeout_at};
+
+use crate::cgroup::Cgroup;
+use crate::kills::Kills;
+use crate::link::{Control, Pipes};
+use crate::run_dir::RunDir;
+use crate::slot::Slot;
+use crate::{
+    CodeDir, Error, Exit, Program, Sandbox, SandboxFault, SandboxFaultKind, SandboxId, Stats, plain,
+};
+
+/// How long the runtime's end may take to be told after its pipes closed.
+const EXIT_TOLD_WITHIN: Duration = Duration::from_millis(200);
+
+/// What a driver alone knows of its sandbox.
+#[async_trait]
+pub trait Cell: Send + Sync {
+    /// Removes what the driver made: the container, or the init's process and the cgroup. Called once, when the
+    /// cgroup's processes were sent `SIGKILL`.
+    async fn remove(&mut self);
+}
+
+/// All that is needed of a sandbox to end it.
+pub struct Remains {
+    /// Its name.
+    pub id: SandboxId,
+    /// Where its folder is.
+    pub run_dir: Arc<RunDir>,
+    /// Its code's place.
+    pub slot: Slot,
+    /// Its processes.
+    pub cgroup: Arc<dyn Cgroup>,
+    /// The driver's part.
+    pub cell: Box<dyn Cell>,
+}
+
+impl Remains {
+    /// Ends every process and removes everything.
+    pub async fn remove(mut self) {
+        if let Err(error) = crate::cgroup::end(self.cgroup.as_ref()).await {
+            tracing::warn!(sandbox.id = %self.id, %error, "a sandbox's processes do not end");
+        }
+        self.cell.remove().await;
+        self.slot.detach();
+        if let Err(error) = self.run_dir.remove_sandbox(&self.id) {
+            tracing::warn!(sandbox.id = %self.id, %error, "a sandbox's folder is left");
+        }
+    }
+}
+
+/// The pipes, before and after it is known what is spoken over them.
+enum Ends {
+    Pipes(Pipes),
+    Channel(Channel),
+    Gone,
+}
+
+/// A running sandbox.
+pub struct Live {
+    id: SandboxId,
+    control: Control,
+    ends: Ends,
+    limits: ChannelLimits,
+    /// Where the program starts: nothing is mounted over it later.
+    cwd: PathBuf,
+    cgroup: Arc<dyn Cgroup>,
+    /// None once it was given up.
+    remains: Option<Remains>,
+    kills: Kills,
+}
+
+impl Live {
+    /// A sandbox whose init has sent its pipes.
+    #[must_use]
+    pub fn new(
+        control: Control,
+        pipes: Pipes,
+        limits: ChannelLimits,
+        remains: Remains,
+        kills: Kills,
+    ) -> Self {
+        Self {
+            id: remains.id.clone(),
+            control,
+            ends: Ends::Pipes(pipes),
+            limits,
+            cwd: PathBuf::from("/"),
+            cgroup: remains.cgroup.clone(),
+            remains: Some(remains),
+            kills,
+        }
+    }
+
+    /// For a sandbox whose `/workspace` is there from the beginning.
+    #[must_use]
+    pub fn in_workspace(mut self) -> Self {
+        self.cwd = PathBuf::from("/workspace");
+        self
+    }
+
+    /// Has the init start a program.
+    async fn spawn(&mut self, program: &Program, is_plain: bool) -> Result<(), Error> {
+        let message = ToInit::Start {
+            argv: program.argv.clone(),
+            env: program.env.clone(),
+            cwd: self.cwd.display().to_string(),
+            is_plain,
+        };
+        self.control.send(&message).await?;
+        match self.control.receive().await? {
+            FromInit::Started { .. } => Ok(()),
+            FromInit::Failed { step, error } => Err(Error::Setup { step, message: error }),
+            other => Err(Error::Setup { step: "start".to_owned(), message: format!("{other:?}") }),
+        }
+    }
+
+    /// One exchange over the channel; where it fails, why.
+    async fn explained<T>(&mut self, outcome: Result<Reply<T>, Fault>) -> Result<Reply<T>, SandboxFault> {
+        match outcome {
+            Ok(reply) => Ok(reply),
+            Err(fault) => Err(self.explain(SandboxFault::from_channel(fault)).await),
+        }
+    }
+
+    /// The memory limit and the runtime's end explain more than a closed pipe does.
+    async fn explain(&mut self, mut fault: SandboxFault) -> SandboxFault {
+        use SandboxFaultKind::{Exited, OutOfMemory, Tainted};
+        if matches!(fault.kind, Exited { .. } | Tainted(_)) && self.has_oom_kills() {
+            fault.kind = OutOfMemory;
+        } else if matches!(fault.kind, Exited { .. }) {
+            let told = timeout(EXIT_TOLD_WITHIN, self.exit()).await;
+            let is_oom = self.has_oom_kills();
+            match told {
+                _ if is_oom => fault.kind = OutOfMemory,
+                Ok(Ok((code, signal))) => fault.kind = Exited { code, signal },
+                _ => {}
+            }
+        }
+        fault
+    }
+
+    /// Waits for the runtime's end.
+    async fn exit(&mut self) -> Result<(Option<i32>, Option<i32>), Error> {
+        loop {
+            if let FromInit::Exited { code, signal } = self.control.receive().await? {
+                return Ok((code, signal));
+            }
+        }
+    }
+
+    /// Whether the memory limit has ended a process of it.
+    fn has_oom_kills(&self) -> bool {
+        self.cgroup.oom_kills().is_ok_and(|count| count > 0)
+    }
+
+    fn channel(&mut self) -> Result<&mut Channel, SandboxFault> {
+        match &mut self.ends {
+            Ends::Channel(channel) => Ok(channel),
+            _ => Err(not_started().into()),
+        }
+    }
+}
+
+#[async_trait]
+impl Sandbox for Live {
+    fn id(&self) -> &SandboxId {
+        &self.id
+    }
+
+    async fn bind(&mut self, limits: &Limits, code: &CodeDir) -> Result<(), Error> {
+        self.cgroup.set_limits(limits)?;
+        let Some(remains) = &mut self.remains else { return Err(Error::Gone) };
+        if remains.run_dir.can_mount() {
+            remains.slot.attach(code)?;
+        } else {
+            tokio::task::block_in_place(|| remains.slot.attach(code))?;
+        }
+        self.cwd = PathBuf::from("/workspace");
+        Ok(())
+    }
+
+    async fn start(&mut self, program: &Program, deadline: Instant) -> Result<(), SandboxFault> {
+        let Ends::Pipes(pipes) = std::mem::replace(&mut self.ends, Ends::Gone) else {
+            return Err(not_started().into());
+        };
+        self.ends = Ends::Channel(pipes.into_channel(self.limits));
+        timeout_at(deadline, self.spawn(program, false)).await.map_err(|_| deadline_passed())??;
+        let hello = self.channel()?.hello(deadline).await;
+        self.explained(hello).await.map(drop)
+    }
+
+    async fn load(
+        &mut self,
+        load: Load,
+        deadline: Instant,
+    ) -> Result<Reply<Result<Loaded, Failure>>, SandboxFault> {
+        let outcome = self.channel()?.load(load, deadline).await;
+        self.explained(outcome).await
+    }
+
+    async fn exchange(
+        &mut self,
+        invoke: Invoke,
+        body: Bytes,
+        deadline: Instant,
+    ) -> Result<Reply<Answer>, SandboxFault> {
+        let outcome = self.channel()?.invoke(invoke, body, deadline).await;
+        self.explained(outcome).await
+    }
+
+    async fn run(&mut self, program: &Program, deadline: Instant) -> Result<Exit, SandboxFault> {
+        let Ends::Pipes(pipes) = std::mem::replace(&mut self.ends, Ends::Gone) else {
+            return Err(not_started().into());
+        };
+        let mut logs = Logs::new(self.limits.logs);
+        let outcome = timeout_at(deadline, async {
+            self.spawn(program, true).await?;
+            // Its stdin is at its end, and its stdout goes where its stderr goes.
+            let output = pipes.logs;
+            drop((pipes.requests, pipes.answers));
+            let (exit, ()) = tokio::join!(self.exit(), plain::collect(&output, &mut logs));
+            exit
+        })
+        .await;
+        let kind = match outcome {
+            Err(_) => SandboxFaultKind::Deadline,
+            Ok(Err(_)) if self.has_oom_kills() => SandboxFaultKind::OutOfMemory,
+            Ok(Err(error)) => error.into(),
+            Ok(Ok((code, signal))) => {
+                let is_out_of_memory = code != Some(0) && self.has_oom_kills();
+                return Ok(Exit { code, signal, is_out_of_memory, logs });
+            }
+        };
+        Err(SandboxFault { kind, logs })
+    }
+
+    fn is_clean(&self) -> bool {
+        // After an end by the memory limit nobody knows what is missing.
+        matches!(&self.ends, Ends::Channel(channel) if channel.is_clean()) && !self.has_oom_kills()
+    }
+
+    fn stats(&self) -> Result<Stats, Error> {
+        self.cgroup.stats()
+    }
+
+    fn freeze(&mut self, is_frozen: bool) -> Result<(), Error> {
+        self.cgroup.freeze(is_frozen)
+    }
+
+    async fn kill(&mut self) {
+        if let Some(remains) = self.remains.take() {
+            self.kills.run(remains).await;
+        }
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        if let Some(remains) = self.remains.take() {
+            drop(self.kills.run(remains));
+        }
+    }
+}
+
+fn not_started() -> Error {
+    Error::Setup {
+        step: "start".to_owned(),
+        message: "a sandbox starts one program, once, before anything is asked of it".to_owned(),
+    }
+}
+
+fn deadline_passed() -> SandboxFault {
+    SandboxFault { kind: SandboxFaultKind::Deadline, logs: Logs::new(0) }
+}

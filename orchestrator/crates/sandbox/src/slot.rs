@@ -1,0 +1,142 @@
+//! A sandbox's slot: where a version's code appears, read only, while the sandbox runs.
+//!
+//! A read-only remount does not propagate, so each code folder is first mounted read only on a staging folder; what
+//! is attached to a slot is a clone of that mount, and with it its flags.
+
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustix::fs::CWD;
+use rustix::mount::{
+    MountFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags, mount_bind, mount_remount, move_mount,
+    open_tree, unmount,
+};
+
+use crate::run_dir::RunDir;
+use crate::{CodeDir, Error};
+
+/// The slot of one sandbox.
+#[derive(Debug)]
+pub struct Slot {
+    run_dir: Arc<RunDir>,
+    path: PathBuf,
+    attached: Option<CodeDir>,
+}
+
+/// A code folder's staging mount, and how many slots have a clone of it.
+#[derive(Debug)]
+pub(crate) struct Staged {
+    path: PathBuf,
+    users: usize,
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        let _ = unmount(&self.path, UnmountFlags::DETACH);
+        let _ = std::fs::remove_dir(&self.path);
+    }
+}
+
+impl Slot {
+    /// The slot in a sandbox's folder, empty.
+    #[must_use]
+    pub fn new(run_dir: Arc<RunDir>, sandbox_folder: &Path) -> Self {
+        Self { run_dir, path: sandbox_folder.join("slot"), attached: None }
+    }
+
+    /// The folder that is `/workspace` inside.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Makes the code visible in the slot; blocks for microseconds where mounts are possible, else for a copy.
+    ///
+    /// # Errors
+    /// It has code already, or a step failed.
+    pub fn attach(&mut self, code: &CodeDir) -> Result<(), Error> {
+        if self.attached.is_some() {
+            let message = "the sandbox has its code already".to_owned();
+            return Err(Error::Setup { step: "bind".to_owned(), message });
+        }
+        if !self.run_dir.can_mount() {
+            return copy(&code.path, &self.path);
+        }
+        let staging = self.run_dir.stage(code)?;
+        self.attached = Some(code.clone());
+        let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+        let clone =
+            open_tree(CWD, &staging, flags).map_err(|error| Error::io("cloning", &staging)(error.into()))?;
+        move_mount(clone.as_fd(), "", CWD, &self.path, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
+            .map_err(|error| Error::io("attaching code to", &self.path)(error.into()))
+    }
+
+    /// Takes the code away.
+    pub fn detach(&mut self) {
+        if let Some(code) = self.attached.take() {
+            let _ = unmount(&self.path, UnmountFlags::DETACH);
+            self.run_dir.unstage(&code);
+        }
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.detach();
+    }
+}
+
+impl RunDir {
+    /// The read-only mount of a code folder, made at its first use.
+    fn stage(&self, code: &CodeDir) -> Result<PathBuf, Error> {
+        let mut staged = self.staged.lock();
+        if let Some(found) = staged.get_mut(code) {
+            found.users += 1;
+            return Ok(found.path.clone());
+        }
+        let path = self.staging().join(format!("{:016x}", rand::random::<u64>()));
+        std::fs::create_dir_all(&path).map_err(Error::io("creating", &path))?;
+        // From here on its drop takes everything back.
+        let made = Staged { path: path.clone(), users: 1 };
+        mount_bind(&code.path, &path).map_err(|error| Error::io("mounting", &code.path)(error.into()))?;
+        // The first mount ignores all flags but the bind's own.
+        let mut flags = MountFlags::BIND | MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NODEV;
+        if !code.is_executable {
+            flags |= MountFlags::NOEXEC;
+        }
+        mount_remount(&path, flags, "")
+            .map_err(|error| Error::io("making read only", &path)(error.into()))?;
+        staged.insert(code.clone(), made);
+        Ok(path)
+    }
+
+    fn unstage(&self, code: &CodeDir) {
+        let mut staged = self.staged.lock();
+        if let Some(found) = staged.get_mut(code) {
+            found.users -= 1;
+            if found.users == 0 {
+                staged.remove(code);
+            }
+        }
+    }
+}
+
+/// Copies a folder's regular files and folders; readable for everybody, since another user runs the sandbox.
+fn copy(from: &Path, to: &Path) -> Result<(), Error> {
+    for entry in std::fs::read_dir(from).map_err(Error::io("listing", from))? {
+        let entry = entry.map_err(Error::io("listing", from))?;
+        let (source, target) = (entry.path(), to.join(entry.file_name()));
+        let kind = entry.file_type().map_err(Error::io("asking for the kind of", &source))?;
+        if kind.is_dir() {
+            std::fs::create_dir(&target).map_err(Error::io("creating", &target))?;
+            copy(&source, &target)?;
+        } else if kind.is_symlink() {
+            let link = std::fs::read_link(&source).map_err(Error::io("reading", &source))?;
+            std::os::unix::fs::symlink(link, &target).map_err(Error::io("linking", &target))?;
+        } else if kind.is_file() {
+            std::fs::copy(&source, &target).map_err(Error::io("copying", &source))?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,101 @@
+'use strict';
+// Checks the syntax of a Node.js function: `node check.cjs DIR MAIN`.
+//
+// Finds out whether the main file is CommonJS or an ES module: by its extension, by package.json, or by which of the
+// two it can be read as. A `.js` file that can only be an ES module is renamed to `.mjs`. Prints
+// `index.js:3:5: SyntaxError: …` with the line itself and exits 1, or writes the name of the file to load into
+// `DIR/.cloudbox-main` and exits 0.
+
+const { spawnSync } = require('child_process');
+const fs = require('fs');
+const path = require('path');
+const vm = require('vm');
+
+/** A syntax error as V8 shows it: `file:3`, the line, a caret under it, and the message. */
+function describe(text, name) {
+  const lines = text.split('\n');
+  const first = lines.findIndex((line) => /:\d+$/.test(line));
+  const caret = lines.findIndex((line, at) => at > first && /^\s*\^/.test(line));
+  const message = lines.find((line) => /^\w*Error\b/.test(line)) || `SyntaxError: ${lines[0]}`;
+  const line = first < 0 ? 1 : Number(/:(\d+)$/.exec(lines[first])[1]);
+  const column = caret < 0 ? 1 : lines[caret].indexOf('^') + 1;
+  const source = first < 0 || caret < 0 ? '' : `\n${lines[first + 1]}`;
+  return `${name}:${line}:${column}: ${message}${source}`;
+}
+
+/** What keeps the source from being CommonJS, or null. */
+function commonJsError(source, name) {
+  try {
+    vm.compileFunction(source.replace(/^#!.*/, ''), ['exports', 'require', 'module', '__filename', '__dirname'], { filename: name });
+    return null;
+  } catch (error) {
+    return describe(String(error.stack), name);
+  }
+}
+
+/** What keeps the file from being an ES module, or null. Node itself checks, since only it has a parser for them. */
+function moduleError(source, name) {
+  const folder = fs.mkdtempSync(path.join(require('os').tmpdir(), 'cloudbox-check-'));
+  try {
+    const copy = path.join(folder, 'main.mjs');
+    fs.writeFileSync(copy, source);
+    const done = spawnSync(process.execPath, ['--check', copy], { encoding: 'utf8', env: { PATH: process.env.PATH } });
+    if (done.error) throw done.error;
+    return done.status === 0 ? null : describe(done.stderr, name);
+  } finally {
+    fs.rmdirSync(folder, { recursive: true });
+  }
+}
+
+/** The `type` that the folder's package.json gives its `.js` files, or undefined. */
+function packageType(folder) {
+  const file = path.join(folder, 'package.json');
+  if (!fs.existsSync(file)) return undefined;
+  try {
+    return JSON.parse(fs.readFileSync(file, 'utf8')).type;
+  } catch (error) {
+    throw new Refused(`package.json:1:1: SyntaxError: ${error.message}`);
+  }
+}
+
+/** What the author is told. */
+class Refused extends Error {}
+
+/** The name of the file to load; throws `Refused`. */
+function check(folder, main) {
+  const file = path.join(folder, main);
+  if (!fs.existsSync(file)) throw new Refused(`${main}: no such file in the code`);
+  const source = fs.readFileSync(file, 'utf8');
+  const extension = path.extname(main);
+  const type = packageType(folder);
+  const must = (error) => {
+    if (error) throw new Refused(error);
+    return main;
+  };
+  if (extension === '.mjs' || (extension === '.js' && type === 'module')) return must(moduleError(source, main));
+  const asCommonJs = commonJsError(source, main);
+  if (asCommonJs === null || extension === '.cjs' || type === 'commonjs') return must(asCommonJs);
+  const asModule = moduleError(source, main);
+  if (asModule !== null) throw new Refused(/^\s*(import|export)\b/m.test(source) ? asModule : asCommonJs);
+  const renamed = main.replace(/\.js$/, '') + '.mjs';
+  if (fs.existsSync(path.join(folder, renamed))) throw new Refused(`${main} is an ES module, but ${renamed} is there too`);
+  fs.renameSync(file, path.join(folder, renamed));
+  return renamed;
+}
+
+function run(folder, main) {
+  if (folder === undefined || main === undefined) {
+    process.stderr.write('usage: check.cjs DIR MAIN\n');
+    return 2;
+  }
+  try {
+    fs.writeFileSync(path.join(folder, '.cloudbox-main'), check(folder, main));
+    return 0;
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    return 1;
+  }
+}
+
+process.exitCode = run(process.argv[2], process.argv[3]);

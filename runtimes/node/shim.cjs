@@ -1,0 +1,118 @@
+'use strict';
+// The shim for Node.js 14 and later: loads a function's code and calls its handler, as ../PROTOCOL.md says.
+//
+// One call at a time. After an answer the event loop turns once, then the next request is read.
+
+const { KIND, takeDescriptors } = require('./frame.cjs');
+// Before anything else may print.
+const wire = takeDescriptors();
+require('./streams.cjs').replaceStreams();
+const { eventOf } = require('./event.cjs');
+const { resultFrame, failureFrame, thrownFrame, logFrame, messageOf } = require('./answer.cjs');
+const { NoEntryPoint, loadHandler } = require('./handler.cjs');
+
+const immediate = setImmediate;
+const { stringify } = JSON;
+const { assign, keys } = Object;
+
+/** Variables that belong to the sandbox; all others are the function's own. */
+const KEPT = new Set(['PATH', 'HOME', 'TMPDIR', 'LANG', 'LC_ALL', 'TZ', 'SSL_CERT_FILE', 'SSL_CERT_DIR']);
+
+/** What runs now: its nonce, and whether it was answered. */
+let current = null;
+/** The code, once it is loaded: `{handler, style, function, env}`. */
+let loaded = null;
+
+/** Answers `exchange`, unless it has its answer. */
+function answer(exchange, frame) {
+  if (exchange.isAnswered) return;
+  exchange.isAnswered = true;
+  current = null;
+  wire.send(frame.kind, frame.header, frame.body);
+  immediate(next);
+}
+
+/** Answers with what the code threw. */
+function fail(exchange, thrown) {
+  answer(exchange, thrownFrame(exchange.nonce, thrown));
+}
+
+function replaceEnvironment(env) {
+  for (const name of keys(process.env)) {
+    if (!KEPT.has(name)) delete process.env[name];
+  }
+  assign(process.env, env);
+}
+
+async function onLoad(head) {
+  const exchange = current = { nonce: head.nonce, isAnswered: false, phase: 'load' };
+  try {
+    process.chdir(head.code_dir);
+    process.argv = [process.argv[0], `${head.code_dir}/${head.main}`];
+    replaceEnvironment(head.env);
+    const { handler, style } = await loadHandler(head);
+    loaded = { handler, style, function: head.function, env: head.env };
+    const header = `{"nonce":"${head.nonce}","handler_style":${stringify(style.name)}}`;
+    answer(exchange, { kind: KIND.loaded, header, body: null });
+  } catch (error) {
+    if (error instanceof NoEntryPoint) {
+      answer(exchange, failureFrame(head.nonce, 'entry_point', error.message, ''));
+    } else {
+      fail(exchange, error);
+    }
+  }
+}
+
+/** `context.log`: a function of its own, with one for each level. */
+function logOf(exchange) {
+  const write = (level) => (message, fields) => {
+    if (exchange.isAnswered) return;
+    const frame = logFrame(exchange.nonce, level, message, fields);
+    wire.send(frame.kind, frame.header, null);
+  };
+  const info = write('info');
+  return assign((message, fields) => info(message, fields), {
+    debug: write('debug'), info, warn: write('warn'), error: write('error'),
+  });
+}
+
+async function onInvoke(head, body) {
+  const exchange = current = { nonce: head.nonce, isAnswered: false, phase: 'call' };
+  try {
+    const event = eventOf(head, body, loaded, logOf(exchange));
+    const value = await loaded.style.call(loaded.handler, event);
+    if (!exchange.isAnswered) answer(exchange, resultFrame(head, value));
+  } catch (error) {
+    fail(exchange, error);
+  }
+}
+
+/** Reads the next request and starts on it. */
+function next() {
+  if (current !== null) return;
+  const { kind, header, body } = wire.read();
+  if (kind === KIND.load && loaded === null) onLoad(header);
+  else if (kind === KIND.invoke && loaded !== null) onInvoke(header, body);
+  else throw new Error(`a frame of kind ${kind} out of turn`);
+}
+
+/** What nobody caught fails the call that runs; between calls there is nobody to tell but the log. */
+function onUncaught(thrown) {
+  if (current !== null) fail(current, thrown);
+  else process.stderr.write(`uncaught between two calls: ${messageOf(thrown)}\n`);
+}
+
+/** Nothing is left that could wake the process up: a promise that never settles. */
+function onStall() {
+  if (current === null) return;
+  const what = current.phase === 'load'
+    ? 'the code waits for a promise that nothing can settle any more'
+    : 'the handler waits for a promise or callback that nothing can settle any more';
+  answer(current, failureFrame(current.nonce, 'error', `Error: ${what}`, ''));
+}
+
+process.on('uncaughtException', onUncaught);
+process.on('unhandledRejection', onUncaught);
+process.on('beforeExit', onStall);
+wire.send(KIND.hello, stringify({ protocol: 1, runtime: 'node', version: process.versions.node }), null);
+next();

@@ -1,0 +1,298 @@
+"""The shim for Python 3.7 and later: loads a function's code and calls its handler, as ../PROTOCOL.md says.
+
+Three files: this one speaks the protocol, `cloudbox_event.py` makes what a handler is called with, and
+`cloudbox_answer.py` what is answered. One call at a time; a read blocks until the next request is there.
+"""
+import fcntl
+import os
+import sys
+
+
+def _take_descriptors():
+    """Moves the pipes off descriptors 0 and 1: 0 becomes /dev/null, 1 the log pipe."""
+    requests = fcntl.fcntl(0, fcntl.F_DUPFD_CLOEXEC, 64)
+    answers = fcntl.fcntl(1, fcntl.F_DUPFD_CLOEXEC, 64)
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
+    os.dup2(2, 1)
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
+    return requests, answers
+
+
+# Before anything else may print.
+_REQUESTS, _ANSWERS = _take_descriptors()
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+import gc  # noqa: E402
+import importlib.machinery  # noqa: E402
+import importlib.util  # noqa: E402
+import struct  # noqa: E402
+
+import cloudbox_answer as answer  # noqa: E402
+import cloudbox_event as event  # noqa: E402
+
+HELLO, LOAD, LOADED, INVOKE, RESULT, FAILURE, LOG = 1, 2, 3, 4, 5, 6, 7
+
+# Variables that belong to the sandbox; all others are the function's own.
+_KEPT = {"PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR"}
+_STEP = 64 << 10
+_PREFIX = struct.Struct(">BII")
+_PID = os.getpid()
+_CO_COROUTINE = 0x80
+
+# User code may replace functions of shared modules; these are the ones the shim was started with.
+_read, _write, _exit, _getpid = os.read, os.write, os._exit, os.getpid
+_pack, _unpack = _PREFIX.pack, _PREFIX.unpack_from
+_stdout, _stderr = sys.stdout, sys.stderr
+
+
+class NoEntryPoint(Exception):
+    """No handler where one was looked for."""
+
+
+def _pause():
+    """A millisecond: what to do where a descriptor was made non-blocking behind our back."""
+    import select
+
+    select.select([], [], [], 0.001)
+
+
+def read_some():
+    """At least one byte; ends the process at the end of the stream."""
+    while True:
+        try:
+            piece = _read(_REQUESTS, _STEP)
+        except BlockingIOError:
+            _pause()
+            continue
+        if not piece:
+            flush()
+            _exit(0)
+        return piece
+
+
+_inbox = b""
+
+
+def read_frame():
+    """Waits for a frame: `(kind, header, body)`."""
+    global _inbox
+    bytes_ = _inbox or read_some()
+    while len(bytes_) < 9:
+        bytes_ += read_some()
+    kind, header_len, body_len = _unpack(bytes_)
+    body_at = 9 + header_len
+    end = body_at + body_len
+    if len(bytes_) < end:
+        pieces, have = [bytes_], len(bytes_)
+        while have < end:
+            pieces.append(read_some())
+            have += len(pieces[-1])
+        bytes_ = b"".join(pieces)
+    _inbox = bytes_[end:]
+    return kind, event.loads(bytes_[9:body_at]), bytes_[body_at:end]
+
+
+def send(kind, header, body=b""):
+    """Sends a frame; `header` is JSON as bytes. A forked child that came this far must not answer."""
+    if _getpid() != _PID:
+        _exit(0)
+    frame = _pack(kind, len(header), len(body)) + header + body
+    at = 0
+    while at < len(frame):
+        try:
+            at += _write(_ANSWERS, frame[at:] if at else frame)
+        except BlockingIOError:
+            _pause()
+
+
+def flush():
+    """Has all that was printed in the log pipe."""
+    for stream in (sys.stdout, sys.stderr, _stdout, _stderr):
+        try:
+            stream.flush()
+        except Exception:  # The author closed or replaced the stream: what is printed there is lost.
+            pass
+
+
+def leave(request):
+    """Ends the process as `sys.exit` would, without waiting for threads."""
+    code = request.code
+    if code is not None and not isinstance(code, int):
+        print(code, file=sys.stderr)
+        code = 1
+    flush()
+    _exit((code or 0) & 0xFF)
+
+
+def call_with_data(handler, data, context):
+    """`handler(data, context)`."""
+    return handler(data, context)
+
+
+def call_with_data_alone(handler, data, context):
+    """`handler(data)`."""
+    return handler(data)
+
+
+def _takes_one(handler):
+    """Whether the handler can take `data` but no context."""
+    code = getattr(handler, "__code__", None)
+    return code is not None and code.co_argcount == 1 and not code.co_flags & 0x04
+
+
+# The forms of handlers, the first that matches wins: name, whether it fits, how it is called.
+STYLES = [
+    ("data", _takes_one, call_with_data_alone),
+    ("data", lambda handler: True, call_with_data),
+]
+
+
+def style_of(handler, pinned):
+    """The form that is pinned, or the one that fits: `(name, call)`."""
+    for name, fits, call in STYLES:
+        if pinned in ("auto", name) and fits(handler):
+            return name, call
+    known = ", ".join(sorted({name for name, _, _ in STYLES}))
+    raise NoEntryPoint('handler_style "%s" is not one that Python functions have: auto, %s' % (pinned, known))
+
+
+def import_main(code_dir, main):
+    """Runs the main file as a module."""
+    path = os.path.join(code_dir, main)
+    name = os.path.splitext(os.path.basename(main))[0]
+    sys.path[0] = code_dir
+    folder = os.path.dirname(path)
+    if folder != code_dir:
+        sys.path.insert(0, folder)
+    sys.argv = [path]
+    loader = importlib.machinery.SourceFileLoader(name, path)
+    spec = importlib.util.spec_from_file_location(name, path, loader=loader)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def find_handler(module, entry_point):
+    """The handler: the one named, or `handler`."""
+    wanted = entry_point.rsplit(".", 1)[-1]
+    for name in (wanted, "handler"):
+        handler = getattr(module, name, None)
+        if callable(handler):
+            return handler
+    names = [name for name in vars(module) if not name.startswith("_")][:50]
+    raise NoEntryPoint('no function "%s" to call: the code has %s' % (wanted, ", ".join(names) or "nothing"))
+
+
+def replace_environment(env):
+    """Gives the process the function's variables and no others but the sandbox's."""
+    for name in list(os.environ):
+        if name not in _KEPT:
+            del os.environ[name]
+    os.environ.update(env)
+
+
+_loop = None
+
+
+def loop():
+    """The event loop of the process: made when first needed, since it takes a while to import."""
+    global _loop
+    if _loop is None or _loop.is_closed():
+        import asyncio
+
+        _loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(_loop)
+    return _loop
+
+
+async def _await(value):
+    return await value
+
+
+def settle(value):
+    """The value itself, or what it comes to where it can be awaited."""
+    if not hasattr(type(value), "__await__"):
+        return value
+    return loop().run_until_complete(_await(value))
+
+
+class Function:
+    """The loaded code, and what a context says of it."""
+
+    def __init__(self, head):
+        os.chdir(head["code_dir"])
+        replace_environment(head["env"])
+        module = import_main(head["code_dir"], head["main"])
+        self.handler = find_handler(module, head["entry_point"])
+        self.style, self.call = style_of(self.handler, head["handler_style"])
+        self.facts = event.facts(head["function"], head["env"])
+        code = getattr(self.handler, "__code__", None)
+        if code is not None and code.co_flags & _CO_COROUTINE:
+            loop()
+
+    def invoke(self, head, body):
+        """Calls the handler: the frame that answers."""
+        nonce = head["nonce"]
+
+        def write_log(level, message, fields):
+            flush()
+            send(LOG, answer.log_header(nonce, level, message, fields))
+
+        data, context = event.event_of(head, body, self.facts, write_log)
+        value = settle(self.call(self.handler, data, context))
+        return (RESULT,) + answer.result(head, value)
+
+
+def answered(nonce, work):
+    """The frame for what `work` gives or raises."""
+    try:
+        return work()
+    except SystemExit as request:
+        leave(request)
+    except NoEntryPoint as error:
+        return FAILURE, answer.failure_header(nonce, "entry_point", str(error), ""), b""
+    except answer.Unfit as error:
+        return FAILURE, answer.failure_header(nonce, error.kind, str(error), ""), b""
+    except BaseException as error:  # KeyboardInterrupt and the like are failures of the call.
+        return FAILURE, answer.error_header(nonce, error, os.path.dirname(__file__)), b""
+
+
+def load(head):
+    """Loads the code: the function, or None, and the frame that answers."""
+    made = []
+
+    def work():
+        function = Function(head)
+        made.append(function)
+        return LOADED, answer.loaded_header(head["nonce"], function.style), b""
+
+    frame = answered(head["nonce"], work)
+    # What the code made while it was loaded stays; the collector need not look at it again.
+    gc.collect()
+    gc.freeze()
+    return (made[0] if made else None), frame
+
+
+def main():
+    """Says hello, then answers requests until the stream ends."""
+    version = "%d.%d.%d" % sys.version_info[:3]
+    send(HELLO, answer.dumps({"protocol": 1, "runtime": "python", "version": version}))
+    function = None
+    while True:
+        kind, head, body = read_frame()
+        if kind == LOAD and function is None:
+            function, frame = load(head)
+        elif kind == INVOKE and function is not None:
+            frame = answered(head["nonce"], lambda: function.invoke(head, body))
+        else:
+            raise RuntimeError("a frame of kind %d out of turn" % kind)
+        flush()
+        send(*frame)
+
+
+if __name__ == "__main__":
+    main()
