@@ -1,12 +1,23 @@
 //! What is kept: projects, functions, versions, deployments and records, in SQLite or PostgreSQL.
 //!
-//! One interface, [`Store`], two implementations that share their SQL's text where they can, and one story test
-//! (`tests/story.rs`) that both pass.
+//! One interface, [`Store`], and one implementation in SQL that both databases understand (`sql_store`); what differs
+//! between them is in `database` and `open`. One story test (`tests/story.rs`) holds both to the same behaviour.
 
+mod database;
+mod deployments;
 pub mod error;
+mod functions;
+mod key;
+mod open;
+mod projects;
+mod records;
+mod rows;
+mod sql_store;
 pub mod store;
 
 pub use error::Error;
+pub use key::{EnvironmentKey, InvalidKey};
+pub use open::open;
 pub use store::{
     FunctionPatch, NewFunction, NewProject, NewVersion, ProjectPatch, RecordFilter, Store, Totals,
 };

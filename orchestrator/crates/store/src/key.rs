@@ -1,0 +1,144 @@
+//! Encrypts environment values at rest: AES-256-GCM, bound to project, function and variable.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use aes_gcm::aead::{Aead, KeyInit, Payload};
+use aes_gcm::{Aes256Gcm, Nonce};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use cloudbox_types::{FunctionId, ProjectId, Secret};
+use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
+
+use crate::error::Error;
+use crate::store::Environment;
+
+/// Bytes of the key.
+const KEY_BYTES: usize = 32;
+/// Bytes of a nonce: 96 random bits, as GCM wants.
+const NONCE_BYTES: usize = 12;
+/// The form of a kept value; another way of encrypting gets another word.
+const FORM: &str = "v1";
+
+/// The key that environment values are encrypted with. It is wiped from memory when dropped.
+#[derive(Clone)]
+pub struct EnvironmentKey {
+    bytes: Zeroizing<[u8; KEY_BYTES]>,
+    id: String,
+}
+
+/// A text that is no key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidKey {
+    /// Not base64.
+    #[error("the environment key must be base64 text; make one with: openssl rand -base64 32")]
+    Base64,
+    /// Base64 of another length.
+    #[error(
+        "the environment key must be base64 of 32 bytes, not of {bytes}; make one with: openssl rand -base64 32"
+    )]
+    Length {
+        /// Bytes that it has.
+        bytes: usize,
+    },
+}
+
+impl EnvironmentKey {
+    /// The key of a base64 text; white space around it doesn't matter.
+    ///
+    /// # Errors
+    /// Says what is wrong with the text, without showing it.
+    pub fn from_base64(text: &str) -> Result<Self, InvalidKey> {
+        let decoded = Zeroizing::new(STANDARD.decode(text.trim()).map_err(|_| InvalidKey::Base64)?);
+        let bytes: [u8; KEY_BYTES] =
+            decoded.as_slice().try_into().map_err(|_| InvalidKey::Length { bytes: decoded.len() })?;
+        Ok(Self::from_bytes(Zeroizing::new(bytes)))
+    }
+
+    /// A new random key, for a service that starts for the first time.
+    #[must_use]
+    pub fn generate() -> Self {
+        Self::from_bytes(Zeroizing::new(rand::random()))
+    }
+
+    fn from_bytes(bytes: Zeroizing<[u8; KEY_BYTES]>) -> Self {
+        let digest = Sha256::digest(bytes.as_slice());
+        let id = digest[..4].iter().map(|byte| format!("{byte:02x}")).collect();
+        Self { bytes, id }
+    }
+
+    /// The text that [`Self::from_base64`] reads, to be kept in a file that only the service reads.
+    #[must_use]
+    pub fn to_base64(&self) -> Zeroizing<String> {
+        Zeroizing::new(STANDARD.encode(self.bytes.as_slice()))
+    }
+
+    /// Tells keys apart without giving them away: the first 8 hex digits of the key's SHA-256.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn cipher(&self) -> Aes256Gcm {
+        Aes256Gcm::new((&*self.bytes).into())
+    }
+
+    /// What a value is bound to, so that a row copied to another place can't be read there.
+    fn bound_to(&self, owner: Owner, name: &str) -> String {
+        format!("{}|{}|{name}|{}", owner.project, owner.function, self.id)
+    }
+
+    /// The column's text: JSON of names with `v1.<key id>.<base64 of nonce and ciphertext>`.
+    pub(crate) fn encrypt(&self, owner: Owner, environment: &Environment) -> String {
+        let cipher = self.cipher();
+        let kept: BTreeMap<&str, String> = environment
+            .iter()
+            .map(|(name, value)| {
+                let nonce: [u8; NONCE_BYTES] = rand::random();
+                let aad = self.bound_to(owner, name);
+                let payload = Payload { msg: value.expose().as_bytes(), aad: aad.as_bytes() };
+                let ciphertext =
+                    cipher.encrypt(&Nonce::from(nonce), payload).expect("AES-GCM takes values up to 64 GB");
+                let text = STANDARD.encode([nonce.as_slice(), &ciphertext].concat());
+                (name.as_str(), format!("{FORM}.{}.{text}", self.id))
+            })
+            .collect();
+        serde_json::to_string(&kept).expect("a map of strings is JSON")
+    }
+
+    /// The environment of a column's text.
+    pub(crate) fn decrypt(&self, owner: Owner, text: &str) -> Result<Environment, Error> {
+        let undecryptable = || Error::Undecryptable { function_id: owner.function.0 };
+        let kept: BTreeMap<String, String> = serde_json::from_str(text).map_err(|_| undecryptable())?;
+        kept.into_iter()
+            .map(|(name, text)| {
+                let value = self.decrypt_one(owner, &name, &text).ok_or_else(undecryptable)?;
+                Ok((name, Secret::new(value)))
+            })
+            .collect()
+    }
+
+    fn decrypt_one(&self, owner: Owner, name: &str, text: &str) -> Option<String> {
+        let text = text.strip_prefix(FORM)?.strip_prefix('.')?.strip_prefix(&self.id)?.strip_prefix('.')?;
+        let bytes = STANDARD.decode(text).ok()?;
+        let (nonce, ciphertext) = bytes.split_first_chunk::<NONCE_BYTES>()?;
+        let aad = self.bound_to(owner, name);
+        let payload = Payload { msg: ciphertext, aad: aad.as_bytes() };
+        let plain = self.cipher().decrypt(&Nonce::from(*nonce), payload).ok()?;
+        String::from_utf8(plain).ok()
+    }
+}
+
+impl fmt::Debug for EnvironmentKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "EnvironmentKey({})", self.id)
+    }
+}
+
+/// Whose environment it is.
+#[derive(Clone, Copy)]
+pub(crate) struct Owner {
+    pub(crate) project: ProjectId,
+    pub(crate) function: FunctionId,
+}

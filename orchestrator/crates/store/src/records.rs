@@ -1,0 +1,163 @@
+//! Records of invocations, and the counts over them.
+
+use std::collections::BTreeMap;
+
+use cloudbox_types::{ErrorCode, FunctionId, Page, PageRequest, Record, RecordStatus};
+use sqlx::AssertSqlSafe;
+
+use crate::database::{Query, Row};
+use crate::error::Error;
+use crate::sql_store::{SqlStore, committed};
+use crate::store::{RecordFilter, Totals};
+
+/// The columns in the order of [`bind`].
+const COLUMNS: &str = "id, project_id, function_id, version, created_at, status, code, error, method, path, \
+     http_status, execution_time_ms, memory_bytes, cpu_time_ms, response_bytes, logs, is_warm, trigger_kind, driver";
+/// How many these are.
+const WIDTH: usize = 19;
+/// Rows of one statement: SQLite takes 32,766 values, PostgreSQL 65,535.
+const ROWS: usize = 500;
+/// How often a batch is tried that met the deletion of one of its functions.
+const ATTEMPTS: u32 = 5;
+
+const COUNT: &str = "UPDATE functions SET invocation_count = invocation_count + $2 WHERE id = $1";
+
+const ADD_TO_TOTALS: &str =
+    "UPDATE totals SET invocations = invocations + $1 + $2, succeeded = succeeded + $1, failed = failed + $2";
+
+/// Inserts rows whose function is there and whose id is new, and gives back those.
+fn insert_sql(rows: usize) -> String {
+    let row = |row: usize| {
+        let places: Vec<String> = (1..=WIDTH).map(|column| format!("${}", row * WIDTH + column)).collect();
+        format!("({})", places.join(", "))
+    };
+    let values: Vec<String> = (0..rows).map(row).collect();
+    let chosen: Vec<String> = (1..=WIDTH).map(|column| format!("column{column}")).collect();
+    // column3 is function_id.
+    format!(
+        "INSERT INTO records ({COLUMNS}) SELECT {} FROM (VALUES {}) AS new \
+         WHERE column3 IN (SELECT id FROM functions) ON CONFLICT (id) DO NOTHING RETURNING function_id, status",
+        chosen.join(", "),
+        values.join(", ")
+    )
+}
+
+fn bind(query: Query, record: &Record) -> Query {
+    query
+        .bind(record.id.to_string())
+        .bind(record.project_id.0)
+        .bind(record.function_id.0)
+        .bind(record.version)
+        .bind(record.created_at.as_millisecond())
+        .bind(record.status.as_str())
+        .bind(record.code.map(ErrorCode::as_str))
+        .bind(record.error.as_deref())
+        .bind(record.method.as_str())
+        .bind(record.path.as_str())
+        .bind(u32::from(record.http_status))
+        .bind(record.execution_time_ms)
+        .bind(record.memory_bytes)
+        .bind(record.cpu_time_ms)
+        .bind(record.response_bytes)
+        .bind(record.logs.as_str())
+        .bind(record.is_warm)
+        .bind(record.trigger.as_str())
+        .bind(record.driver.as_str())
+}
+
+/// The text of a list, newest first, with the conditions that are asked for and no others: so the index that fits is
+/// used. A time bounds `seq` too, by the index over times; older rows aren't looked at.
+pub(crate) fn list_query(function: FunctionId, filter: &RecordFilter, after: Option<i64>) -> Query {
+    let mut conditions = String::from("function_id = $1 AND seq < $2");
+    let mut places = 2;
+    let mut place = || {
+        places += 1;
+        places
+    };
+    if filter.status.is_some() {
+        conditions += &format!(" AND status = ${}", place());
+    }
+    if filter.since.is_some() {
+        let since = place();
+        conditions += &format!(
+            " AND created_at >= ${since} AND seq >= \
+             (SELECT MIN(seq) FROM records WHERE function_id = $1 AND created_at >= ${since})"
+        );
+    }
+    let text = format!("SELECT * FROM records WHERE {conditions} ORDER BY seq DESC LIMIT ${}", place());
+    let mut query = Query::new(AssertSqlSafe(text)).bind(function.0).bind(after.unwrap_or(i64::MAX));
+    if let Some(status) = filter.status {
+        query = query.bind(status.as_str());
+    }
+    if let Some(since) = filter.since {
+        query = query.bind(since.as_millisecond());
+    }
+    query
+}
+
+/// Whether another try can succeed: a function was deleted between the look and the insert, or two transactions
+/// waited for one another and PostgreSQL ended this one.
+fn is_passing(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(|cause| {
+        cause.is_foreign_key_violation() || matches!(cause.code().as_deref(), Some("40P01" | "40001"))
+    })
+}
+
+impl SqlStore {
+    pub(crate) async fn insert_records(&self, records: &[Record]) -> Result<(), Error> {
+        for _ in 1..ATTEMPTS {
+            match self.try_insert_records(records).await {
+                Err(Error::Database(error)) if is_passing(&error) => {
+                    tracing::debug!(%error, "a batch of records is written again");
+                }
+                ended => return ended,
+            }
+        }
+        self.try_insert_records(records).await
+    }
+
+    async fn try_insert_records(&self, records: &[Record]) -> Result<(), Error> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        let mut open = self.database.begin().await?;
+        let mut counts: BTreeMap<i64, i64> = BTreeMap::new();
+        let (mut succeeded, mut failed) = (0_i64, 0_i64);
+        for chunk in records.chunks(ROWS) {
+            let query = Query::new(AssertSqlSafe(insert_sql(chunk.len())));
+            for row in open.rows(chunk.iter().fold(query, bind)).await? {
+                *counts.entry(row.get("function_id")?).or_default() += 1;
+                if row.get::<String>("status")? == RecordStatus::Success.as_str() {
+                    succeeded += 1;
+                } else {
+                    failed += 1;
+                }
+            }
+        }
+        for (function, count) in counts {
+            open.execute(Query::new(COUNT).bind(function).bind(count)).await?;
+        }
+        open.execute(Query::new(ADD_TO_TOTALS).bind(succeeded).bind(failed)).await?;
+        committed(open, ()).await
+    }
+
+    pub(crate) async fn list_records(
+        &self,
+        function: FunctionId,
+        filter: &RecordFilter,
+        page: PageRequest,
+    ) -> Result<Page<Record>, Error> {
+        self.list(list_query(function, filter, page.after), page, "seq", Row::record).await
+    }
+
+    pub(crate) async fn read_totals(&self) -> Result<Totals, Error> {
+        let totals = self.find(Query::new("SELECT * FROM totals"), |row| {
+            Ok(Totals {
+                invocations: row.get("invocations")?,
+                succeeded: row.get("succeeded")?,
+                failed: row.get("failed")?,
+            })
+        });
+        Ok(totals.await?.unwrap_or_default())
+    }
+}

@@ -1,0 +1,182 @@
+//! [`Store`] over SQL: which method is answered where. The statements are in `projects`, `functions`, `deployments`
+//! and `records`.
+
+use async_trait::async_trait;
+use cloudbox_types::version::Stage;
+use cloudbox_types::{
+    Deployment, DeploymentId, Function, FunctionId, InvocationId, Page, PageRequest, Project, ProjectId,
+    Record, StageReport, Version,
+};
+
+use crate::database::{Database, Query, Row, Transaction};
+use crate::error::Error;
+use crate::key::EnvironmentKey;
+use crate::rows;
+use crate::store::{
+    FunctionPatch, NewFunction, NewProject, NewVersion, ProjectPatch, RecordFilter, Store, Totals,
+};
+
+/// A store in one of the two databases.
+pub(crate) struct SqlStore {
+    pub(crate) database: Database,
+    pub(crate) key: EnvironmentKey,
+}
+
+impl SqlStore {
+    /// The one item that a query finds, where there is one.
+    pub(crate) async fn find<T>(
+        &self,
+        query: Query,
+        item: impl FnOnce(&Row) -> Result<T, Error>,
+    ) -> Result<Option<T>, Error> {
+        self.database.row(query).await?.as_ref().map(item).transpose()
+    }
+
+    /// A page of what a query finds; its last placeholder is the limit, and `cursor` the column that pages go by.
+    pub(crate) async fn list<T>(
+        &self,
+        query: Query,
+        page: PageRequest,
+        cursor: &str,
+        item: impl FnMut(&Row) -> Result<T, Error>,
+    ) -> Result<Page<T>, Error> {
+        let found = self.database.rows(query.bind(rows::probe(page))).await?;
+        rows::page(found, page, cursor, item)
+    }
+
+    /// Deletes by a statement with the id.
+    pub(crate) async fn delete(&self, sql: &'static str, id: i64, what: &'static str) -> Result<(), Error> {
+        let mut open = self.database.begin().await?;
+        let deleted = open.execute(Query::new(sql).bind(id)).await?;
+        open.commit().await?;
+        if deleted == 0 { Err(Error::Missing { what }) } else { Ok(()) }
+    }
+}
+
+/// The error of a change that took a name which has to be unique.
+pub(crate) fn unless_taken(error: sqlx::Error, what: impl FnOnce() -> String) -> Error {
+    match error.as_database_error() {
+        Some(cause) if cause.is_unique_violation() => Error::Taken { what: what() },
+        _ => Error::Database(error),
+    }
+}
+
+/// Commits and gives back what was made.
+pub(crate) async fn committed<T>(open: Transaction, made: T) -> Result<T, Error> {
+    open.commit().await?;
+    Ok(made)
+}
+
+#[async_trait]
+impl Store for SqlStore {
+    async fn ping(&self) -> Result<(), Error> {
+        self.database.row(Query::new("SELECT id FROM totals")).await?;
+        Ok(())
+    }
+
+    async fn create_project(&self, project: NewProject) -> Result<Project, Error> {
+        self.insert_project(project).await
+    }
+    async fn project(&self, id: ProjectId) -> Result<Option<Project>, Error> {
+        self.find(Query::new("SELECT * FROM projects WHERE id = $1").bind(id.0), Row::project).await
+    }
+    async fn project_by_slug(&self, slug: &str) -> Result<Option<Project>, Error> {
+        self.find(Query::new("SELECT * FROM projects WHERE slug = $1").bind(slug), Row::project).await
+    }
+    async fn projects(&self, page: PageRequest) -> Result<Page<Project>, Error> {
+        self.list_projects(page).await
+    }
+    async fn update_project(&self, id: ProjectId, patch: ProjectPatch) -> Result<Project, Error> {
+        self.patch_project(id, patch).await
+    }
+    async fn delete_project(&self, id: ProjectId) -> Result<(), Error> {
+        self.delete("DELETE FROM projects WHERE id = $1", id.0, "project").await
+    }
+
+    async fn create_function(&self, function: NewFunction) -> Result<Function, Error> {
+        self.insert_function(function).await
+    }
+    async fn function(&self, id: FunctionId) -> Result<Option<Function>, Error> {
+        self.function_by_id(id).await
+    }
+    async fn function_by_name(&self, project: ProjectId, name: &str) -> Result<Option<Function>, Error> {
+        self.function_named(project, name).await
+    }
+    async fn functions(&self, project: ProjectId, page: PageRequest) -> Result<Page<Function>, Error> {
+        self.list_functions(project, page).await
+    }
+    async fn deployed(&self) -> Result<Vec<(Function, Version)>, Error> {
+        self.list_deployed().await
+    }
+    async fn update_function(&self, id: FunctionId, patch: FunctionPatch) -> Result<Function, Error> {
+        self.patch_function(id, patch).await
+    }
+    async fn delete_function(&self, id: FunctionId) -> Result<(), Error> {
+        self.delete("DELETE FROM functions WHERE id = $1", id.0, "function").await
+    }
+
+    async fn version(&self, function: FunctionId, number: i64) -> Result<Option<Version>, Error> {
+        self.version_by_number(function, number).await
+    }
+
+    async fn begin_deployment(&self, function: FunctionId) -> Result<Deployment, Error> {
+        self.insert_deployment(function).await
+    }
+    async fn note_deployment(
+        &self,
+        id: DeploymentId,
+        stage: Stage,
+        stages: &[StageReport],
+        new_logs: &str,
+    ) -> Result<(), Error> {
+        self.note_progress(id, stage, stages, new_logs).await
+    }
+    async fn finish_deployment(
+        &self,
+        id: DeploymentId,
+        stages: &[StageReport],
+        version: NewVersion,
+    ) -> Result<(Function, Version), Error> {
+        self.end_with_version(id, stages, version).await
+    }
+    async fn fail_deployment(
+        &self,
+        id: DeploymentId,
+        stage: Stage,
+        stages: &[StageReport],
+        error: &str,
+    ) -> Result<Function, Error> {
+        self.end_without_version(id, stage, stages, error).await
+    }
+    async fn fail_unfinished_deployments(&self, error: &str) -> Result<u64, Error> {
+        self.end_unfinished(error).await
+    }
+    async fn deployment(&self, id: DeploymentId) -> Result<Option<Deployment>, Error> {
+        self.find(Query::new("SELECT * FROM deployments WHERE id = $1").bind(id.0), Row::deployment).await
+    }
+    async fn deployments(&self, function: FunctionId, page: PageRequest) -> Result<Page<Deployment>, Error> {
+        self.list_deployments(function, page).await
+    }
+
+    async fn append_records(&self, records: &[Record]) -> Result<(), Error> {
+        self.insert_records(records).await
+    }
+    async fn records(
+        &self,
+        function: FunctionId,
+        filter: &RecordFilter,
+        page: PageRequest,
+    ) -> Result<Page<Record>, Error> {
+        self.list_records(function, filter, page).await
+    }
+    async fn record(&self, id: InvocationId) -> Result<Option<Record>, Error> {
+        self.find(Query::new("SELECT * FROM records WHERE id = $1").bind(id.to_string()), Row::record).await
+    }
+    async fn totals(&self) -> Result<Totals, Error> {
+        self.read_totals().await
+    }
+
+    async fn close(&self) {
+        self.database.close().await;
+    }
+}

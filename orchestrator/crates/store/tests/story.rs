@@ -1,0 +1,76 @@
+//! One story, told to both databases: what the rest of Cloudbox relies on when it keeps something.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod story {
+    pub mod deploying;
+    pub mod functions;
+    pub mod keeping;
+    pub mod records;
+    pub mod setup;
+}
+
+use story::setup::{Place, key};
+use story::{deploying, functions, keeping, records};
+
+/// Every chapter on a database of its own, since each counts what is there.
+macro_rules! told_to {
+    ($database:ident, $place:expr) => {
+        mod $database {
+            use super::*;
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn projects_and_functions() {
+                let place = $place;
+                let store = place.open(key(1)).await;
+                functions::projects_are_kept(&*store).await;
+                functions::functions_are_kept(&*store).await;
+                functions::changes_at_once_meet(&*store).await;
+                functions::deletion_takes_all_along(&*store).await;
+                store.close().await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn deployments() {
+                let place = $place;
+                let store = place.open(key(1)).await;
+                deploying::a_deployment_that_succeeds(&*store).await;
+                deploying::one_that_fails_leaves_the_version(&*store).await;
+                deploying::one_that_crashed_is_ended(&*store).await;
+                deploying::what_has_ended_stays(&*store).await;
+                deploying::logs_are_bounded(&*store).await;
+                store.close().await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn records_and_totals() {
+                let place = $place;
+                let store = place.open(key(1)).await;
+                records::each_counts_once(&*store).await;
+                records::pages_and_filters(&*store).await;
+                records::odd_ones_are_kept_too(&*store).await;
+                records::those_of_deleted_functions_are_dropped(&*store).await;
+                store.close().await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+            async fn many_at_once() {
+                let place = $place;
+                let store = place.open(key(1)).await;
+                records::fifty_writers_at_once(&store).await;
+                deploying::one_of_many_begins(&store).await;
+                store.close().await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn restarts_and_secrets() {
+                let place = $place;
+                keeping::everything_is_there_after_a_restart(&place).await;
+                keeping::environments_are_encrypted(&place).await;
+                keeping::a_newer_schema_is_refused(&place).await;
+            }
+        }
+    };
+}
+
+told_to!(sqlite, Place::sqlite());

@@ -1,0 +1,160 @@
+//! Records: counted once, found in pages, never a reason to stop.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use cloudbox_store::{RecordFilter, Store, Totals};
+use cloudbox_types::{FunctionId, PageRequest, Record, RecordStatus};
+use futures::future::join_all;
+use jiff::Timestamp;
+
+use super::setup::{function, record};
+
+async fn counted(store: &dyn Store, id: FunctionId) -> i64 {
+    store.function(id).await.unwrap().unwrap().invocation_count
+}
+
+/// All records of a list, page by page.
+async fn all(store: &dyn Store, id: FunctionId, filter: &RecordFilter, limit: u32) -> Vec<Record> {
+    let mut found = Vec::new();
+    let mut after = None;
+    loop {
+        let page = store.records(id, filter, PageRequest { limit, after }).await.unwrap();
+        assert!(page.items.len() <= limit as usize);
+        found.extend(page.items);
+        after = page.next;
+        if after.is_none() {
+            return found;
+        }
+    }
+}
+
+pub async fn each_counts_once(store: &dyn Store) {
+    assert_eq!(store.totals().await.unwrap(), Totals::default());
+    let made = function(store, "counted").await;
+    let batch: Vec<Record> = (0..1203)
+        .map(|second| {
+            let status = if second % 3 == 0 { RecordStatus::Error } else { RecordStatus::Success };
+            record(made.id, status, second)
+        })
+        .collect();
+    store.append_records(&[]).await.unwrap();
+    store.append_records(&batch[..700]).await.unwrap();
+    // A crash between the write and the note of it: the same lines come again, with new ones behind.
+    store.append_records(&batch).await.unwrap();
+    store.append_records(&[batch[0].clone(), batch[0].clone()]).await.unwrap();
+
+    assert_eq!(counted(store, made.id).await, 1203);
+    assert_eq!(store.totals().await.unwrap(), Totals { invocations: 1203, succeeded: 802, failed: 401 });
+    assert_eq!(store.record(batch[7].id).await.unwrap(), Some(batch[7].clone()));
+    assert_eq!(store.record(record(made.id, RecordStatus::Error, 0).id).await.unwrap(), None);
+    let newest_first: Vec<Record> = batch.into_iter().rev().collect();
+    assert_eq!(all(store, made.id, &RecordFilter::default(), 500).await, newest_first);
+}
+
+pub async fn pages_and_filters(store: &dyn Store) {
+    let made = function(store, "paged").await;
+    let other = function(store, "other").await;
+    let statuses = [RecordStatus::Success, RecordStatus::Error, RecordStatus::Timeout];
+    let mut batch = Vec::new();
+    for second in 0..30 {
+        batch.push(record(made.id, statuses[second as usize % 3], second));
+        batch.push(record(other.id, RecordStatus::Success, second));
+    }
+    // Kept in another order than accepted: a long call ends after a later short one.
+    batch.swap(0, 40);
+    store.append_records(&batch).await.unwrap();
+    let wanted = |keep: &dyn Fn(&Record) -> bool| -> Vec<Record> {
+        batch.iter().rev().filter(|one| one.function_id == made.id && keep(one)).cloned().collect()
+    };
+
+    let status = Some(RecordStatus::Timeout);
+    let since = Some(Timestamp::from_second(1_700_000_010).unwrap());
+    let filter = RecordFilter::default();
+    assert_eq!(all(store, made.id, &filter, 7).await, wanted(&|_| true));
+    let filter = RecordFilter { status, since: None };
+    assert_eq!(all(store, made.id, &filter, 3).await, wanted(&|one| Some(one.status) == status));
+    let filter = RecordFilter { status: None, since };
+    assert_eq!(all(store, made.id, &filter, 3).await, wanted(&|one| Some(one.created_at) >= since));
+    let filter = RecordFilter { status, since };
+    let both = wanted(&|one| Some(one.status) == status && Some(one.created_at) >= since);
+    assert_eq!(all(store, made.id, &filter, 3).await, both);
+
+    let future = RecordFilter { status: None, since: Some(Timestamp::from_second(1_900_000_000).unwrap()) };
+    assert!(all(store, made.id, &future, 3).await.is_empty());
+    for unknown in [-1, 0] {
+        let page = PageRequest { limit: 3, after: Some(unknown) };
+        assert!(store.records(made.id, &RecordFilter::default(), page).await.unwrap().items.is_empty());
+    }
+}
+
+pub async fn odd_ones_are_kept_too(store: &dyn Store) {
+    let made = function(store, "odd").await;
+    let mut odd = record(made.id, RecordStatus::Success, 0);
+    odd.logs = "nul \0 byte".to_owned();
+    odd.memory_bytes = u64::MAX;
+    odd.execution_time_ms = f64::NAN;
+    store.append_records(std::slice::from_ref(&odd)).await.unwrap();
+    let kept = store.record(odd.id).await.unwrap().unwrap();
+    assert_eq!(kept.logs, "nul \u{fffd} byte");
+    assert_eq!((kept.memory_bytes, kept.execution_time_ms), (i64::MAX as u64, 0.0));
+}
+
+pub async fn those_of_deleted_functions_are_dropped(store: &dyn Store) {
+    let made = function(store, "kept").await;
+    let gone = function(store, "gone").await;
+    store.delete_function(gone.id).await.unwrap();
+    let before = store.totals().await.unwrap();
+    let of_gone = record(gone.id, RecordStatus::Success, 0);
+    let of_kept = record(made.id, RecordStatus::Timeout, 0);
+    store.append_records(&[of_gone.clone(), of_kept.clone()]).await.unwrap();
+    assert_eq!(store.record(of_gone.id).await.unwrap(), None);
+    assert_eq!(counted(store, made.id).await, 1);
+    assert_eq!(store.totals().await.unwrap().invocations, before.invocations + 1);
+
+    store.delete_function(made.id).await.unwrap();
+    assert_eq!(store.record(of_kept.id).await.unwrap(), None);
+    assert_eq!(store.totals().await.unwrap().failed, before.failed + 1, "totals outlive functions");
+}
+
+/// Writers of all kinds, readers between them, and deletions: none may fail because of the others.
+pub async fn fifty_writers_at_once(store: &Arc<dyn Store>) {
+    let functions = join_all((0..5).map(|n| {
+        let store = Arc::clone(store);
+        async move { function(&*store, &format!("f{n}")).await.id }
+    }))
+    .await;
+    let tasks: Vec<_> = (0..50)
+        .map(|n| {
+            let (store, functions) = (Arc::clone(store), functions.clone());
+            tokio::spawn(async move {
+                for round in 0..4 {
+                    let short = function(&*store, &format!("short-{n}-{round}")).await.id;
+                    let to = |second: i64| functions[(n + second as usize) % functions.len()];
+                    let mut batch: Vec<Record> =
+                        (0..10).map(|second| record(to(second), RecordStatus::Success, second)).collect();
+                    batch.push(record(short, RecordStatus::Success, 0));
+                    let (written, deleted) =
+                        tokio::join!(store.append_records(&batch), store.delete_function(short));
+                    written.unwrap();
+                    deleted.unwrap();
+                    store
+                        .records(functions[0], &RecordFilter::default(), PageRequest::default())
+                        .await
+                        .unwrap();
+                }
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    let mut sum = 0;
+    for id in functions {
+        let found = all(&**store, id, &RecordFilter::default(), 1000).await;
+        assert_eq!(found.iter().map(|one| one.id).collect::<BTreeSet<_>>().len(), found.len());
+        assert_eq!(found.len() as i64, counted(&**store, id).await);
+        sum += found.len();
+    }
+    assert_eq!(sum, 50 * 4 * 10);
+}

@@ -1,0 +1,144 @@
+//! Databases to tell the story to, and what is kept in it.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use cloudbox_store::{EnvironmentKey, NewFunction, NewVersion, Store, open};
+use cloudbox_types::function::FunctionSettings;
+use cloudbox_types::version::StageStatus;
+use cloudbox_types::{
+    ErrorCode, Function, FunctionId, HandlerStyle, InvocationId, Isolation, Language, Limits, Name,
+    ProjectId, Record, RecordStatus, Secret, Stage, StageReport, Trigger,
+};
+use jiff::Timestamp;
+
+/// A new database, gone when this is dropped.
+pub enum Place {
+    Sqlite { folder: tempfile::TempDir },
+}
+
+impl Place {
+    pub fn sqlite() -> Self {
+        Self::Sqlite { folder: tempfile::tempdir().unwrap() }
+    }
+
+    pub fn url(&self) -> String {
+        match self {
+            Self::Sqlite { .. } => format!("sqlite://{}", self.file().display()),
+        }
+    }
+
+    fn file(&self) -> PathBuf {
+        match self {
+            Self::Sqlite { folder } => folder.path().join("cloudbox.db"),
+        }
+    }
+
+    pub async fn open(&self, key: EnvironmentKey) -> Arc<dyn Store> {
+        open(&self.url(), key).await.unwrap()
+    }
+
+    /// Runs a statement past the store, as somebody with the file or the password could.
+    pub async fn tamper(&self, sql: &'static str) {
+        match self {
+            Self::Sqlite { .. } => {
+                let pool = sqlx::SqlitePool::connect(&self.url()).await.unwrap();
+                sqlx::raw_sql(sql).execute(&pool).await.unwrap();
+                pool.close().await;
+            }
+        }
+    }
+
+    /// All bytes that a thief of the database would have.
+    pub async fn raw(&self) -> Vec<u8> {
+        match self {
+            Self::Sqlite { folder } => {
+                let mut bytes = Vec::new();
+                for entry in std::fs::read_dir(folder.path()).unwrap() {
+                    bytes.extend(std::fs::read(entry.unwrap().path()).unwrap());
+                }
+                bytes
+            }
+        }
+    }
+}
+
+pub fn key(seed: u8) -> EnvironmentKey {
+    use base64::Engine;
+    EnvironmentKey::from_base64(&base64::engine::general_purpose::STANDARD.encode([seed; 32])).unwrap()
+}
+
+pub fn name(text: &str) -> Name {
+    Name::new(text).unwrap()
+}
+
+pub fn settings(text: &str) -> FunctionSettings {
+    FunctionSettings {
+        name: name(text),
+        description: "says hello".to_owned(),
+        runtime: "nodejs18".to_owned(),
+        language: Language::Javascript,
+        code: Some("exports.handler = async () => 'grüße'".to_owned()),
+        entry_point: "handler".to_owned(),
+        handler_style: HandlerStyle::Auto,
+        isolation: Isolation::Version,
+        limits: Limits { cpu_millis: 250, ..Limits::default() },
+        environment: BTreeMap::from([
+            ("API_KEY".to_owned(), Secret::new("tell-nobody-51".to_owned())),
+            ("EMPTY".to_owned(), Secret::new(String::new())),
+        ]),
+        dependencies: BTreeMap::from([("left-pad".to_owned(), "^1.3.0".to_owned())]),
+        is_public: true,
+        is_active: true,
+        expose_errors: false,
+        egress: vec!["api.example.com:443".to_owned(), "*.example.org".to_owned()],
+        cors: Some(serde_json::json!({"origins": ["*"]})),
+        min_instances: 0,
+        max_instances: 8,
+        concurrency: 1,
+    }
+}
+
+pub async fn function(store: &dyn Store, text: &str) -> Function {
+    store.create_function(NewFunction { project_id: ProjectId(1), settings: settings(text) }).await.unwrap()
+}
+
+pub fn version(digest: &str) -> NewVersion {
+    NewVersion {
+        runtime: "nodejs20".to_owned(),
+        entry_point: "handler".to_owned(),
+        handler_style: "data".to_owned(),
+        digest: digest.to_owned(),
+        main: "index.js".to_owned(),
+    }
+}
+
+pub fn stages(status: StageStatus) -> Vec<StageReport> {
+    Stage::ALL.map(|name| StageReport { name, status, duration_ms: Some(7) }).to_vec()
+}
+
+pub fn record(function: FunctionId, status: RecordStatus, second: i64) -> Record {
+    let is_success = status == RecordStatus::Success;
+    Record {
+        id: InvocationId::generate(),
+        project_id: ProjectId(1),
+        function_id: function,
+        version: 1,
+        created_at: Timestamp::from_second(1_700_000_000 + second).unwrap(),
+        status,
+        code: (!is_success).then_some(ErrorCode::RuntimeError),
+        error: (!is_success).then(|| "x is not defined".to_owned()),
+        method: "POST".to_owned(),
+        path: "/orders".to_owned(),
+        http_status: if is_success { 200 } else { 500 },
+        execution_time_ms: 1.25,
+        memory_bytes: 12_582_912,
+        cpu_time_ms: 0.5,
+        response_bytes: 17,
+        logs: "one\ntwo\n".to_owned(),
+        is_warm: true,
+        trigger: Trigger::Http,
+        driver: "native".to_owned(),
+    }
+}
