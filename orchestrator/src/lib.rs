@@ -1,1 +1,7 @@
-//! The service.
+//! The service: settings, HTTP, and what runs behind it.
+
+pub mod config;
+pub mod data_dir;
+pub mod error;
+pub mod extract;
+pub mod settings;

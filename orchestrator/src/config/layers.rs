@@ -1,0 +1,136 @@
+//! The layers of settings as one TOML table.
+
+use std::path::{Path, PathBuf};
+
+use toml::{Table, Value};
+
+use super::{Error, Lookup, ServeArgs};
+
+/// Keys that are texts: their variables are taken as they are, so a path may be all digits.
+const TEXTS: [&str; 12] = [
+    "listen",
+    "data_dir",
+    "sandbox",
+    "database_url",
+    "storage_url",
+    "public_url",
+    "docker_host",
+    "init_path",
+    "runtimes.dir",
+    "runtimes.bundles_dir",
+    "log.format",
+    "log.level",
+];
+/// Keys that are numbers or booleans.
+const SCALARS: [&str; 19] = [
+    "drain_timeout_s",
+    "limits.max_request_bytes",
+    "limits.max_response_bytes",
+    "limits.max_log_bytes",
+    "pool.memory_budget_mb",
+    "pool.max_sandboxes",
+    "pool.queue_len",
+    "pool.queue_wait_s",
+    "pool.idle_timeout_s",
+    "builds.timeout_s",
+    "builds.memory_mb",
+    "builds.cpu",
+    "builds.pids",
+    "builds.disk_mb",
+    "builds.network",
+    "runtimes.strict",
+    "http.max_connections",
+    "http.max_connections_per_address",
+    "http.request_body_timeout_s",
+];
+/// Variables that other programs know too, below our own of the same key.
+const BORROWED: [(&str, &str); 3] =
+    [("DATABASE_URL", "database_url"), ("DOCKER_HOST", "docker_host"), ("RUST_LOG", "log.level")];
+
+/// File, then environment, then flags.
+pub(super) fn merge(args: &ServeArgs, lookup: Lookup<'_>) -> Result<Table, Error> {
+    let mut above = Table::new();
+    for (variable, key) in BORROWED {
+        if let Some(text) = lookup(variable) {
+            put(&mut above, key, Value::String(text))?;
+        }
+    }
+    for key in TEXTS {
+        if let Some(text) = lookup(&variable(key)) {
+            put(&mut above, key, Value::String(text))?;
+        }
+    }
+    for key in SCALARS {
+        if let Some(text) = lookup(&variable(key)) {
+            put(&mut above, key, scalar(text))?;
+        }
+    }
+    for (key, value) in args.given() {
+        put(&mut above, key, Value::String(value))?;
+    }
+    let mut table = match file(args, lookup, &above) {
+        Some((path, is_required)) => read(&path, is_required)?,
+        None => Table::new(),
+    };
+    overlay(&mut table, above);
+    Ok(table)
+}
+
+/// `pool.queue_len` is `CLOUDBOX_POOL_QUEUE_LEN`.
+fn variable(key: &str) -> String {
+    format!("CLOUDBOX_{}", key.replace('.', "_").to_uppercase())
+}
+
+fn scalar(text: String) -> Value {
+    if let Ok(number) = text.parse() {
+        return Value::Integer(number);
+    }
+    if let Ok(number) = text.parse() {
+        return Value::Float(number);
+    }
+    text.parse().map_or(Value::String(text), Value::Boolean)
+}
+
+fn put(table: &mut Table, key: &str, value: Value) -> Result<(), Error> {
+    let Some((section, rest)) = key.split_once('.') else {
+        table.insert(key.to_owned(), value);
+        return Ok(());
+    };
+    let inner = table.entry(section).or_insert_with(|| Value::Table(Table::new()));
+    match inner {
+        Value::Table(inner) => put(inner, rest, value),
+        _ => Err(Error::Wrong { key: section.to_owned(), why: "must be a section of settings".to_owned() }),
+    }
+}
+
+fn overlay(below: &mut Table, above: Table) {
+    for (key, value) in above {
+        match (below.get_mut(&key), value) {
+            (Some(Value::Table(below)), Value::Table(above)) => overlay(below, above),
+            (_, value) => {
+                below.insert(key, value);
+            }
+        }
+    }
+}
+
+/// The file's path, and whether somebody named it.
+fn file(args: &ServeArgs, lookup: Lookup<'_>, above: &Table) -> Option<(PathBuf, bool)> {
+    if let Some(named) = args.config.clone().or_else(|| lookup("CLOUDBOX_CONFIG").map(PathBuf::from)) {
+        return Some((named, true));
+    }
+    let data_dir = above.get("data_dir").and_then(Value::as_str).unwrap_or("data");
+    let usual = [PathBuf::from("cloudbox.toml"), Path::new(data_dir).join("cloudbox.toml")];
+    usual.into_iter().find(|path| path.exists()).map(|path| (path, false))
+}
+
+fn read(path: &Path, is_required: bool) -> Result<Table, Error> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => text.parse().map_err(|error: toml::de::Error| Error::NotToml {
+            path: path.to_owned(),
+            why: error.to_string().trim().to_owned(),
+        }),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && !is_required => Ok(Table::new()),
+        Err(source) => Err(Error::Unreadable { path: path.to_owned(), source }),
+    }
+}

@@ -1,0 +1,162 @@
+//! The sections of the settings file, with their defaults.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+/// What isolates functions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SandboxChoice {
+    /// Docker where its socket answers, else native.
+    #[default]
+    Auto,
+    /// Containers of a Docker daemon.
+    Docker,
+    /// Namespaces and cgroups of this machine.
+    Native,
+}
+
+/// `[limits]`: sizes in bytes.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// A request's body.
+    pub max_request_bytes: usize,
+    /// A handler's result.
+    pub max_response_bytes: usize,
+    /// What one call may print; a marker follows.
+    pub max_log_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { max_request_bytes: 6 << 20, max_response_bytes: 6 << 20, max_log_bytes: 1 << 20 }
+    }
+}
+
+/// `[pool]`: the warm sandboxes.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Pool {
+    /// MB that all sandboxes together may use; none for half of the machine's memory.
+    pub memory_budget_mb: Option<u64>,
+    /// Sandboxes at once, spares included.
+    pub max_sandboxes: usize,
+    /// Calls of one function that may wait.
+    pub queue_len: usize,
+    /// Seconds that a call may wait.
+    pub queue_wait_s: u64,
+    /// Seconds after which an idle sandbox is given up.
+    pub idle_timeout_s: u64,
+    /// Generic spares by runtime, such as `nodejs20 = 2`; a runtime that isn't named gets the pool's default.
+    pub spares: BTreeMap<String, usize>,
+}
+
+impl Default for Pool {
+    fn default() -> Self {
+        Self {
+            memory_budget_mb: None,
+            max_sandboxes: 256,
+            queue_len: 100,
+            queue_wait_s: 30,
+            idle_timeout_s: 300,
+            spares: BTreeMap::new(),
+        }
+    }
+}
+
+/// `[builds]`: the sandboxes in which deployments are built.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Builds {
+    /// Seconds of one build step.
+    pub timeout_s: u64,
+    /// MB of a build sandbox.
+    pub memory_mb: u32,
+    /// Cores, decimal.
+    pub cpu: f64,
+    /// Processes and threads.
+    pub pids: u32,
+    /// MB that a build may write.
+    pub disk_mb: u32,
+    /// Whether an installation of dependencies may reach the network.
+    pub network: bool,
+    /// Variables of build steps, such as `NPM_CONFIG_REGISTRY`.
+    pub env: BTreeMap<String, String>,
+    /// Files of this machine that build steps see: path inside to path here.
+    pub files: BTreeMap<String, PathBuf>,
+}
+
+impl Default for Builds {
+    fn default() -> Self {
+        Self {
+            timeout_s: 120,
+            memory_mb: 1024,
+            cpu: 2.0,
+            pids: 256,
+            disk_mb: 512,
+            network: true,
+            env: BTreeMap::new(),
+            files: BTreeMap::new(),
+        }
+    }
+}
+
+/// `[runtimes]`: where the runtimes' files are.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Runtimes {
+    /// Whether a runtime that is not here is an error, instead of the nearest newer one serving in its place.
+    pub strict: bool,
+    /// The folder of `<language>/runtime.toml` and shims; none for the ones that are built in.
+    pub dir: Option<PathBuf>,
+    /// Where bundles are made; none for a folder in the data dir.
+    pub bundles_dir: Option<PathBuf>,
+}
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// `[log]`: what the service writes about itself, to stderr.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    /// For people or for programs.
+    pub format: LogFormat,
+    /// A filter of `tracing`, such as `info` or `cloudbox=debug`.
+    pub level: String,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { format: LogFormat::Text, level: "info".to_owned() }
+    }
+}
+
+/// `[http]`: connections.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Http {
+    /// Open connections, at most; more wait in the kernel's backlog.
+    pub max_connections: usize,
+    /// Open connections of one address, at most; more are closed at once.
+    pub max_connections_per_address: usize,
+    /// Seconds that a request's body may take.
+    pub request_body_timeout_s: u64,
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self { max_connections: 10_000, max_connections_per_address: 256, request_body_timeout_s: 60 }
+    }
+}

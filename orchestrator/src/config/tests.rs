@@ -1,0 +1,112 @@
+//! Layers, unknown keys, ranges, and what a printed configuration shows.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+
+use super::*;
+
+/// Loads from a file's text, variables and flags.
+fn load(file: &str, variables: &[(&str, &str)], args: ServeArgs) -> Result<Config, Error> {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("cloudbox.toml");
+    std::fs::write(&path, file).unwrap();
+    let variables: HashMap<_, _> = variables.iter().copied().collect();
+    let args = ServeArgs { config: Some(path), ..args };
+    Config::load(&args, &|name| variables.get(name).map(|&value| value.to_owned()))
+}
+
+fn refused(file: &str, variables: &[(&str, &str)]) -> String {
+    load(file, variables, ServeArgs::default()).unwrap_err().to_string()
+}
+
+#[test]
+fn defaults_are_those_of_the_documentation() {
+    let config = load("", &[], ServeArgs::default()).unwrap();
+    assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
+    assert_eq!(config.data_dir, PathBuf::from("data"));
+    assert_eq!(config.sandbox, SandboxChoice::Auto);
+    assert_eq!(config.limits.max_request_bytes, 6 << 20);
+    assert!(config.database_url.is_none() && config.admin_token.is_none());
+}
+
+#[test]
+fn flags_win_over_variables_over_the_file() {
+    let file = "listen = \"127.0.0.1:1\"\nsandbox = \"docker\"\n[pool]\nqueue_len = 1\nqueue_wait_s = 9";
+    let variables = [
+        ("CLOUDBOX_LISTEN", "127.0.0.1:2"),
+        ("CLOUDBOX_SANDBOX", "native"),
+        ("CLOUDBOX_POOL_QUEUE_LEN", "2"),
+    ];
+    let args = ServeArgs { listen: Some("127.0.0.1:3".to_owned()), ..ServeArgs::default() };
+    let config = load(file, &variables, args).unwrap();
+    assert_eq!(config.listen.port(), 3);
+    assert_eq!(config.sandbox, SandboxChoice::Native);
+    assert_eq!((config.pool.queue_len, config.pool.queue_wait_s), (2, 9));
+}
+
+#[test]
+fn our_own_variable_wins_over_a_borrowed_one() {
+    let borrowed = [("DATABASE_URL", "postgres://other")];
+    let config = load("", &borrowed, ServeArgs::default()).unwrap();
+    assert_eq!(config.database_url.unwrap().expose(), "postgres://other");
+    let both = [("DATABASE_URL", "postgres://other"), ("CLOUDBOX_DATABASE_URL", "postgres://ours")];
+    let config = load("", &both, ServeArgs::default()).unwrap();
+    assert_eq!(config.database_url.unwrap().expose(), "postgres://ours");
+}
+
+#[test]
+fn unknown_keys_are_named() {
+    assert!(refused("lisen = \"x\"", &[]).contains("lisen"));
+    let nested = refused("[pool]\nqueue_length = 1", &[]);
+    assert!(nested.contains("queue_length"), "{nested}");
+    let section = refused("[pol]\nqueue_len = 1", &[]);
+    assert!(section.contains("pol"), "{section}");
+}
+
+#[test]
+fn wrong_types_and_ranges_name_the_key() {
+    for (file, key) in [
+        ("listen = \"here\"", "listen"),
+        ("sandbox = \"podman\"", "sandbox"),
+        ("[pool]\nqueue_len = \"many\"", "pool.queue_len"),
+        ("[pool]\nqueue_wait_s = 301", "pool.queue_wait_s"),
+        ("[limits]\nmax_request_bytes = 0", "limits.max_request_bytes"),
+        ("[builds]\ncpu = 0.0", "builds.cpu"),
+        ("database_url = \"mysql://x\"", "database_url"),
+        ("storage_url = \"s3://bucket\"", "storage_url"),
+        ("public_url = \"example.org\"", "public_url"),
+        ("pool = 3", "pool"),
+    ] {
+        let error = refused(file, &[]);
+        assert!(error.contains(key), "{file}: {error}");
+    }
+    let error = refused("", &[("CLOUDBOX_POOL_MAX_SANDBOXES", "0")]);
+    assert_eq!(error, "setting pool.max_sandboxes: is 0, must be from 1 to 100000");
+}
+
+#[test]
+fn files_that_are_missing_or_no_toml_are_named() {
+    assert!(refused("listen =", &[]).contains("is not TOML"));
+    let args = ServeArgs { config: Some(PathBuf::from("no/such/file.toml")), ..ServeArgs::default() };
+    let error = Config::load(&args, &|_| None).unwrap_err().to_string();
+    assert!(error.contains("no/such/file.toml"), "{error}");
+}
+
+#[test]
+fn weak_admin_tokens_are_refused() {
+    assert!(refused("", &[("CLOUDBOX_ADMIN_TOKEN", "short")]).contains("CLOUDBOX_ADMIN_TOKEN"));
+    assert!(refused("", &[("CLOUDBOX_ADMIN_TOKEN", "with a space")]).contains("CLOUDBOX_ADMIN_TOKEN"));
+}
+
+#[test]
+fn a_printed_configuration_shows_no_secret() {
+    let variables = [
+        ("CLOUDBOX_ADMIN_TOKEN", "canary-token"),
+        ("CLOUDBOX_SECRET_KEY", "canary-key"),
+        ("CLOUDBOX_DATABASE_URL", "postgres://user:canary-password@host/db"),
+    ];
+    let config = load("", &variables, ServeArgs::default()).unwrap();
+    let mut printed = String::new();
+    write!(printed, "{config:?}").unwrap();
+    assert!(!printed.contains("canary"), "{printed}");
+}

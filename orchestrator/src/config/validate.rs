@@ -1,0 +1,90 @@
+//! Ranges of settings, and what can only be told from several of them.
+
+use std::ops::RangeInclusive;
+
+use super::{Config, Error};
+
+/// Bytes of a body: a request is held in memory, so a gigabyte is a mistake.
+const BODY_BYTES: RangeInclusive<u64> = 1024..=(256 << 20);
+
+pub(super) fn check(config: &Config) -> Result<(), Error> {
+    let limits = &config.limits;
+    within("limits.max_request_bytes", limits.max_request_bytes as u64, &BODY_BYTES)?;
+    within("limits.max_response_bytes", limits.max_response_bytes as u64, &BODY_BYTES)?;
+    within("limits.max_log_bytes", limits.max_log_bytes as u64, &(1024..=(64 << 20)))?;
+    let pool = &config.pool;
+    if let Some(budget) = pool.memory_budget_mb {
+        within("pool.memory_budget_mb", budget, &(64..=(1 << 24)))?;
+    }
+    within("pool.max_sandboxes", pool.max_sandboxes as u64, &(1..=100_000))?;
+    within("pool.queue_len", pool.queue_len as u64, &(0..=100_000))?;
+    within("pool.queue_wait_s", pool.queue_wait_s, &(0..=300))?;
+    within("pool.idle_timeout_s", pool.idle_timeout_s, &(1..=86_400))?;
+    let builds = &config.builds;
+    within("builds.timeout_s", builds.timeout_s, &(1..=3600))?;
+    within("builds.memory_mb", builds.memory_mb.into(), &(64..=65_536))?;
+    within("builds.pids", builds.pids.into(), &(16..=4096))?;
+    within("builds.disk_mb", builds.disk_mb.into(), &(16..=65_536))?;
+    if !(0.05..=64.0).contains(&builds.cpu) {
+        return wrong("builds.cpu", format!("is {}, must be from 0.05 to 64 (cores)", builds.cpu));
+    }
+    within("drain_timeout_s", config.drain_timeout_s, &(0..=3600))?;
+    within("http.max_connections", config.http.max_connections as u64, &(1..=1_000_000))?;
+    within(
+        "http.max_connections_per_address",
+        config.http.max_connections_per_address as u64,
+        &(1..=1_000_000),
+    )?;
+    within("http.request_body_timeout_s", config.http.request_body_timeout_s, &(1..=3600))?;
+    urls(config)?;
+    secrets(config)
+}
+
+fn urls(config: &Config) -> Result<(), Error> {
+    if let Some(url) = config.database_url.as_ref().map(|url| url.expose().as_str())
+        && !["postgres://", "postgresql://", "sqlite:"].iter().any(|scheme| url.starts_with(scheme))
+    {
+        return wrong("database_url", "must begin with postgres:// or sqlite:");
+    }
+    if let Some(url) = &config.storage_url
+        && !(url.starts_with('/') || url.starts_with("file://"))
+    {
+        return wrong(
+            "storage_url",
+            "must be an absolute folder or a file:// URL; s3:// is not available yet",
+        );
+    }
+    let public = &config.public_url;
+    if !["http://", "https://"].iter().any(|scheme| public.is_empty() || public.starts_with(scheme)) {
+        return wrong("public_url", "must begin with http:// or https://");
+    }
+    if public.ends_with('/') {
+        return wrong("public_url", "must not end with a slash");
+    }
+    Ok(())
+}
+
+fn secrets(config: &Config) -> Result<(), Error> {
+    /// Bytes below which a token can be guessed.
+    const MIN_TOKEN: usize = 8;
+    if let Some(token) = config.admin_token.as_ref().map(|token| token.expose().as_str()) {
+        if token.len() < MIN_TOKEN {
+            return wrong("CLOUDBOX_ADMIN_TOKEN", format!("must have at least {MIN_TOKEN} characters"));
+        }
+        if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return wrong("CLOUDBOX_ADMIN_TOKEN", "must be printable ASCII without spaces");
+        }
+    }
+    Ok(())
+}
+
+fn within(key: &str, value: u64, range: &RangeInclusive<u64>) -> Result<(), Error> {
+    if range.contains(&value) {
+        return Ok(());
+    }
+    wrong(key, format!("is {value}, must be from {} to {}", range.start(), range.end()))
+}
+
+fn wrong(key: &str, why: impl Into<String>) -> Result<(), Error> {
+    Err(Error::Wrong { key: key.to_owned(), why: why.into() })
+}

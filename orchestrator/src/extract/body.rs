@@ -1,0 +1,143 @@
+//! Bodies: bytes within the limit, and JSON.
+
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{FromRequest, Request};
+use bytes::Bytes;
+use cloudbox_types::ErrorCode;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use super::Fields;
+use crate::error::ApiError;
+
+/// The body's bytes, at most as many as the router's limit allows.
+#[derive(Debug)]
+pub struct Body(pub Bytes);
+
+impl<S: Send + Sync> FromRequest<S> for Body {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        Ok(Self(Bytes::from_request(request, state).await?))
+    }
+}
+
+impl From<BytesRejection> for ApiError {
+    fn from(rejection: BytesRejection) -> Self {
+        if rejection.status() == http::StatusCode::PAYLOAD_TOO_LARGE {
+            return Self::new(
+                ErrorCode::PayloadTooLarge,
+                "the request's body is over the limit (limits.max_request_bytes)",
+            );
+        }
+        Self::invalid_field("body", "was not sent whole, or not in time")
+    }
+}
+
+/// A JSON object whose fields are read one by one, so that every problem can be told at once.
+#[derive(Debug)]
+pub struct JsonObject(pub Fields);
+
+impl<S: Send + Sync> FromRequest<S> for JsonObject {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let Body(bytes) = Body::from_request(request, state).await?;
+        if bytes.iter().all(u8::is_ascii_whitespace) {
+            return Err(ApiError::invalid_field("body", "is missing: send a JSON object"));
+        }
+        match read_json::<Value>(&bytes)? {
+            Value::Object(map) => Ok(Self(Fields::new(map))),
+            other => {
+                Err(ApiError::invalid_field("body", format!("must be a JSON object, not {}", kind(&other))))
+            }
+        }
+    }
+}
+
+/// A JSON body that may be left out.
+#[derive(Debug)]
+pub struct OptionalJson<T>(pub Option<T>);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for OptionalJson<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let Body(bytes) = Body::from_request(request, state).await?;
+        if bytes.iter().all(u8::is_ascii_whitespace) {
+            return Ok(Self(None));
+        }
+        read_json(&bytes).map(Some).map(Self)
+    }
+}
+
+/// Reads JSON; the error names the field.
+///
+/// # Errors
+/// `VALIDATION_ERROR`: not JSON, or not of this shape.
+pub fn read_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+        let path = error.path().to_string();
+        let inner = error.into_inner();
+        if inner.is_data() && path != "." {
+            ApiError::invalid_field(path, inner.to_string())
+        } else if inner.is_data() {
+            ApiError::invalid_field(quoted(&inner.to_string()).unwrap_or("body"), inner.to_string())
+        } else {
+            ApiError::invalid_field("body", format!("is not JSON: {inner}"))
+        }
+    })?;
+    reader.end().map_err(|error| ApiError::invalid_field("body", format!("is not JSON: {error}")))?;
+    Ok(value)
+}
+
+/// The first word in backticks: serde's way to name a missing field.
+fn quoted(message: &str) -> Option<&str> {
+    message.split('`').nth(1)
+}
+
+/// What a JSON value is, in words.
+pub(super) const fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a text",
+        Value::Array(_) => "a list",
+        Value::Object(Map { .. }) => "an object",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cloudbox_api_types::ExecuteRequest;
+
+    use super::*;
+
+    fn problem(body: &str) -> (String, String) {
+        let error = read_json::<ExecuteRequest>(body.as_bytes()).unwrap_err();
+        let detail = error.body.details.unwrap().remove(0);
+        (detail.field, detail.message)
+    }
+
+    #[test]
+    fn a_wrong_type_names_its_field() {
+        assert_eq!(problem(r#"{"timeout_ms": "soon"}"#).0, "timeout_ms");
+        assert_eq!(problem(r#"{"headers": {"a": 1}}"#).0, "headers.a");
+    }
+
+    #[test]
+    fn an_unknown_field_is_named() {
+        let (field, message) = problem(r#"{"dat": 1}"#);
+        assert_eq!(field, "dat");
+        assert!(message.contains("unknown field"), "{message}");
+    }
+
+    #[test]
+    fn what_is_not_json_is_told_of_the_body() {
+        for bad in ["{", "{} x", "\u{0}", "[1,"] {
+            assert_eq!(problem(bad).0, "body", "{bad}");
+        }
+    }
+}
