@@ -1,1 +1,28 @@
 //! Runtimes as data: one root file system per runtime, made from the toolchains of this machine.
+//!
+//! A runtime is a `runtime.toml` and the files beside it ([`definition`]); nothing here asks which language it is. The
+//! [`Catalogue`] knows every runtime that may be asked for and finds the toolchains that are here; a [`Bundle`] is the
+//! read-only root that both drivers run functions in, made once with the toolchain, the libraries that it needs, and
+//! our init and shim. No registry and no network.
+
+mod base;
+pub mod bundle;
+pub mod catalogue;
+mod command;
+pub mod definition;
+pub mod digest;
+pub mod error;
+mod libraries;
+mod make;
+mod shelf;
+mod slot;
+mod sources;
+pub mod template;
+pub mod toolchain;
+mod tree;
+
+pub use bundle::Bundle;
+pub use catalogue::{Catalogue, Resolved, RuntimeInfo, Settings, State};
+pub use definition::Definition;
+pub use error::Error;
+pub use toolchain::SearchPlaces;

@@ -1,0 +1,320 @@
+//! Which runtime serves, and how bundles are kept: with an invented language whose toolchains are this very program.
+
+#![expect(clippy::unwrap_used, reason = "a test")]
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+
+use cloudbox_bundles::{Catalogue, Error, SearchPlaces, Settings, State};
+use cloudbox_types::{Language, Limits};
+use tempfile::TempDir;
+
+const DEFINITION: &str = r#"
+language = "invented"
+serves = ["javascript"]
+prefix = "inv"
+default = "1.2"
+memory_floor_mb = 64
+starts_before_code = true
+is_executable = false
+has_build_root = false
+needs_zone_info = false
+versions = [
+    { version = "1.1", end_of_life = "2020-01-31" },
+    { version = "1.2", end_of_life = "2024-06-30" },
+    { version = "1.3", end_of_life = "2030-01-31" },
+    { version = "1.10" },
+]
+
+[source]
+default_name = "index"
+extensions = { javascript = "js" }
+
+[toolchain]
+programs = ["tool-*"]
+version_args = ["--exact", "print_the_version", "--nocapture"]
+
+[[content]]
+from = "{prefix}/share"
+to = "/usr/share/invented"
+
+[[file]]
+from = "*.inv"
+to = "/cloudbox"
+
+[start]
+argv = ["/bin/tool", "--heap={heap_mb}", "{brace}"]
+env = { LIMIT = "{heap_mb}", TZ = "CET" }
+
+[[start.classes]]
+from_memory_mb = 64
+values = { heap_mb = 20, brace = 1 }
+
+[[start.classes]]
+from_memory_mb = 256
+values = { heap_mb = 200, brace = 2 }
+
+[check]
+argv = ["/bin/tool", "check", "{main}", "{entry_point}"]
+"#;
+
+/// What a copy of this program does when it is taken for a toolchain.
+#[test]
+#[expect(clippy::print_stdout, reason = "the version is read from what is printed")]
+fn print_the_version() {
+    let program = std::env::current_exe().unwrap();
+    let name = program.file_name().unwrap().to_str().unwrap();
+    println!("\n{}", name.strip_prefix("tool-").unwrap_or("no version"));
+}
+
+/// A machine with toolchains of these versions.
+struct Machine {
+    folder: TempDir,
+}
+
+impl Machine {
+    fn new(versions: &[&str]) -> Self {
+        let machine = Self { folder: tempfile::tempdir().unwrap() };
+        let invented = machine.path("runtimes/invented");
+        fs::create_dir_all(invented.join("tests")).unwrap();
+        fs::create_dir_all(machine.path("opt/bin")).unwrap();
+        fs::create_dir_all(machine.path("opt/share")).unwrap();
+        fs::write(machine.path("opt/share/data"), "data").unwrap();
+        fs::write(machine.path("opt/bin/tool-script"), "#!/bin/sh\necho 1.3.9").unwrap();
+        fs::write(machine.path("init"), "init").unwrap();
+        fs::write(invented.join("runtime.toml"), DEFINITION).unwrap();
+        fs::write(invented.join("shim.inv"), "shim").unwrap();
+        fs::write(invented.join("tests/test.inv"), "test").unwrap();
+        for version in versions {
+            machine.add(version);
+        }
+        machine
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn add(&self, version: &str) {
+        let program = self.path("opt/bin").join(format!("tool-{version}"));
+        fs::copy(std::env::current_exe().unwrap(), program).unwrap();
+    }
+
+    fn settings(&self) -> Settings {
+        Settings {
+            runtimes_dir: Some(self.path("runtimes")),
+            bundles_dir: self.path("bundles"),
+            init: self.path("init"),
+            places: SearchPlaces {
+                path: vec![self.path("nowhere"), self.path("opt/bin")],
+                roots: std::collections::BTreeMap::new(),
+            },
+            is_strict: false,
+            today: jiff::civil::date(2026, 11, 21),
+        }
+    }
+
+    fn catalogue(&self) -> Catalogue {
+        Catalogue::open(self.settings()).unwrap()
+    }
+
+    fn bundles(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.path("bundles")).unwrap();
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    }
+}
+
+fn resolve(catalogue: &Catalogue, requested: Option<&str>) -> (String, Vec<String>) {
+    let resolved = catalogue.resolve(Language::Javascript, requested).unwrap();
+    (resolved.runtime, resolved.warnings)
+}
+
+#[test]
+fn the_runtime_asked_for_serves_where_it_is_here() {
+    let machine = Machine::new(&["1.2.9", "1.3.0", "1.10.1"]);
+    let catalogue = machine.catalogue();
+    assert_eq!(resolve(&catalogue, Some("inv1.3")), ("inv1.3".to_owned(), vec![]));
+    assert_eq!(resolve(&catalogue, Some("inv1.10")), ("inv1.10".to_owned(), vec![]));
+    let warning = "inv1.2 reached its end of life on 2024-06-30".to_owned();
+    assert_eq!(resolve(&catalogue, None), ("inv1.2".to_owned(), vec![warning]));
+}
+
+#[test]
+fn else_the_nearest_newer_one_serves_with_a_warning() {
+    let machine = Machine::new(&["1.3.0", "1.10.1"]);
+    let catalogue = machine.catalogue();
+    for requested in [Some("inv1.1"), Some("inv1.2"), None] {
+        let (runtime, warnings) = resolve(&catalogue, requested);
+        assert_eq!(runtime, "inv1.3");
+        let asked = requested.unwrap_or("inv1.2");
+        assert_eq!(warnings, [format!("runtime {asked} is not on this machine; inv1.3 serves in its place")]);
+    }
+}
+
+#[test]
+fn no_older_one_and_no_unknown_one_serves() {
+    let machine = Machine::new(&["1.2.9"]);
+    let catalogue = machine.catalogue();
+    let error = catalogue.resolve(Language::Javascript, Some("inv1.3")).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "runtime inv1.3 is not on this machine, nor is a newer one; available: inv1.2"
+    );
+    let error = catalogue.resolve(Language::Javascript, Some("inv9")).unwrap_err();
+    assert!(matches!(&error, Error::Unknown { known, .. } if known.len() == 4));
+    assert_eq!(
+        error.to_string(),
+        "runtime \"inv9\" does not serve javascript; it must be one of inv1.1, inv1.2, inv1.3, inv1.10"
+    );
+    assert!(matches!(catalogue.resolve(Language::Go, Some("inv1.2")), Err(Error::Unknown { .. })));
+}
+
+#[test]
+fn strict_means_the_very_one() {
+    let machine = Machine::new(&["1.3.0"]);
+    let catalogue = Catalogue::open(Settings { is_strict: true, ..machine.settings() }).unwrap();
+    assert_eq!(resolve(&catalogue, Some("inv1.3")).0, "inv1.3");
+    let error = catalogue.resolve(Language::Javascript, Some("inv1.2")).unwrap_err();
+    assert_eq!(error.to_string(), "runtime inv1.2 is not on this machine; available: inv1.3");
+}
+
+#[test]
+fn runtimes_are_listed_with_their_state() {
+    let machine = Machine::new(&["1.3.0", "1.3.4"]);
+    let runtimes = machine.catalogue().runtimes();
+    let told: Vec<_> = runtimes
+        .iter()
+        .map(|info| (info.name.as_str(), info.state, info.is_default, info.toolchain.as_deref()))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("inv1.1", State::Absent, false, None),
+            ("inv1.2", State::Absent, true, None),
+            ("inv1.3", State::Ready, false, Some("1.3.4")),
+            ("inv1.10", State::Absent, false, None),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_bundle_is_made_once_and_its_digest_depends_on_content_alone() {
+    let machine = Machine::new(&["1.3.0"]);
+    let catalogue = machine.catalogue();
+    let (one, other) = tokio::join!(catalogue.bundle("inv1.3"), catalogue.bundle("inv1.3"));
+    let (one, other) = (one.unwrap(), other.unwrap());
+    assert!(std::sync::Arc::ptr_eq(&one, &other));
+    assert_eq!(machine.bundles().len(), 1);
+
+    let root = &one.run.path;
+    assert_eq!(fs::read(root.join("cloudbox/shim.inv")).unwrap(), b"shim");
+    assert!(!root.join("cloudbox/tests").exists());
+    assert_eq!(fs::read(root.join("usr/share/invented/data")).unwrap(), b"data");
+    assert_eq!(root.join("cloudbox/init").metadata().unwrap().permissions().mode() & 0o7777, 0o755);
+
+    let elsewhere = Machine::new(&["1.3.0"]).catalogue().bundle("inv1.3").await.unwrap();
+    assert_eq!(elsewhere.run.digest, one.run.digest);
+    assert_ne!(elsewhere.run.path, one.run.path);
+}
+
+#[tokio::test]
+async fn a_change_or_damage_makes_it_anew() {
+    let machine = Machine::new(&["1.3.0"]);
+    let first = machine.catalogue().bundle("inv1.3").await.unwrap();
+
+    fs::write(first.run.path.join("cloudbox/shim.inv"), "").unwrap();
+    let mended = machine.catalogue().bundle("inv1.3").await.unwrap();
+    assert_eq!(fs::read(mended.run.path.join("cloudbox/shim.inv")).unwrap(), b"shim");
+    assert_eq!(mended.run, first.run);
+
+    fs::write(machine.path("runtimes/invented/shim.inv"), "another shim").unwrap();
+    let changed = machine.catalogue().bundle("inv1.3").await.unwrap();
+    assert_ne!(changed.run.digest, first.run.digest);
+    assert!(!first.run.path.exists(), "the older one is removed");
+    assert_eq!(machine.bundles().len(), 1);
+}
+
+#[tokio::test]
+async fn what_a_crash_left_is_removed_and_a_failure_leaves_nothing() {
+    let machine = Machine::new(&["1.3.0"]);
+    fs::create_dir_all(machine.path("bundles/.making-x/run")).unwrap();
+    fs::remove_file(machine.path("init")).unwrap();
+    let catalogue = machine.catalogue();
+    let error = catalogue.bundle("inv1.3").await.unwrap_err();
+    assert!(matches!(error, Error::Missing { .. }), "{error}");
+    assert_eq!(machine.bundles(), Vec::<String>::new());
+
+    fs::write(machine.path("init"), "init").unwrap();
+    assert!(catalogue.bundle("inv1.3").await.is_ok(), "the next one tries again");
+    assert!(matches!(catalogue.bundle("inv1.2").await, Err(Error::Unavailable { .. })));
+}
+
+#[tokio::test]
+async fn programs_depend_on_the_memory_class() {
+    let machine = Machine::new(&["1.3.0"]);
+    let bundle = machine.catalogue().bundle("inv1.3").await.unwrap();
+    let program = |memory_mb| bundle.program(&Limits { memory_mb, ..Limits::default() });
+    assert_eq!(program(128).argv, ["/bin/tool", "--heap=20", "1"]);
+    assert_eq!(program(64), program(255));
+    assert_eq!(program(256).env["LIMIT"], "200");
+    assert_eq!(program(1024).env["TZ"], "CET");
+    assert_eq!(program(1024).env["HOME"], "/tmp");
+    let check = bundle.check("index.js", "handler").unwrap();
+    assert_eq!(check.argv, ["/bin/tool", "check", "index.js", "handler"]);
+    assert!(bundle.compile("index.js", "handler").is_none());
+    assert_eq!(bundle.source_file(Language::Javascript, "handler").as_deref(), Some("index.js"));
+    assert_eq!(bundle.source_file(Language::Javascript, "app.main").as_deref(), Some("app.js"));
+    assert_eq!(bundle.source_file(Language::Go, "handler"), None);
+}
+
+#[test]
+fn a_wrong_definition_is_refused_with_its_field() {
+    for (from, to, why) in [
+        ("default = \"1.2\"", "default = \"1.4\"", "`default` is 1.4"),
+        ("prefix = \"inv\"", "prefix = \"inv\"\nprefiks = 1", "prefiks"),
+        ("version = \"1.10\"", "version = \"latest\"", "\"latest\" must be numbers"),
+        ("version = \"1.10\"", "version = \"1.0\"", "must be sorted"),
+        ("--heap={heap_mb}", "--heap={heap}", "no class has a value"),
+        ("serves = [\"javascript\"]", "serves = [\"python\"]", "lacks python"),
+    ] {
+        let machine = Machine::new(&[]);
+        let text = DEFINITION.replacen(from, to, 1);
+        fs::write(machine.path("runtimes/invented/runtime.toml"), text).unwrap();
+        let error = Catalogue::open(machine.settings()).unwrap_err().to_string();
+        assert!(error.contains(why), "{error}");
+    }
+}
+
+#[test]
+fn the_built_in_languages_follow_the_contract() {
+    let machine = Machine::new(&[]);
+    let settings = Settings { runtimes_dir: None, places: SearchPlaces::default(), ..machine.settings() };
+    let catalogue = Catalogue::open(settings).unwrap();
+    let defaults = [
+        (Language::Javascript, "nodejs18"),
+        (Language::Typescript, "nodejs18"),
+        (Language::Python, "python3.9"),
+        (Language::Go, "go1.19"),
+    ];
+    for (language, runtime) in defaults {
+        assert_eq!(catalogue.default_runtime(language), Some(runtime));
+    }
+    let node = ["nodejs14", "nodejs16", "nodejs18", "nodejs20", "nodejs22", "nodejs24"];
+    assert_eq!(catalogue.names(Language::Javascript), node);
+    assert_eq!(catalogue.names(Language::Python).len(), 7);
+    assert!(catalogue.names(Language::Go).contains(&"go1.26".to_owned()));
+    let error = catalogue.resolve(Language::Go, None).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "runtime go1.19 is not on this machine, nor is a newer one; no runtime of go is"
+    );
+}
+
+#[test]
+fn a_bundles_folder_that_is_a_file_is_an_error() {
+    let machine = Machine::new(&[]);
+    fs::write(machine.path("bundles"), "").unwrap();
+    let error = Catalogue::open(machine.settings()).unwrap_err();
+    assert!(matches!(error, Error::Io { path, .. } if path == machine.path("bundles")));
+}
