@@ -61,7 +61,6 @@ argv = ["/bin/tool", "check", "{main}", "{entry_point}"]
 
 /// What a copy of this program does when it is taken for a toolchain.
 #[test]
-#[expect(clippy::print_stdout, reason = "the version is read from what is printed")]
 fn print_the_version() {
     let program = std::env::current_exe().unwrap();
     let name = program.file_name().unwrap().to_str().unwrap();
