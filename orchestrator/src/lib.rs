@@ -4,4 +4,6 @@ pub mod config;
 pub mod data_dir;
 pub mod error;
 pub mod extract;
+pub mod recorder;
 pub mod settings;
+pub mod table;

@@ -1,0 +1,219 @@
+//! The functions in memory: what a call looks up, with no database in between.
+//!
+//! Swapped on change: readers never wait, and a change copies one project's map. What is not here is looked up in
+//! the store once ([`Table::find`]).
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use cloudbox_pool::Target;
+use cloudbox_store::Store;
+use cloudbox_types::{Function, FunctionId, Name, Project, ProjectId, Version};
+use parking_lot::Mutex;
+use tokio::sync::OnceCell;
+
+/// A function as calls see it. Replaced as a whole when its settings or its active version change.
+#[derive(Debug)]
+pub struct Entry {
+    /// Its settings.
+    pub function: Function,
+    /// The active version; none before the first deploy.
+    pub version: Option<Version>,
+    /// What the pool needs to bring the version up; made at the first call, since it may take a bundle.
+    pub(crate) target: OnceCell<Arc<Target>>,
+}
+
+impl Entry {
+    /// An entry whose target is still to be made.
+    #[must_use]
+    pub fn new(function: Function, version: Option<Version>) -> Self {
+        Self { function, version, target: OnceCell::new() }
+    }
+}
+
+/// A project with its functions.
+#[derive(Clone, Debug)]
+struct Tenant {
+    project: Arc<Project>,
+    by_id: HashMap<FunctionId, Arc<Entry>>,
+    ids: HashMap<Name, FunctionId>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Maps {
+    tenants: HashMap<ProjectId, Arc<Tenant>>,
+    slugs: HashMap<Name, ProjectId>,
+    /// Deleted functions: one that was read before its deletion must not come back. Ids are never used again.
+    deleted: HashSet<FunctionId>,
+}
+
+/// The table.
+pub struct Table {
+    maps: ArcSwap<Maps>,
+    /// One change at a time; readers don't take it.
+    changing: Mutex<()>,
+    store: Arc<dyn Store>,
+}
+
+impl Table {
+    /// A table of every function that has an active version.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn load(store: Arc<dyn Store>) -> Result<Self, cloudbox_store::Error> {
+        let table = Self { maps: ArcSwap::default(), changing: Mutex::new(()), store };
+        let mut projects = HashMap::new();
+        for (function, version) in table.store.deployed().await? {
+            if !projects.contains_key(&function.project_id)
+                && let Some(project) = table.store.project(function.project_id).await?
+            {
+                projects.insert(project.id, ());
+                table.put_project(project);
+            }
+            table.put(function, Some(version));
+        }
+        Ok(table)
+    }
+
+    /// A function by its project's id or slug and its own id or name; none where there is none.
+    ///
+    /// # Errors
+    /// The store's, where the function is not in memory.
+    pub async fn find(
+        &self,
+        project: &str,
+        function: &str,
+    ) -> Result<Option<(Arc<Project>, Arc<Entry>)>, cloudbox_store::Error> {
+        if let Some(found) = self.look_up(project, function) {
+            return Ok(Some(found));
+        }
+        let Some(project) = self.project(project).await? else { return Ok(None) };
+        let found = match function.parse() {
+            Ok(id) => self.store.function(FunctionId(id)).await?,
+            Err(_) => self.store.function_by_name(project.id, function).await?,
+        };
+        let Some(found) = found.filter(|function| function.project_id == project.id) else {
+            return Ok(None);
+        };
+        let version = match found.active_version {
+            Some(number) => self.store.version(found.id, number).await?,
+            None => None,
+        };
+        self.put_project((*project).clone());
+        let entry = self.put(found, version);
+        Ok(entry.map(|entry| (project, entry)))
+    }
+
+    /// A project by id or slug.
+    ///
+    /// # Errors
+    /// The store's, where the project is not in memory.
+    pub async fn project(&self, project: &str) -> Result<Option<Arc<Project>>, cloudbox_store::Error> {
+        if let Some(tenant) = self.maps.load().tenant(project) {
+            return Ok(Some(Arc::clone(&tenant.project)));
+        }
+        let found = match project.parse() {
+            Ok(id) => self.store.project(ProjectId(id)).await?,
+            Err(_) => self.store.project_by_slug(project).await?,
+        };
+        Ok(found.map(Arc::new))
+    }
+
+    fn look_up(&self, project: &str, function: &str) -> Option<(Arc<Project>, Arc<Entry>)> {
+        let maps = self.maps.load();
+        let tenant = maps.tenant(project)?;
+        let id = match function.parse() {
+            Ok(id) => FunctionId(id),
+            Err(_) => *tenant.ids.get(function)?,
+        };
+        let entry = tenant.by_id.get(&id)?;
+        Some((Arc::clone(&tenant.project), Arc::clone(entry)))
+    }
+
+    /// Notes a project, new or changed.
+    pub fn put_project(&self, project: Project) {
+        self.change(|maps| {
+            maps.slugs.retain(|_, id| *id != project.id);
+            maps.slugs.insert(project.slug.clone(), project.id);
+            let old = maps.tenants.remove(&project.id);
+            let (by_id, ids) = old.map(|old| (old.by_id.clone(), old.ids.clone())).unwrap_or_default();
+            maps.tenants.insert(project.id, Arc::new(Tenant { project: Arc::new(project), by_id, ids }));
+        });
+    }
+
+    /// Notes a function, new or changed. One that is older than what is here changes nothing.
+    pub fn put(&self, function: Function, version: Option<Version>) -> Option<Arc<Entry>> {
+        self.change(|maps| {
+            if maps.deleted.contains(&function.id) {
+                return None;
+            }
+            let tenant = Arc::make_mut(maps.tenants.get_mut(&function.project_id)?);
+            if let Some(known) = tenant.by_id.get(&function.id) {
+                if is_older(&function, &known.function) {
+                    return Some(Arc::clone(known));
+                }
+                tenant.ids.remove(&known.function.settings.name);
+            }
+            tenant.ids.insert(function.settings.name.clone(), function.id);
+            let entry = Arc::new(Entry::new(function, version));
+            tenant.by_id.insert(entry.function.id, Arc::clone(&entry));
+            Some(entry)
+        })
+    }
+
+    /// Forgets a function.
+    pub fn remove(&self, project: ProjectId, function: FunctionId) {
+        self.change(|maps| {
+            maps.deleted.insert(function);
+            if let Some(tenant) = maps.tenants.get_mut(&project) {
+                let tenant = Arc::make_mut(tenant);
+                tenant.by_id.remove(&function);
+                tenant.ids.retain(|_, id| *id != function);
+            }
+        });
+    }
+
+    /// Forgets a project; the functions that were known of it.
+    pub fn remove_project(&self, project: ProjectId) -> Vec<FunctionId> {
+        self.change(|maps| {
+            maps.slugs.retain(|_, id| *id != project);
+            let tenant = maps.tenants.remove(&project);
+            let functions: Vec<_> = tenant.iter().flat_map(|tenant| tenant.by_id.keys().copied()).collect();
+            maps.deleted.extend(&functions);
+            functions
+        })
+    }
+
+    /// Every function in memory.
+    pub fn entries(&self) -> Vec<Arc<Entry>> {
+        let maps = self.maps.load();
+        maps.tenants.values().flat_map(|tenant| tenant.by_id.values().cloned()).collect()
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut Maps) -> T) -> T {
+        let _turn = self.changing.lock();
+        let mut maps = (**self.maps.load()).clone();
+        let result = change(&mut maps);
+        self.maps.store(Arc::new(maps));
+        result
+    }
+}
+
+impl Maps {
+    fn tenant(&self, project: &str) -> Option<&Arc<Tenant>> {
+        let id = match project.parse() {
+            Ok(id) => ProjectId(id),
+            Err(_) => *self.slugs.get(project)?,
+        };
+        self.tenants.get(&id)
+    }
+}
+
+/// Two changes may be noted in the other order than they were made in.
+fn is_older(new: &Function, known: &Function) -> bool {
+    (new.revision, new.active_version) < (known.revision, known.active_version)
+}
+
+#[cfg(test)]
+mod tests;
