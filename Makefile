@@ -1,0 +1,30 @@
+# Everything that is done with this repository. `make` alone says what there is.
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build init run test check bench
+
+help: ## says what there is
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+
+setup: ## looks for the tools, and installs those that are missing where it may
+	@scripts/setup
+
+build: setup ## builds the program and the init of its sandboxes, optimised
+	@scripts/build release
+
+init: ## builds the init of the sandboxes alone
+	@scripts/build release init
+
+run: build ## starts the service with three example functions, until Ctrl-C
+	@scripts/run
+
+test: setup ## runs all tests; what this machine can't run is named and skipped
+	@scripts/test
+
+check: ## runs what CI runs: all tests, nothing skipped
+	@CI=true $(MAKE) --no-print-directory test
+
+bench: setup ## measures warm and first calls beside peers without isolation
+	@scripts/setup wrk
+	@scripts/build release
+	@python3 benches/run.py "$${CARGO_TARGET_DIR:-target}/release/cloudbox"
