@@ -1,1 +1,3 @@
 //! Harness of the integration tests.
+
+pub mod postgres;

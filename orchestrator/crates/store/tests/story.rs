@@ -74,3 +74,4 @@ macro_rules! told_to {
 }
 
 told_to!(sqlite, Place::sqlite());
+told_to!(postgres, Place::postgres());

@@ -1,10 +1,10 @@
 //! Databases to tell the story to, and what is kept in it.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use cloudbox_store::{EnvironmentKey, NewFunction, NewVersion, Store, open};
+use cloudbox_tests::postgres::Postgres;
 use cloudbox_types::function::FunctionSettings;
 use cloudbox_types::version::StageStatus;
 use cloudbox_types::{
@@ -12,10 +12,12 @@ use cloudbox_types::{
     ProjectId, Record, RecordStatus, Secret, Stage, StageReport, Trigger,
 };
 use jiff::Timestamp;
+use sqlx::Connection;
 
 /// A new database, gone when this is dropped.
 pub enum Place {
     Sqlite { folder: tempfile::TempDir },
+    Postgres { url: String, _server: Arc<Postgres> },
 }
 
 impl Place {
@@ -23,15 +25,15 @@ impl Place {
         Self::Sqlite { folder: tempfile::tempdir().unwrap() }
     }
 
-    pub fn url(&self) -> String {
-        match self {
-            Self::Sqlite { .. } => format!("sqlite://{}", self.file().display()),
-        }
+    pub fn postgres() -> Self {
+        let server = Postgres::shared().unwrap();
+        Self::Postgres { url: server.new_database().unwrap(), _server: server }
     }
 
-    fn file(&self) -> PathBuf {
+    pub fn url(&self) -> String {
         match self {
-            Self::Sqlite { folder } => folder.path().join("cloudbox.db"),
+            Self::Sqlite { folder } => format!("sqlite://{}", folder.path().join("cloudbox.db").display()),
+            Self::Postgres { url, .. } => url.clone(),
         }
     }
 
@@ -43,22 +45,28 @@ impl Place {
     pub async fn tamper(&self, sql: &'static str) {
         match self {
             Self::Sqlite { .. } => {
-                let pool = sqlx::SqlitePool::connect(&self.url()).await.unwrap();
-                sqlx::raw_sql(sql).execute(&pool).await.unwrap();
-                pool.close().await;
+                let mut connection = sqlx::SqliteConnection::connect(&self.url()).await.unwrap();
+                sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
+                connection.close().await.unwrap();
+            }
+            Self::Postgres { url, .. } => {
+                let mut connection = sqlx::PgConnection::connect(url).await.unwrap();
+                sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
             }
         }
     }
 
-    /// All bytes that a thief of the database would have.
+    /// What a thief of the database would have of the functions.
     pub async fn raw(&self) -> Vec<u8> {
         match self {
             Self::Sqlite { folder } => {
-                let mut bytes = Vec::new();
-                for entry in std::fs::read_dir(folder.path()).unwrap() {
-                    bytes.extend(std::fs::read(entry.unwrap().path()).unwrap());
-                }
-                bytes
+                let files = std::fs::read_dir(folder.path()).unwrap();
+                files.flat_map(|entry| std::fs::read(entry.unwrap().path()).unwrap()).collect()
+            }
+            Self::Postgres { url, .. } => {
+                let mut connection = sqlx::PgConnection::connect(url).await.unwrap();
+                let query = sqlx::query_scalar("SELECT string_agg(functions::TEXT, ' ') FROM functions");
+                query.fetch_one(&mut connection).await.map(String::into_bytes).unwrap()
             }
         }
     }
