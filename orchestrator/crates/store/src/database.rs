@@ -65,6 +65,12 @@ impl Query {
         self
     }
 
+    /// The same values for another text.
+    #[cfg(test)]
+    pub(crate) fn map_text<S: SqlSafeStr>(self, text: impl FnOnce(&str) -> S) -> Self {
+        Self { sql: text(self.sql.as_str()).into_sql_str(), ..self }
+    }
+
     /// The values as a driver wants them.
     fn arguments<DB>(values: Vec<Value>) -> Result<DB::Arguments, sqlx::Error>
     where

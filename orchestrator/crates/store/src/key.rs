@@ -142,3 +142,71 @@ pub(crate) struct Owner {
     pub(crate) project: ProjectId,
     pub(crate) function: FunctionId,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OWNER: Owner = Owner { project: ProjectId(1), function: FunctionId(2) };
+
+    fn environment() -> Environment {
+        BTreeMap::from([("TOKEN".to_owned(), Secret::new("plain \u{e4}".to_owned()))])
+    }
+
+    #[test]
+    fn texts_that_are_no_keys_say_why() {
+        let error = |text: &str| EnvironmentKey::from_base64(text).unwrap_err();
+        assert_eq!(error("not base64!"), InvalidKey::Base64);
+        let short = STANDARD.encode([1; 31]);
+        assert_eq!(error(&short), InvalidKey::Length { bytes: 31 });
+        assert!(error(&short).to_string().contains("openssl rand -base64 32"));
+        assert!(!error(&short).to_string().contains(&short));
+    }
+
+    #[test]
+    fn a_key_is_read_back_and_never_shown() {
+        let key = EnvironmentKey::generate();
+        let again = EnvironmentKey::from_base64(&format!(" {}\n", *key.to_base64())).unwrap();
+        assert_eq!(key.id(), again.id());
+        assert_ne!(key.id(), EnvironmentKey::generate().id());
+        assert_eq!(format!("{key:?}"), format!("EnvironmentKey({})", key.id()));
+        let known = EnvironmentKey::from_base64(&STANDARD.encode([0; 32])).unwrap();
+        assert_eq!(known.id(), "66687aad", "the first digits of SHA-256 over 32 zero bytes");
+    }
+
+    #[test]
+    fn each_encryption_differs_and_all_decrypt() {
+        let key = EnvironmentKey::generate();
+        let (one, two) = (key.encrypt(OWNER, &environment()), key.encrypt(OWNER, &environment()));
+        assert_ne!(one, two, "nonces are random");
+        assert!(one.starts_with(&format!("{{\"TOKEN\":\"v1.{}.", key.id())));
+        assert_eq!(key.decrypt(OWNER, &one).unwrap(), environment());
+        assert_eq!(key.decrypt(OWNER, &two).unwrap(), environment());
+    }
+
+    #[test]
+    fn what_was_changed_is_refused() {
+        let key = EnvironmentKey::generate();
+        let text = key.encrypt(OWNER, &environment());
+        let other_project = Owner { project: ProjectId(9), ..OWNER };
+        let other_function = Owner { function: FunctionId(9), ..OWNER };
+        for owner in [other_project, other_function] {
+            assert!(key.decrypt(owner, &text).is_err());
+        }
+        let middle = text.len() - 10;
+        let other = if text[middle..].starts_with('A') { "B" } else { "A" };
+        let flipped = [&text[..middle], other, &text[middle + 1..]].concat();
+        let changed = [
+            text.replace("TOKEN", "OTHER"),
+            text.replace("v1.", "v2."),
+            text.replace(key.id(), "00000000"),
+            flipped,
+            "{\"TOKEN\": \"v1\"}".to_owned(),
+            "not JSON".to_owned(),
+        ];
+        for text in changed {
+            let error = key.decrypt(OWNER, &text).unwrap_err();
+            assert!(matches!(error, Error::Undecryptable { function_id: 2 }), "{text}");
+        }
+    }
+}

@@ -9,6 +9,8 @@ pub mod error;
 mod functions;
 mod key;
 mod open;
+#[cfg(test)]
+mod plans;
 mod projects;
 mod records;
 mod rows;

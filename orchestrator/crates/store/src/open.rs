@@ -4,8 +4,9 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sqlx::Connection;
 use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
 use crate::database::Database;
@@ -19,6 +20,8 @@ static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("../../../migrations/postg
 
 /// How long a call waits for a connection before it fails.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a PostgreSQL server may take to answer at the start.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long SQLite waits for a lock of another process, such as a backup.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const SQLITE_READERS: u32 = 4;
@@ -53,7 +56,7 @@ fn unusable(why: String) -> Error {
     Error::Unusable { why }
 }
 
-async fn open_sqlite(path: &str) -> Result<Database, Error> {
+pub(crate) async fn open_sqlite(path: &str) -> Result<Database, Error> {
     if path.is_empty() || path.starts_with(":memory:") || path.contains('?') {
         return Err(unusable(format!(
             "the SQLite URL has to name a file and nothing else, such as sqlite:///var/lib/cloudbox/cloudbox.db; \
@@ -126,7 +129,14 @@ async fn open_postgres(url: &str) -> Result<Database, Error> {
     })?;
     let whereto = format!("PostgreSQL at {}:{}", options.get_host(), options.get_port());
     let failed = |error: &sqlx::Error| unusable(postgres_sentence(&whereto, error));
-    let pool: PgPool = PgPoolOptions::new()
+    // The pool would try again and again where nobody listens; one connection of its own says it at once.
+    match tokio::time::timeout(CONNECT_TIMEOUT, PgConnection::connect_with(&options)).await {
+        Ok(connected) => {
+            connected.map_err(|error| failed(&error))?.close().await.map_err(|error| failed(&error))?
+        }
+        Err(_) => return Err(failed(&sqlx::Error::PoolTimedOut)),
+    }
+    let pool = PgPoolOptions::new()
         .max_connections(POSTGRES_CONNECTIONS)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .after_connect(|connection, _| {
@@ -144,7 +154,10 @@ async fn open_postgres(url: &str) -> Result<Database, Error> {
 
 fn postgres_sentence(whereto: &str, error: &sqlx::Error) -> String {
     match error {
-        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::Tls(_) => {
+        sqlx::Error::PoolTimedOut => {
+            format!("{whereto} doesn't answer; check that host and port are right and no firewall is between")
+        }
+        sqlx::Error::Io(_) | sqlx::Error::Tls(_) => {
             format!(
                 "{whereto} can't be reached ({error}); check that it runs and that host and port are right"
             )
