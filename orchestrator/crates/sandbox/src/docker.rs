@@ -1,0 +1,184 @@
+//! The Docker driver: a sandbox is a container of the machine's daemon.
+//!
+//! The daemon makes and removes containers, and that is all: frames, limits, freezing and killing go past it, to the
+//! sandbox's init and its cgroup.
+
+mod config;
+mod container;
+mod daemon;
+mod image;
+mod remove;
+mod sweep;
+mod tree;
+mod uids;
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bollard::Docker;
+use parking_lot::Mutex;
+use tokio::sync::Semaphore;
+use tokio_util::task::TaskTracker;
+
+use crate::cgroup::hierarchy::Hierarchy;
+use crate::driver::{Layer, Sandbox, SandboxDriver, SweepReport};
+use crate::error::Error;
+use crate::kills::Kills;
+use crate::run_dir::RunDir;
+use crate::spec::{Instance, RootFs, SandboxId, SandboxSpec};
+use config::Engine;
+use daemon::{Daemon, unavailable};
+use image::Images;
+use uids::Uids;
+
+/// The label with the instance's id: what has it is ours.
+const INSTANCE_LABEL: &str = "cloudbox.instance";
+/// The label with the id of the service's life.
+const BOOT_LABEL: &str = "cloudbox.boot";
+/// The label with the sandbox's id.
+const SANDBOX_LABEL: &str = "cloudbox.sandbox";
+
+/// What the driver is told.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Whose containers these are.
+    pub instance: Instance,
+    /// The daemon's socket, a path or `unix://` URL; none: `/var/run/docker.sock`.
+    pub socket: Option<String>,
+    /// A seccomp profile as JSON; none: the daemon's own.
+    pub seccomp: Option<String>,
+    /// The OCI runtime, such as `runsc`; none: the daemon's default.
+    pub runtime: Option<String>,
+    /// The cgroup over all sandboxes; none: `/cloudbox`, or `cloudbox.slice` where systemd makes cgroups.
+    pub cgroup_parent: Option<String>,
+    /// Containers that are made at once, at least 1. The daemon serves more, each more slowly.
+    pub parallel_creates: usize,
+}
+
+impl Settings {
+    /// The usual ones.
+    #[must_use]
+    pub const fn new(instance: Instance) -> Self {
+        Self {
+            instance,
+            socket: None,
+            seccomp: None,
+            runtime: None,
+            cgroup_parent: None,
+            parallel_creates: 4,
+        }
+    }
+}
+
+/// Makes containers.
+#[derive(Debug)]
+pub struct Driver {
+    shared: Arc<Shared>,
+    layers: Vec<Layer>,
+}
+
+/// What the driver and its sandboxes share.
+#[derive(Debug)]
+struct Shared {
+    docker: Docker,
+    images: Images,
+    engine: Engine,
+    instance: Instance,
+    hierarchy: Hierarchy,
+    run_dir: Arc<RunDir>,
+    uids: Arc<Uids>,
+    creates: Semaphore,
+    /// Containers of this life that could not be removed: the next sweep tries again.
+    given_up: Mutex<HashSet<String>>,
+    /// The folders of sandboxes that were there before the first one of this life.
+    old_folders: Mutex<Vec<SandboxId>>,
+    /// Sandboxes that are being made: each goes on when its caller gives up.
+    makings: TaskTracker,
+    kills: Kills,
+    runtime: tokio::runtime::Handle,
+}
+
+impl Driver {
+    /// Connects to the daemon and looks at what it can do.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`], with the remedy: nobody answers at the socket, a limit can't be set on this machine,
+    /// or the cgroups can't be seen. [`Error::Io`]: the instance's folder can't be had.
+    pub async fn open(settings: Settings) -> Result<Arc<Self>, Error> {
+        let daemon = Daemon::connect(settings.socket.as_deref()).await?;
+        let hierarchy = Hierarchy::detect().map_err(|why| {
+            unavailable(format!(
+                "{why}. In a container, mount the host's /sys/fs/cgroup and use its process ids"
+            ))
+        })?;
+        let run_dir = RunDir::open(&settings.instance.run_dir)?;
+        let old_folders = run_dir.sandboxes()?;
+        let usual = if daemon.has_systemd_cgroups { "cloudbox.slice" } else { "/cloudbox" };
+        let engine = Engine {
+            seccomp: settings.seccomp,
+            runtime: settings.runtime,
+            cgroup_parent: settings.cgroup_parent.unwrap_or_else(|| usual.to_owned()),
+            has_cgroup_v2: daemon.has_cgroup_v2,
+        };
+        let shared = Shared {
+            images: Images::new(daemon.docker.clone()),
+            docker: daemon.docker,
+            engine,
+            instance: settings.instance,
+            hierarchy,
+            run_dir,
+            uids: Arc::default(),
+            creates: Semaphore::new(settings.parallel_creates.max(1)),
+            given_up: Mutex::default(),
+            old_folders: Mutex::new(old_folders),
+            makings: TaskTracker::new(),
+            kills: Kills::new(),
+            runtime: tokio::runtime::Handle::current(),
+        };
+        Ok(Arc::new(Self { shared: Arc::new(shared), layers: daemon.layers }))
+    }
+
+    /// Waits until what was killed in the background is gone. To be called when no sandbox is made any more.
+    pub async fn close(&self) {
+        self.shared.makings.close();
+        self.shared.makings.wait().await;
+        self.shared.kills.wait().await;
+    }
+}
+
+#[async_trait]
+impl SandboxDriver for Driver {
+    fn name(&self) -> &'static str {
+        "docker"
+    }
+
+    fn layers(&self) -> Vec<Layer> {
+        self.layers.clone()
+    }
+
+    async fn prepare(&self, rootfs: &RootFs) -> Result<(), Error> {
+        self.shared.images.ensure(rootfs).await.map(drop)
+    }
+
+    async fn create(&self, spec: &SandboxSpec) -> Result<Box<dyn Sandbox>, Error> {
+        // On a task of its own: where the caller gives up, a container that the daemon is about to make must still
+        // be known, or nobody would remove it.
+        let (shared, spec) = (Arc::clone(&self.shared), spec.clone());
+        let task = self.shared.makings.spawn_on(container::create(shared, spec), &self.shared.runtime);
+        task.await.map_err(|_| Error::Gone)?
+    }
+
+    async fn sweep(&self) -> Result<SweepReport, Error> {
+        sweep::sweep(&self.shared).await
+    }
+}
+
+/// The labels of a container.
+fn labels(instance: &Instance, id: &SandboxId) -> HashMap<String, String> {
+    HashMap::from([
+        (INSTANCE_LABEL.to_owned(), instance.id.clone()),
+        (BOOT_LABEL.to_owned(), instance.boot.clone()),
+        (SANDBOX_LABEL.to_owned(), id.to_string()),
+    ])
+}

@@ -1,0 +1,212 @@
+//! From a specification to a running container whose init has sent its pipes, and back to nothing.
+
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bollard::errors::Error as DockerError;
+use bollard::models::ContainerState;
+use bollard::query_parameters::CreateContainerOptionsBuilder;
+use tokio::time::{Instant, sleep};
+
+use super::Shared;
+use super::config::Container;
+use super::image::status;
+use super::remove::remove_container;
+use super::uids::Uid;
+use crate::driver::Sandbox;
+use crate::error::Error;
+use crate::link::{Control, Listener, Pipes};
+use crate::live::{Cell, Live, Remains};
+use crate::slot::Slot;
+use crate::spec::{SandboxId, SandboxSpec, Workspace};
+
+/// The longest that a daemon under load was seen to take, several times over.
+const UP_WITHIN: Duration = Duration::from_secs(30);
+/// How often it is looked whether a container whose init doesn't call still lives.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// Makes a sandbox; on an error nothing of it is left.
+pub(super) async fn create(shared: Arc<Shared>, spec: SandboxSpec) -> Result<Box<dyn Sandbox>, Error> {
+    let _permit = shared.creates.acquire().await.map_err(|_| Error::Gone)?;
+    let id = SandboxId::generate();
+    let uid = shared.uids.take().ok_or_else(|| super::unavailable("every user id is taken".to_owned()))?;
+    let folder = shared.run_dir.create_sandbox(&id)?;
+    let mut making = Making { shared: &shared, spec: &spec, id, uid, folder, name: None };
+    let up = making.run().await;
+    let Making { id, uid, folder, name, .. } = making;
+    match up {
+        Ok((control, pipes, cgroup)) => {
+            let cell = Box::new(DockerCell { shared: Arc::clone(&shared), name, _uid: uid });
+            let slot = Slot::new(Arc::clone(&shared.run_dir), &folder);
+            let run_dir = Arc::clone(&shared.run_dir);
+            let remains = Remains { id, run_dir, slot, cgroup: Arc::from(cgroup), cell };
+            let live = Live::new(control, pipes, spec.channel, remains, shared.kills.clone());
+            let is_slot = spec.workspace == Workspace::Slot;
+            Ok(Box::new(if is_slot { live } else { live.in_workspace() }))
+        }
+        Err(error) => {
+            DockerCell { shared: Arc::clone(&shared), name, _uid: uid }.remove().await;
+            if let Err(error) = shared.run_dir.remove_sandbox(&id) {
+                tracing::warn!(sandbox.id = %id, %error, "a sandbox's folder is left");
+            }
+            Err(error)
+        }
+    }
+}
+
+/// What a container's first process has sent, and where it is.
+type Up = (Control, Pipes, Box<dyn crate::cgroup::Cgroup>);
+
+/// A sandbox that is on its way.
+struct Making<'a> {
+    shared: &'a Shared,
+    spec: &'a SandboxSpec,
+    id: SandboxId,
+    uid: Uid,
+    /// Its folder on the host.
+    folder: PathBuf,
+    /// The container, once the daemon was asked for one.
+    name: Option<String>,
+}
+
+impl Making<'_> {
+    async fn run(&mut self) -> Result<Up, Error> {
+        let deadline = Instant::now() + UP_WITHIN;
+        let channel = self.folder.join("channel");
+        DirBuilder::new().mode(0o711).create(&channel).map_err(Error::io("creating", &channel))?;
+        let listener = Listener::bind(&channel, self.uid.id())?;
+        self.make(&channel).await?;
+        let name = self.name.as_deref().unwrap_or_default();
+        self.shared
+            .docker
+            .start_container(name, None)
+            .await
+            .map_err(|source| Error::Docker { what: "starting a container", source })?;
+        let mut control = tokio::select! {
+            accepted = listener.accept(deadline) => accepted.map_err(|error| late(error, deadline))?,
+            ended = self.ended() => return Err(ended),
+        };
+        let pipes = control.ready(deadline).await.map_err(|error| late(error, deadline))?;
+        let pid = match control.init_pid().filter(|pid| *pid > 0) {
+            Some(pid) => pid,
+            None => self.init_pid().await?,
+        };
+        Ok((control, pipes, self.shared.hierarchy.of_process(pid)?))
+    }
+
+    /// Has the container made; where its image was removed meanwhile, the image comes first, once.
+    async fn make(&mut self, channel: &Path) -> Result<(), Error> {
+        let images = &self.shared.images;
+        let image = images.ensure(&self.spec.rootfs).await?;
+        match self.try_make(channel, &image).await {
+            Err(error) if status(&error) == Some(404) => {
+                images.forget(&self.spec.rootfs, &image).await;
+                let image = images.ensure(&self.spec.rootfs).await?;
+                self.try_make(channel, &image).await
+            }
+            other => other,
+        }
+        .map_err(|source| Error::Docker { what: "making a container", source })
+    }
+
+    async fn try_make(&mut self, channel: &Path, image: &str) -> Result<(), DockerError> {
+        let slot = self.folder.join("slot");
+        let workspace = match &self.spec.workspace {
+            Workspace::Slot => (slot.as_path(), self.shared.run_dir.can_mount()),
+            Workspace::Writable(folder) => (folder.as_path(), false),
+        };
+        let container = Container {
+            instance: &self.shared.instance,
+            id: &self.id,
+            spec: self.spec,
+            image,
+            uid: self.uid.id(),
+            channel,
+            workspace,
+            engine: &self.shared.engine,
+        };
+        let name = container.name();
+        let options = CreateContainerOptionsBuilder::default().name(&name).build();
+        // Before the answer is there: an answer that gets lost must not leave a container behind.
+        self.name = Some(name);
+        self.shared.docker.create_container(Some(options), container.body()).await.map(drop)
+    }
+
+    /// Never returns while the container runs; else why there is no init.
+    async fn ended(&self) -> Error {
+        loop {
+            sleep(LOOK_EVERY).await;
+            match self.state().await {
+                Ok(state) if state.running == Some(false) => return self.explain(&state),
+                Ok(_) => {}
+                Err(error) => return error,
+            }
+        }
+    }
+
+    fn explain(&self, state: &ContainerState) -> Error {
+        let code = state.exit_code.unwrap_or_default();
+        let why = state.error.as_deref().filter(|why| !why.is_empty()).unwrap_or("no reason given");
+        Error::Setup {
+            step: "init".to_owned(),
+            message: format!(
+                "{} of {} ended with code {code} before it called: {why}",
+                super::config::INIT,
+                self.spec.rootfs.name
+            ),
+        }
+    }
+
+    async fn state(&self) -> Result<ContainerState, Error> {
+        let name = self.name.as_deref().unwrap_or_default();
+        let found = self.shared.docker.inspect_container(name, None).await;
+        let found = found.map_err(|source| Error::Docker { what: "looking at a container", source })?;
+        Ok(found.state.unwrap_or_default())
+    }
+
+    /// Asked of the daemon only where the socket doesn't tell: from inside a container with its own process ids.
+    async fn init_pid(&self) -> Result<i32, Error> {
+        let pid = self.state().await?.pid.and_then(|pid| i32::try_from(pid).ok());
+        pid.filter(|pid| *pid > 0).ok_or(Error::Gone)
+    }
+}
+
+/// A wait that was given up has a better name than what it waited for.
+fn late(error: Error, deadline: Instant) -> Error {
+    match error {
+        Error::Gone if Instant::now() >= deadline => Error::StartTimeout { seconds: UP_WITHIN.as_secs() },
+        other => other,
+    }
+}
+
+/// A container, for as long as its sandbox lives.
+struct DockerCell {
+    shared: Arc<Shared>,
+    /// None where the daemon was never asked for one.
+    name: Option<String>,
+    /// Nobody else's until the container is gone.
+    _uid: Uid,
+}
+
+#[async_trait]
+impl Cell for DockerCell {
+    async fn remove(&mut self) {
+        if let Some(name) = &self.name {
+            self.shared.remove(name).await;
+        }
+    }
+}
+
+impl Shared {
+    /// Removes a container; one that stays is noted for the next sweep.
+    async fn remove(&self, name: &str) {
+        if let Err(error) = remove_container(&self.docker, name).await {
+            tracing::warn!(container = name, %error, "a container could not be removed");
+            self.given_up.lock().insert(name.to_owned());
+        }
+    }
+}

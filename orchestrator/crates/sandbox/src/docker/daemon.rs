@@ -1,0 +1,243 @@
+//! The way to the daemon, and what of it matters for the isolation.
+
+use bollard::models::{SystemInfo, SystemInfoCgroupDriverEnum, SystemInfoCgroupVersionEnum};
+use bollard::{API_DEFAULT_VERSION, Docker};
+
+use crate::driver::{Layer, LayerState};
+use crate::error::Error;
+
+/// Where the daemon listens unless the settings say otherwise.
+const SOCKET: &str = "/var/run/docker.sock";
+/// Seconds that the daemon may take to begin an answer; the import of a large image is the slowest.
+const TIMEOUT_S: u64 = 180;
+/// The first runc of each line that closes the escapes through masked paths and /dev/console (November 2025).
+const SAFE_RUNC: [(u32, u32, u32); 3] = [(1, 2, 8), (1, 3, 3), (1, 4, 0)];
+/// The first engine whose own filter refuses the socket families that write into the page cache of others' files.
+const SAFE_ENGINE: (u32, u32, u32) = (29, 4, 2);
+
+/// A daemon that answers.
+#[derive(Debug)]
+pub(super) struct Daemon {
+    /// The client; it makes a connection per request, so a daemon that was away is found again by itself.
+    pub docker: Docker,
+    /// What isolates.
+    pub layers: Vec<Layer>,
+    /// Whether cgroups are made through systemd, where a parent is named as a slice.
+    pub has_systemd_cgroups: bool,
+    /// Whether the second version of cgroups is used, which knows no swappiness per group.
+    pub has_cgroup_v2: bool,
+}
+
+impl Daemon {
+    /// Connects to `socket`, a path or `unix://` URL.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`]: nobody answers there, or a limit that everything rests on can't be had.
+    pub async fn connect(socket: Option<&str>) -> Result<Self, Error> {
+        let socket = socket.unwrap_or(SOCKET);
+        if !socket.starts_with('/') && !socket.starts_with("unix://") {
+            return Err(unavailable(format!(
+                "{socket} is no local socket. Sandboxes share folders with the daemon, so it must run on this machine: \
+                 give its socket, such as unix://{SOCKET}"
+            )));
+        }
+        let unreachable = |error: bollard::errors::Error| {
+            unavailable(format!(
+                "no daemon answers at {socket} ({error}). Start Docker, let this user reach its socket, or choose \
+                 the native driver"
+            ))
+        };
+        let docker =
+            Docker::connect_with_unix(socket, TIMEOUT_S, API_DEFAULT_VERSION).map_err(unreachable)?;
+        let docker = docker.negotiate_version().await.map_err(unreachable)?;
+        let info = docker.info().await.map_err(unreachable)?;
+        let runc = runc_version(&docker, &info).await;
+        let layers = layers(&info, runc.as_deref());
+        refuse_without_limits(&layers)?;
+        tracing::info!(
+            docker.version = info.server_version.as_deref().unwrap_or("unknown"),
+            docker.runc = runc.as_deref().unwrap_or("unknown"),
+            docker.cgroups = ?info.cgroup_version,
+            docker.storage = info.driver.as_deref().unwrap_or("unknown"),
+            "connected to the Docker daemon"
+        );
+        Ok(Self {
+            has_systemd_cgroups: info.cgroup_driver == Some(SystemInfoCgroupDriverEnum::SYSTEMD),
+            has_cgroup_v2: info.cgroup_version == Some(SystemInfoCgroupVersionEnum::_2),
+            docker,
+            layers,
+        })
+    }
+}
+
+/// Nothing that a remedy sentence doesn't belong to.
+pub(super) fn unavailable(reason: String) -> Error {
+    Error::Unavailable { driver: "docker", reason }
+}
+
+/// The daemon reports runc's version with its other parts; old ones only its commit.
+async fn runc_version(docker: &Docker, info: &SystemInfo) -> Option<String> {
+    let parts = docker.version().await.ok()?.components.unwrap_or_default();
+    let named = parts.into_iter().find(|part| part.name == "runc").map(|part| part.version);
+    named.or_else(|| info.runc_commit.as_ref().and_then(|commit| commit.id.clone()))
+}
+
+/// Everything that `/health` shows of this driver.
+fn layers(info: &SystemInfo, runc: Option<&str>) -> Vec<Layer> {
+    let options = info.security_options.clone().unwrap_or_default();
+    let has_option = |name: &str| options.iter().any(|option| option.split(',').any(|part| part == name));
+    let engine = info.server_version.as_deref();
+    let is_v2 = info.cgroup_version == Some(SystemInfoCgroupVersionEnum::_2);
+    vec![
+        layer("container", true, ""),
+        layer("network_namespace", true, ""),
+        layer("read_only_root", true, ""),
+        layer("no_new_privileges", true, ""),
+        layer("capabilities_dropped", true, ""),
+        layer("user_per_sandbox", true, ""),
+        layer(
+            "cgroup_memory",
+            info.memory_limit != Some(false),
+            "the daemon's kernel has no memory controller",
+        ),
+        layer("cgroup_swap", info.swap_limit != Some(false), "boot the kernel with swapaccount=1"),
+        layer("cgroup_cpu", info.cpu_cfs_quota != Some(false), "the daemon's kernel has no CPU quotas"),
+        layer("cgroup_pids", info.pids_limit != Some(false), "the daemon's kernel has no pids controller"),
+        layer("cgroup_v2", is_v2, "the host uses cgroups version 1"),
+        layer(
+            "seccomp",
+            has_option("name=seccomp") && !has_option("profile=unconfined"),
+            "the daemon was built or started without seccomp",
+        ),
+        layer("apparmor", has_option("name=apparmor"), "the host has no AppArmor"),
+        layer("user_namespace", has_option("name=userns"), "start the daemon with --userns-remap"),
+        versioned("runc", runc, "update it to 1.2.8, 1.3.3 or later", is_safe_runc),
+        versioned("engine", engine, "update it to 29.4.2 or later", |version| version >= SAFE_ENGINE),
+    ]
+}
+
+fn layer(name: &'static str, is_active: bool, missing: &str) -> Layer {
+    let state = if is_active { LayerState::Active } else { LayerState::Missing(missing.to_owned()) };
+    Layer { name, state }
+}
+
+/// A layer that holds from some version on.
+fn versioned(
+    name: &'static str,
+    version: Option<&str>,
+    remedy: &str,
+    is_safe: impl Fn((u32, u32, u32)) -> bool,
+) -> Layer {
+    let is_active = version.and_then(parse_version).is_some_and(is_safe);
+    let missing =
+        format!("{} has known escapes: {remedy}", version.unwrap_or("its version is unknown and perhaps"));
+    layer(name, is_active, &missing)
+}
+
+/// Within its own line of releases, or of a later line.
+fn is_safe_runc(version: (u32, u32, u32)) -> bool {
+    let line = SAFE_RUNC.iter().find(|safe| (safe.0, safe.1) == (version.0, version.1));
+    line.map_or(version > SAFE_RUNC[2], |safe| version >= *safe)
+}
+
+/// The three leading numbers of something like `1.1.5+ds1` or `v20.10.24-ce`.
+fn parse_version(text: &str) -> Option<(u32, u32, u32)> {
+    let digits = text.trim_start_matches('v');
+    let end = digits.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(digits.len());
+    let mut numbers = digits[..end].split('.').map(|part| part.parse().ok());
+    let (major, minor) = (numbers.next()??, numbers.next()??);
+    Some((major, minor, numbers.next().flatten().unwrap_or(0)))
+}
+
+/// Isolation fails closed: without these a sandbox could take the machine down.
+fn refuse_without_limits(layers: &[Layer]) -> Result<(), Error> {
+    const NEEDED: [&str; 4] = ["cgroup_memory", "cgroup_cpu", "cgroup_pids", "seccomp"];
+    for layer in layers {
+        if let LayerState::Missing(why) = &layer.state
+            && NEEDED.contains(&layer.name)
+        {
+            return Err(unavailable(format!("{} is missing: {why}", layer.name)));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn good() -> SystemInfo {
+        SystemInfo {
+            memory_limit: Some(true),
+            swap_limit: Some(true),
+            cpu_cfs_quota: Some(true),
+            pids_limit: Some(true),
+            security_options: Some(vec!["name=seccomp,profile=default".to_owned()]),
+            server_version: Some("29.5.0".to_owned()),
+            ..SystemInfo::default()
+        }
+    }
+
+    fn state(layers: &[Layer], name: &str) -> LayerState {
+        layers.iter().find(|layer| layer.name == name).expect("a layer of that name").state.clone()
+    }
+
+    #[test]
+    fn versions_as_distributions_write_them() {
+        assert_eq!(parse_version("1.1.5+ds1"), Some((1, 1, 5)));
+        assert_eq!(parse_version("20.10.24+dfsg1"), Some((20, 10, 24)));
+        assert_eq!(parse_version("v1.3.3-0-gd842d77"), Some((1, 3, 3)));
+        assert_eq!(parse_version("1.4"), Some((1, 4, 0)));
+        assert_eq!(parse_version("unknown"), None);
+    }
+
+    #[test]
+    fn each_line_of_runc_has_its_own_first_safe_release() {
+        for (version, is_safe) in
+            [((1, 1, 5), false), ((1, 2, 7), false), ((1, 2, 8), true), ((1, 3, 2), false), ((1, 3, 3), true)]
+        {
+            assert_eq!(is_safe_runc(version), is_safe, "{version:?}");
+        }
+        assert!(is_safe_runc((1, 4, 0)) && is_safe_runc((1, 5, 0)) && is_safe_runc((2, 0, 0)));
+    }
+
+    #[test]
+    fn a_daemon_without_a_limit_or_a_filter_is_refused() {
+        refuse_without_limits(&layers(&good(), Some("1.3.3"))).expect("a good daemon");
+        for (name, info) in [
+            ("cgroup_memory", SystemInfo { memory_limit: Some(false), ..good() }),
+            ("cgroup_cpu", SystemInfo { cpu_cfs_quota: Some(false), ..good() }),
+            ("cgroup_pids", SystemInfo { pids_limit: Some(false), ..good() }),
+            ("seccomp", SystemInfo { security_options: Some(vec![]), ..good() }),
+            (
+                "seccomp",
+                SystemInfo {
+                    security_options: Some(vec!["name=seccomp,profile=unconfined".to_owned()]),
+                    ..good()
+                },
+            ),
+        ] {
+            let error = refuse_without_limits(&layers(&info, None)).expect_err(name);
+            assert!(error.to_string().contains(name), "{error}");
+        }
+    }
+
+    #[test]
+    fn old_parts_are_named_with_their_remedy() {
+        let layers =
+            layers(&SystemInfo { server_version: Some("20.10.24".to_owned()), ..good() }, Some("1.1.5+ds1"));
+        let LayerState::Missing(why) = state(&layers, "runc") else { panic!("runc 1.1.5 is not safe") };
+        assert!(why.contains("1.1.5") && why.contains("1.2.8"), "{why}");
+        assert!(matches!(state(&layers, "engine"), LayerState::Missing(_)));
+        assert_eq!(state(&layers, "cgroup_memory"), LayerState::Active);
+    }
+
+    #[tokio::test]
+    async fn an_address_that_is_no_local_socket_is_refused_with_a_remedy() {
+        for address in ["tcp://127.0.0.1:2375", "docker.example:2376", "unix:///nowhere/docker.sock"] {
+            let error = Daemon::connect(Some(address)).await.expect_err(address);
+            assert!(matches!(error, Error::Unavailable { driver: "docker", .. }), "{error}");
+            assert!(error.to_string().contains("socket"), "{error}");
+        }
+    }
+}

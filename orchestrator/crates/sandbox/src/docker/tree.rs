@@ -1,0 +1,184 @@
+//! A root file system's folder as a tar stream, as the daemon takes it for an image.
+//!
+//! Owner and times are fixed, and no set-user-id bit is kept: the image depends on the files alone, and nothing in it
+//! belongs to a user that a sandbox could become.
+
+use std::fs::{DirEntry, File};
+use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use futures::Stream;
+use tar::{Builder, EntryType, Header};
+use tokio::sync::{mpsc, oneshot};
+
+/// Bytes per piece of the stream.
+const PIECE: usize = 256 << 10;
+/// Pieces read ahead of the daemon.
+const AHEAD: usize = 8;
+
+/// The stream, and what became of reading the folder, which explains a stream that broke off.
+pub(super) struct TarStream {
+    pub pieces: mpsc::Receiver<io::Result<Bytes>>,
+    pub outcome: oneshot::Receiver<io::Result<()>>,
+}
+
+/// Reads `folder` on a thread for blocking work, as far ahead as the reader allows.
+pub(super) fn tar_stream(folder: PathBuf) -> TarStream {
+    let (sender, pieces) = mpsc::channel(AHEAD);
+    let (done, outcome) = oneshot::channel();
+    tokio::task::spawn_blocking(move || {
+        let result = write_tree(&folder, Pipe(sender.clone()));
+        if let Err(error) = &result {
+            // Breaks the request off, or half a tree would become an image.
+            drop(sender.blocking_send(Err(io::Error::other(error.to_string()))));
+        }
+        drop(done.send(result));
+    });
+    TarStream { pieces, outcome }
+}
+
+/// The pieces as a stream for a request's body.
+pub(super) fn body(mut pieces: mpsc::Receiver<io::Result<Bytes>>) -> impl Stream<Item = io::Result<Bytes>> {
+    futures::stream::poll_fn(move |context| pieces.poll_recv(context))
+}
+
+/// Hands what is written to the reader of the stream.
+struct Pipe(mpsc::Sender<io::Result<Bytes>>);
+
+impl Write for Pipe {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let piece = Bytes::copy_from_slice(bytes);
+        self.0.blocking_send(Ok(piece)).map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Writes the whole tree; sockets, devices and FIFOs have no place in a root file system and are left out.
+fn write_tree(folder: &Path, out: impl Write) -> io::Result<()> {
+    let gate = Gate { out, is_open: true };
+    let mut tar = Builder::new(BufWriter::with_capacity(PIECE, gate));
+    let written = append_folder(&mut tar, folder, Path::new(""));
+    // A builder that is dropped writes the archive's end, and half a tree would be taken for a whole one.
+    tar.get_mut().get_mut().is_open = written.is_ok();
+    written?;
+    tar.into_inner()?.flush()
+}
+
+/// Lets nothing through once it is shut.
+struct Gate<W> {
+    out: W,
+    is_open: bool,
+}
+
+impl<W: Write> Write for Gate<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.is_open { self.out.write(bytes) } else { Err(io::ErrorKind::BrokenPipe.into()) }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+fn append_folder(tar: &mut Builder<impl Write>, folder: &Path, inside: &Path) -> io::Result<()> {
+    let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", folder.display()));
+    let mut entries: Vec<DirEntry> = std::fs::read_dir(folder).map_err(named)?.collect::<Result<_, _>>()?;
+    entries.sort_by_key(DirEntry::file_name);
+    for entry in entries {
+        let (path, inside) = (entry.path(), inside.join(entry.file_name()));
+        let kind = entry.file_type()?;
+        let mut header = header(entry.metadata()?.permissions().mode());
+        if kind.is_symlink() {
+            header.set_entry_type(EntryType::Symlink);
+            tar.append_link(&mut header, &inside, std::fs::read_link(&path)?)?;
+        } else if kind.is_dir() {
+            header.set_entry_type(EntryType::Directory);
+            tar.append_data(&mut header, &inside, io::empty())?;
+            append_folder(tar, &path, &inside)?;
+        } else if kind.is_file() {
+            let file = File::open(&path)?;
+            header.set_entry_type(EntryType::Regular);
+            header.set_size(file.metadata()?.len());
+            tar.append_data(&mut header, &inside, file)?;
+        }
+    }
+    Ok(())
+}
+
+/// Root's, from 1970, writable by nobody else.
+fn header(mode: u32) -> Header {
+    let mut header = Header::new_gnu();
+    header.set_uid(0);
+    header.set_gid(0);
+    header.set_mtime(0);
+    header.set_size(0);
+    header.set_mode(mode & 0o755);
+    header
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Read;
+
+    fn entries(tar: &[u8]) -> Vec<(String, u32, u64, EntryType, Vec<u8>)> {
+        let mut archive = tar::Archive::new(tar);
+        archive
+            .entries()
+            .expect("a tar")
+            .map(|entry| {
+                let mut entry = entry.expect("an entry");
+                let mut text = Vec::new();
+                entry.read_to_end(&mut text).expect("its text");
+                let (header, path) =
+                    (entry.header().clone(), entry.path().expect("a path").display().to_string());
+                let owner = header.uid().expect("a uid") + header.gid().expect("a gid");
+                (path, header.mode().expect("a mode"), owner, header.entry_type(), text)
+            })
+            .collect()
+    }
+
+    #[test]
+    fn files_folders_and_links_without_owner_or_privilege() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let deep = folder.path().join("usr").join("d".repeat(90)).join("e".repeat(90));
+        std::fs::create_dir_all(&deep).expect("folders");
+        std::fs::write(deep.join("tool"), "#!").expect("a file");
+        std::fs::set_permissions(deep.join("tool"), PermissionsExt::from_mode(0o6777)).expect("a mode");
+        std::os::unix::fs::symlink("/usr/tool", folder.path().join("bin")).expect("a link");
+        let _socket = std::os::unix::net::UnixListener::bind(folder.path().join("socket")).expect("a socket");
+        let mut tar = Vec::new();
+        write_tree(folder.path(), &mut tar).expect("a tree");
+
+        let found = entries(&tar);
+        let kinds: Vec<EntryType> = found.iter().map(|entry| entry.3).collect();
+        use EntryType::{Directory, Regular, Symlink};
+        assert_eq!(kinds, [Symlink, Directory, Directory, Directory, Regular]);
+        assert!(found.iter().all(|entry| entry.2 == 0), "everything is root's");
+        let tool = found.last().expect("the file");
+        assert!(tool.0.ends_with("/tool") && tool.0.len() > 180, "{}", tool.0);
+        assert_eq!((tool.1, tool.4.as_slice()), (0o755, &b"#!"[..]));
+    }
+
+    #[test]
+    fn a_tree_that_broke_off_has_no_end() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut tar = Vec::new();
+        write_tree(&folder.path().join("missing"), &mut tar).expect_err("no such folder");
+        assert!(tar.is_empty(), "not even the archive's end");
+    }
+
+    #[tokio::test]
+    async fn a_folder_that_is_not_there_breaks_the_stream_off() {
+        let mut stream = tar_stream(PathBuf::from("/nowhere/at/all"));
+        let error = stream.pieces.recv().await.expect("a piece").expect_err("no such folder");
+        assert!(error.to_string().contains("/nowhere/at/all"), "{error}");
+        stream.outcome.await.expect("an outcome").expect_err("no such folder");
+    }
+}
