@@ -53,7 +53,8 @@ fn crates_import_one_way() {
     let mut found = 0;
     for entry in fs::read_dir(&crates).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
-        let allowed = allowed.get(name.as_str()).unwrap_or_else(|| panic!("crate {name} has no row in EDGES"));
+        let allowed =
+            allowed.get(name.as_str()).unwrap_or_else(|| panic!("crate {name} has no row in EDGES"));
         let edges = edges(&crates.join(&name).join("Cargo.toml"));
         let extra: Vec<_> = edges.difference(allowed).collect();
         assert!(extra.is_empty(), "{name} imports {extra:?}, which ARCHITECTURE.md doesn't allow");
@@ -66,9 +67,14 @@ fn crates_import_one_way() {
 fn crates_stay_small() {
     for (name, _) in EDGES {
         let files = sources(&root().join("orchestrator/crates").join(name).join("src"));
-        let tests = |path: &PathBuf| path.ends_with("tests.rs") || path.components().any(|c| c.as_os_str() == "tests");
-        let lines: usize =
-            files.iter().filter(|path| !tests(path)).map(|path| fs::read_to_string(path).unwrap().lines().count()).sum();
+        let tests = |path: &PathBuf| {
+            path.ends_with("tests.rs") || path.components().any(|c| c.as_os_str() == "tests")
+        };
+        let lines: usize = files
+            .iter()
+            .filter(|path| !tests(path))
+            .map(|path| fs::read_to_string(path).unwrap().lines().count())
+            .sum();
         assert!(lines <= MAX_CRATE_LINES, "{name} has {lines} lines; split it");
     }
 }

@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 
 use tokio::sync::oneshot;
-use tokio::time::Instant;
 
 use crate::error::LeaseError;
 use crate::slot::{Grant, Slot, Start};
@@ -17,7 +16,6 @@ pub(crate) struct Queue {
 
 struct Waiter {
     id: u64,
-    since: Instant,
     grant: oneshot::Sender<Grant>,
 }
 
@@ -30,16 +28,11 @@ impl Queue {
         self.waiters.is_empty()
     }
 
-    /// Since when the longest waiting one waits.
-    pub fn oldest(&self) -> Option<Instant> {
-        self.waiters.front().map(|waiter| waiter.since)
-    }
-
     /// Adds a call: its number in this queue, and where its grant arrives.
-    pub fn push(&mut self, since: Instant) -> (u64, oneshot::Receiver<Grant>) {
+    pub fn push(&mut self) -> (u64, oneshot::Receiver<Grant>) {
         let (grant, receiver) = oneshot::channel();
         self.last_id += 1;
-        self.waiters.push_back(Waiter { id: self.last_id, since, grant });
+        self.waiters.push_back(Waiter { id: self.last_id, grant });
         (self.last_id, receiver)
     }
 

@@ -42,8 +42,10 @@ impl Rotation {
     /// Puts a key that had its turn behind its project's others, and the project behind the other projects.
     pub fn turn(&mut self, key: TargetKey) {
         let Some(keys) = self.keys.get_mut(&key.project) else { return };
-        keys.retain(|other| *other != key);
-        keys.push_back(key);
+        if let Some(at) = keys.iter().position(|other| *other == key) {
+            keys.remove(at);
+            keys.push_back(key);
+        }
         self.order.retain(|project| *project != key.project);
         self.order.push_back(key.project);
     }

@@ -30,8 +30,8 @@ pub(crate) struct State {
     fleets: HashMap<TargetKey, Fleet>,
     spares: Spares,
     rotation: Rotation,
-    /// The first key that waits for room, as the last look found.
-    short: Option<TargetKey>,
+    /// The keys that wait for room, as the last look found, the next in turn first.
+    short: Vec<TargetKey>,
     is_closing: bool,
     totals: Totals,
 }
@@ -77,7 +77,7 @@ impl State {
             fleets: HashMap::new(),
             spares: Spares::default(),
             rotation: Rotation::default(),
-            short: None,
+            short: Vec::new(),
             is_closing: false,
             totals: Totals::default(),
         }
@@ -130,7 +130,7 @@ impl State {
         {
             effects.timers.push((until, Some(key)));
         }
-        let (id, grant) = fleet.queue.push(now);
+        let (id, grant) = fleet.queue.push();
         self.want(key, now, effects);
         Ok(Admission::Queued { id, grant })
     }
@@ -230,9 +230,10 @@ impl State {
 
     /// A sandbox that is as good as new goes to the longest waiting call, or becomes idle.
     fn place(&mut self, key: TargetKey, slot: Slot, start: Start, now: Instant, effects: &mut Effects) {
-        if self.must_yield(key, now) {
+        if self.must_yield(key, slot.born, now) {
             self.totals.evictions += 1;
             effects.kill(key, slot);
+            self.rotation.turn(key);
             return self.want(key, now, effects);
         }
         let is_closing = self.is_closing;

@@ -13,7 +13,7 @@ use crate::fleet::Fleet;
 use crate::spares::{KindId, Spare};
 use crate::target::{Target, TargetKey};
 
-/// How long a key keeps its sandboxes while another's calls wait for room.
+/// How long a sandbox serves at least, while another key's calls wait for room.
 const TURN: Duration = Duration::from_millis(500);
 /// Keys without room that are passed over in one look, so that a look stays short.
 const MAX_SKIPPED: usize = 16;
@@ -29,7 +29,7 @@ enum Step {
 impl State {
     /// Starts what is wanted and possible, in turn.
     pub(super) fn pump(&mut self, now: Instant, effects: &mut Effects) {
-        self.short = None;
+        self.short.clear();
         if self.is_closing {
             return;
         }
@@ -118,7 +118,7 @@ impl State {
         if fleet.queue.is_empty() {
             return;
         }
-        self.short.get_or_insert(key);
+        self.short.push(key);
         let mut wish = *claimed;
         wish.add(Need { memory_mb: fleet.target.memory_mb(), sandboxes: 1 });
         let missing = self.budget.missing(wish);
@@ -155,14 +155,15 @@ impl State {
         true
     }
 
-    /// Whether a sandbox of `key` that became free is given up, since another key's calls wait for room for longer
-    /// than a turn, and its project (or in the same project, its function) holds less.
-    pub(super) fn must_yield(&self, key: TargetKey, now: Instant) -> bool {
-        let Some(short) = self.short.filter(|short| *short != key) else { return false };
+    /// Whether a sandbox of `key` that became free is given up: it had its turn, another key is short of room, and
+    /// that one's project (or in the same project, its function) holds less.
+    pub(super) fn must_yield(&self, key: TargetKey, born: Instant, now: Instant) -> bool {
+        now.duration_since(born) >= TURN
+            && self.short.iter().any(|short| *short != key && self.is_due(*short, key))
+    }
+
+    fn is_due(&self, short: TargetKey, key: TargetKey) -> bool {
         let Some(fleet) = self.fleets.get(&short) else { return false };
-        if fleet.queue.oldest().is_none_or(|since| now.duration_since(since) < TURN) {
-            return false;
-        }
         let need = Need { memory_mb: fleet.target.memory_mb(), sandboxes: 1 };
         if self.budget.missing(need) == Need::default() {
             return false;

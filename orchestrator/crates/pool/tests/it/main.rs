@@ -1,0 +1,11 @@
+//! The pool against a fake driver, with paused time.
+
+mod backoff;
+mod cost;
+mod drain;
+mod harness;
+mod lease;
+mod queue;
+mod random;
+mod room;
+mod spares;

@@ -1,0 +1,143 @@
+//! Generic spares: used once, refilled, chosen by what can be loaded into them.
+
+use cloudbox_pool::fake::Outcome;
+use cloudbox_pool::{LeaseError, Settings};
+use cloudbox_sandbox::LaunchError;
+use tokio::time::{Instant, sleep};
+
+use crate::harness::*;
+
+fn with_spares(count: u32) -> Settings {
+    Settings { spares: vec![spares(count)], ..settings() }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cold_call_takes_a_spare_which_is_used_once_and_refilled() {
+    let (driver, pool) = open(with_spares(2));
+    sleep(SECOND).await;
+    assert_eq!(pool.snapshot().generic, 2);
+    let mut launches = Vec::new();
+    for function in 1..=3 {
+        let began = Instant::now();
+        drop(pool.lease(&of(target(function, 1))).await.unwrap());
+        launches.push(began.elapsed().as_millis());
+    }
+    assert_eq!(launches[..2], [10, 10], "only the load is left to do");
+    sleep(SECOND).await;
+    assert_eq!(pool.snapshot().generic, 2);
+    let totals = pool.snapshot().totals;
+    assert_eq!((totals.starts, totals.spare_starts, totals.spare_misses), (3, 2, 1));
+    finish(&driver, &pool).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_spare_takes_the_limits_of_what_it_is_bound_to() {
+    let (driver, pool) = open(with_spares(1));
+    sleep(SECOND).await;
+    let mut large = target(1, 1);
+    large.launch = launch(1, 1, 512);
+    let lease = pool.lease(&of(large)).await.unwrap();
+    sleep(SECOND).await;
+    assert_eq!(pool.snapshot().memory_mb, 512 + 64);
+    assert_eq!(driver.book().memory_mb, 512 + 64);
+    drop(lease);
+    finish(&driver, &pool).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_what_suits_is_taken() {
+    let (driver, pool) = open(with_spares(1));
+    sleep(SECOND).await;
+    let mut other_root = target(1, 1);
+    other_root.launch.rootfs.digest = "d2".to_owned();
+    let mut other_flags = target(2, 1);
+    other_flags.launch.program.argv.push("--max-old-space-size=96".to_owned());
+    let mut compiled = target(3, 1);
+    compiled.launch.starts_before_code = false;
+    for target in [other_root, other_flags, compiled] {
+        drop(pool.lease(&of(target)).await.unwrap());
+    }
+    assert_eq!(pool.snapshot().totals.spare_starts, 0);
+    assert_eq!(pool.snapshot().generic, 1);
+    finish(&driver, &pool).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bare_spare_suits_a_compiled_function() {
+    let mut bare = spares(1);
+    bare.program = None;
+    let (driver, pool) = open(Settings { spares: vec![bare], ..settings() });
+    sleep(SECOND).await;
+    let mut compiled = target(1, 1);
+    compiled.launch.starts_before_code = false;
+    drop(pool.lease(&of(compiled)).await.unwrap());
+    assert_eq!(pool.snapshot().totals.spare_starts, 1);
+    finish(&driver, &pool).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_spare_that_ended_is_passed_over() {
+    let (driver, pool) = open(with_spares(2));
+    sleep(SECOND).await;
+    driver.spoil_all();
+    let mut lease = pool.lease(&of(target(1, 1))).await.unwrap();
+    exchange(&mut lease, "/").await.unwrap();
+    drop(lease);
+    sleep(SECOND).await;
+    assert_eq!(pool.snapshot().generic, 2);
+    finish(&driver, &pool).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_the_host_cannot_bind_a_spare_the_call_gets_the_fresh_ones_error() {
+    let (driver, pool) = open(with_spares(1));
+    sleep(SECOND).await;
+    driver.rewrite(|script| script.binds = Outcome::Host);
+    let error = pool.lease(&of(target(1, 1))).await.unwrap_err();
+    assert!(matches!(error, LeaseError::Launch(LaunchError::Fault(_))));
+    driver.rewrite(|script| script.binds = Outcome::Good);
+    call(&pool, &of(target(2, 1)), "/").await.unwrap();
+    finish(&driver, &pool).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn code_that_fails_in_a_spare_is_not_tried_again() {
+    let (driver, pool) = open(with_spares(1));
+    sleep(SECOND).await;
+    driver.load(1, Outcome::Code);
+    let error = pool.lease(&of(target(1, 1))).await.unwrap_err();
+    assert!(matches!(error, LeaseError::Launch(LaunchError::Code { .. })));
+    let loads: usize = driver.book().entries.iter().map(|entry| entry.loads.len()).sum();
+    assert_eq!(loads, 1);
+    finish(&driver, &pool).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn changed_wishes_end_what_is_not_wanted() {
+    let (driver, pool) = open(with_spares(3));
+    sleep(SECOND).await;
+    let made = driver.book().entries.len();
+    pool.set_spares(vec![spares(2)]);
+    sleep(SECOND).await;
+    assert_eq!((pool.snapshot().generic, driver.book().entries.len()), (2, made), "those of the kind stay");
+    let mut other = spares(1);
+    other.rootfs.digest = "d2".to_owned();
+    pool.set_spares(vec![other]);
+    sleep(SECOND).await;
+    assert_eq!((pool.snapshot().generic, driver.book().live), (1, 1));
+    finish(&driver, &pool).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn spares_that_do_not_start_are_tried_less_and_less() {
+    let (driver, pool) = open(settings());
+    driver.rewrite(|script| script.creates = Outcome::Host);
+    pool.set_spares(vec![spares(4)]);
+    sleep(10 * SECOND).await;
+    let tried = driver.book().entries.len();
+    assert!(tried <= 4 * 8, "{tried}");
+    driver.rewrite(|script| script.creates = Outcome::Good);
+    sleep(30 * SECOND).await;
+    assert_eq!(pool.snapshot().generic, 4);
+    finish(&driver, &pool).await;
+}
