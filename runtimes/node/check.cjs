@@ -8,6 +8,7 @@
 
 const { spawnSync } = require('child_process');
 const fs = require('fs');
+const os = require('os');
 const path = require('path');
 const vm = require('vm');
 
@@ -35,15 +36,16 @@ function commonJsError(source, name) {
 
 /** What keeps the file from being an ES module, or null. Node itself checks, since only it has a parser for them. */
 function moduleError(source, name) {
-  const folder = fs.mkdtempSync(path.join(require('os').tmpdir(), 'cloudbox-check-'));
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'cloudbox-check-'));
+  const copy = path.join(folder, 'main.mjs');
   try {
-    const copy = path.join(folder, 'main.mjs');
     fs.writeFileSync(copy, source);
     const done = spawnSync(process.execPath, ['--check', copy], { encoding: 'utf8', env: { PATH: process.env.PATH } });
     if (done.error) throw done.error;
     return done.status === 0 ? null : describe(done.stderr, name);
   } finally {
-    fs.rmdirSync(folder, { recursive: true });
+    fs.unlinkSync(copy);
+    fs.rmdirSync(folder);
   }
 }
 

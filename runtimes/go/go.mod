@@ -1,0 +1,3 @@
+module cloudbox/runtimes/go
+
+go 1.18

@@ -1,0 +1,201 @@
+package main
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"sort"
+	"strconv"
+	"strings"
+)
+
+const (
+	cloudboxMessageLimit = 8 << 10
+	cloudboxStackLimit   = 64 << 10
+)
+
+var cloudboxHeaderName = regexp.MustCompile("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")
+
+// cloudboxFault is why a call has no result: the fields of a `failure` frame.
+type cloudboxFault struct {
+	Nonce   string `json:"nonce"`
+	Kind    string `json:"kind"`
+	Message string `json:"message"`
+	Stack   string `json:"stack"`
+}
+
+func cloudboxUnfit(format string, values ...interface{}) *cloudboxFault {
+	return &cloudboxFault{Kind: "invalid_response", Message: fmt.Sprintf(format, values...)}
+}
+
+// cloudboxCut keeps a text within a limit.
+func cloudboxCut(text string, limit int) string {
+	if len(text) <= limit {
+		return text
+	}
+	return strings.ToValidUTF8(text[:limit], "")
+}
+
+// cloudboxReply is a result on its way.
+type cloudboxReply struct {
+	Nonce   string      `json:"nonce"`
+	Status  int         `json:"status"`
+	Headers [][2]string `json:"headers"`
+	body    []byte
+}
+
+// cloudboxJSON is a value as JSON, `<` and `&` as they are.
+func cloudboxJSON(value interface{}) ([]byte, *cloudboxFault) {
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(value); err != nil {
+		return nil, cloudboxUnfit("the result can't be sent as JSON: %v", err)
+	}
+	return bytes.TrimSuffix(text.Bytes(), []byte("\n")), nil
+}
+
+// cloudboxAnswer makes the reply for a handler's value.
+func cloudboxAnswer(head *cloudboxInvokeHead, value interface{}) (*cloudboxReply, *cloudboxFault) {
+	body, fault := cloudboxJSON(value)
+	if fault != nil {
+		return nil, fault
+	}
+	reply := &cloudboxReply{Status: 200, Headers: [][2]string{}, body: body}
+	if head.Mode == "http" {
+		reply.Headers = [][2]string{{"content-type", "application/json"}}
+		if err := reply.asHTTP(); err != nil {
+			return nil, err
+		}
+	}
+	if len(reply.body) > head.MaxResponseBytes {
+		return nil, &cloudboxFault{
+			Kind:    "response_too_large",
+			Message: fmt.Sprintf("the result has %d bytes, the limit is %d", len(reply.body), head.MaxResponseBytes),
+		}
+	}
+	reply.Nonce = head.Nonce
+	return reply, nil
+}
+
+// asHTTP takes an object with an integer `statusCode` for an HTTP answer, and leaves any other value alone.
+func (r *cloudboxReply) asHTTP() *cloudboxFault {
+	if len(r.body) == 0 || r.body[0] != '{' || !bytes.Contains(r.body, []byte(`"statusCode"`)) {
+		return nil
+	}
+	var fields map[string]json.RawMessage
+	if json.Unmarshal(r.body, &fields) != nil {
+		return nil
+	}
+	status, err := strconv.Atoi(string(fields["statusCode"]))
+	if err != nil {
+		return nil
+	}
+	if status < 100 || status > 599 {
+		return cloudboxUnfit("statusCode %d of the response is not between 100 and 599", status)
+	}
+	r.Status = status
+	kind, fault := r.setBody(fields["body"], string(fields["isBase64Encoded"]) == "true")
+	if fault != nil {
+		return fault
+	}
+	return r.setHeaders(fields["headers"], kind)
+}
+
+// setBody gives the content type that goes with the body; none for an empty one.
+func (r *cloudboxReply) setBody(raw json.RawMessage, isBase64 bool) (string, *cloudboxFault) {
+	if len(raw) == 0 || string(raw) == "null" {
+		r.body = nil
+		return "", nil
+	}
+	if raw[0] != '"' {
+		r.body = raw
+		return "application/json", nil
+	}
+	var text string
+	_ = json.Unmarshal(raw, &text)
+	r.body = []byte(text)
+	if isBase64 {
+		decoded, err := base64.StdEncoding.DecodeString(text)
+		if err != nil {
+			return "", cloudboxUnfit("the body of the response is not base64: %v", err)
+		}
+		r.body = decoded
+	}
+	return "text/plain; charset=utf-8", nil
+}
+
+func (r *cloudboxReply) setHeaders(raw json.RawMessage, kind string) *cloudboxFault {
+	r.Headers = [][2]string{}
+	var headers map[string]interface{}
+	decoder := json.NewDecoder(bytes.NewReader(raw))
+	decoder.UseNumber()
+	if len(raw) > 0 && decoder.Decode(&headers) != nil {
+		return cloudboxUnfit("headers of the response must be an object")
+	}
+	names := make([]string, 0, len(headers))
+	for name := range headers {
+		names = append(names, name)
+	}
+	sort.Strings(names)
+	hasType := false
+	for _, name := range names {
+		if !cloudboxHeaderName.MatchString(name) {
+			return cloudboxUnfit("the response has an impossible header name: %q", name)
+		}
+		lower := strings.ToLower(name)
+		hasType = hasType || lower == "content-type"
+		values, isList := headers[name].([]interface{})
+		if !isList {
+			values = []interface{}{headers[name]}
+		}
+		for _, value := range values {
+			if fault := r.addHeader(lower, value); fault != nil {
+				return fault
+			}
+		}
+	}
+	if !hasType && kind != "" {
+		r.Headers = append(r.Headers, [2]string{"content-type", kind})
+	}
+	return nil
+}
+
+func (r *cloudboxReply) addHeader(name string, value interface{}) *cloudboxFault {
+	switch value.(type) {
+	case nil:
+		return nil
+	case string, json.Number, bool:
+	default:
+		return cloudboxUnfit("header %s of the response must be a string, a number or a list of those", name)
+	}
+	text := fmt.Sprint(value)
+	isControl := func(c rune) bool { return c < 0x20 && c != '\t' || c == 0x7f }
+	if strings.IndexFunc(text, isControl) >= 0 {
+		return cloudboxUnfit("header %s of the response has a line break or another control character", name)
+	}
+	r.Headers = append(r.Headers, [2]string{name, text})
+	return nil
+}
+
+// cloudboxLogHeader is the header of a structured log line; fields that can't be sent are shown as text.
+func cloudboxLogHeader(nonce, level, message string, fields interface{}) []byte {
+	more, err := json.Marshal(fields)
+	switch {
+	case err != nil:
+		more, _ = json.Marshal(map[string]string{"value": cloudboxCut(fmt.Sprintf("%+v", fields), cloudboxMessageLimit)})
+	case fields == nil:
+		more = []byte("{}")
+	case more[0] != '{':
+		more = append(append([]byte(`{"value":`), more...), '}')
+	}
+	if len(more) > 4*cloudboxStackLimit {
+		more = []byte(`{"truncated":true}`)
+	}
+	header, _ := json.Marshal(map[string]interface{}{
+		"nonce": nonce, "level": level, "message": cloudboxCut(message, cloudboxStackLimit), "fields": json.RawMessage(more),
+	})
+	return header
+}
