@@ -130,12 +130,9 @@ async fn open_postgres(url: &str) -> Result<Database, Error> {
     let whereto = format!("PostgreSQL at {}:{}", options.get_host(), options.get_port());
     let failed = |error: &sqlx::Error| unusable(postgres_sentence(&whereto, error));
     // The pool would try again and again where nobody listens; one connection of its own says it at once.
-    match tokio::time::timeout(CONNECT_TIMEOUT, PgConnection::connect_with(&options)).await {
-        Ok(connected) => {
-            connected.map_err(|error| failed(&error))?.close().await.map_err(|error| failed(&error))?
-        }
-        Err(_) => return Err(failed(&sqlx::Error::PoolTimedOut)),
-    }
+    let first = tokio::time::timeout(CONNECT_TIMEOUT, PgConnection::connect_with(&options)).await;
+    let first = first.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map_err(|error| failed(&error))?;
+    first.close().await.map_err(|error| failed(&error))?;
     let pool = PgPoolOptions::new()
         .max_connections(POSTGRES_CONNECTIONS)
         .acquire_timeout(ACQUIRE_TIMEOUT)

@@ -15,8 +15,9 @@ const COLUMNS: &str = "id, project_id, function_id, version, created_at, status,
      http_status, execution_time_ms, memory_bytes, cpu_time_ms, response_bytes, logs, is_warm, trigger_kind, driver";
 /// How many these are.
 const WIDTH: usize = 19;
-/// Rows of one statement: SQLite takes 32,766 values, PostgreSQL 65,535.
-const ROWS: usize = 500;
+/// Rows of one statement. At most 512, since SQLite takes 32,766 values and PostgreSQL 65,535; and only these sizes, so
+/// that a connection keeps four prepared statements and not one for each size of a batch.
+const SIZES: [usize; 4] = [512, 64, 8, 1];
 /// How often a batch is tried that met the deletion of one of its functions.
 const ATTEMPTS: u32 = 5;
 
@@ -25,21 +26,34 @@ const COUNT: &str = "UPDATE functions SET invocation_count = invocation_count + 
 const ADD_TO_TOTALS: &str =
     "UPDATE totals SET invocations = invocations + $1 + $2, succeeded = succeeded + $1, failed = failed + $2";
 
-/// Inserts rows whose function is there and whose id is new, and gives back those.
+/// Inserts rows whose function is there and whose id is new, and gives back those. Each row has its place in the batch
+/// behind its values, since a database may join in any order, and `seq` has to follow the batch's.
 fn insert_sql(rows: usize) -> String {
     let row = |row: usize| {
-        let places: Vec<String> = (1..=WIDTH).map(|column| format!("${}", row * WIDTH + column)).collect();
-        format!("({})", places.join(", "))
+        let values: Vec<String> = (1..=WIDTH).map(|column| format!("${}", row * WIDTH + column)).collect();
+        format!("({}, {row})", values.join(", "))
     };
     let values: Vec<String> = (0..rows).map(row).collect();
     let chosen: Vec<String> = (1..=WIDTH).map(|column| format!("column{column}")).collect();
     // column3 is function_id.
     format!(
         "INSERT INTO records ({COLUMNS}) SELECT {} FROM (VALUES {}) AS new \
-         WHERE column3 IN (SELECT id FROM functions) ON CONFLICT (id) DO NOTHING RETURNING function_id, status",
+         WHERE column3 IN (SELECT id FROM functions) ORDER BY column{} \
+         ON CONFLICT (id) DO NOTHING RETURNING function_id, status",
         chosen.join(", "),
-        values.join(", ")
+        values.join(", "),
+        WIDTH + 1
     )
+}
+
+/// The batch in parts of [`SIZES`], the largest first.
+fn in_sizes(mut records: &[Record]) -> impl Iterator<Item = &[Record]> {
+    std::iter::from_fn(move || {
+        let size = SIZES.into_iter().find(|&size| size <= records.len())?;
+        let (part, rest) = records.split_at(size);
+        records = rest;
+        Some(part)
+    })
 }
 
 fn bind(query: Query, record: &Record) -> Query {
@@ -123,7 +137,7 @@ impl SqlStore {
         let mut open = self.database.begin().await?;
         let mut counts: BTreeMap<i64, i64> = BTreeMap::new();
         let (mut succeeded, mut failed) = (0_i64, 0_i64);
-        for chunk in records.chunks(ROWS) {
+        for chunk in in_sizes(records) {
             let query = Query::new(AssertSqlSafe(insert_sql(chunk.len())));
             for row in open.rows(chunk.iter().fold(query, bind)).await? {
                 *counts.entry(row.get("function_id")?).or_default() += 1;

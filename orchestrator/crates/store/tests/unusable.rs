@@ -1,7 +1,5 @@
 //! Databases that can't be used: each is refused with a sentence that names the remedy, and no password.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use cloudbox_store::{EnvironmentKey, Error, open};
 use cloudbox_tests::postgres::Postgres;
 
