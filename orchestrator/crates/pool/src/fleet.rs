@@ -66,6 +66,11 @@ impl Fleet {
         if self.backoff.is_probing() { wanted.min(1_u32.saturating_sub(self.starting)) } else { wanted }
     }
 
+    /// Calls that wait without a start under way for them.
+    pub fn unserved(&self) -> usize {
+        self.queue.len().saturating_sub(self.starting as usize)
+    }
+
     /// Idle ones that may go without falling below what is to stay.
     pub fn spendable(&self) -> usize {
         let over = if self.is_retired { u32::MAX } else { self.standing().saturating_sub(self.warm) };

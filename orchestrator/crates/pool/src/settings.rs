@@ -13,7 +13,7 @@ pub struct Settings {
     pub max_sandboxes: u32,
     /// Sandboxes that are created at once; giving code to a spare is not counted.
     pub max_starts_at_once: u32,
-    /// Calls that wait, per version of a function.
+    /// Calls that wait, per version of a function, besides those for which a start is under way.
     pub queue_len: usize,
     /// How long a call waits for a sandbox to become free or to begin its start.
     pub queue_wait: Duration,

@@ -122,7 +122,8 @@ impl State {
                 Gate::Shut { until } => return Err(overloaded(Reason::BackOff, seconds(until, now))),
             }
         }
-        if fleet.queue.len() >= self.settings.queue_len {
+        let is_full = fleet.unserved() >= self.settings.queue_len;
+        if is_full && fleet.standing() >= fleet.target.cap() {
             return Err(overloaded(Reason::QueueFull, 1));
         }
         if fleet.queue.is_empty()
@@ -132,6 +133,12 @@ impl State {
         }
         let (id, grant) = fleet.queue.push();
         self.want(key, now, effects);
+        // A full queue takes no call but one for which a start began.
+        let fleet = self.fleets.get_mut(&key).expect("only a sweep forgets fleets");
+        if is_full && fleet.unserved() > self.settings.queue_len {
+            fleet.queue.remove(id);
+            return Err(overloaded(Reason::QueueFull, 1));
+        }
         Ok(Admission::Queued { id, grant })
     }
 

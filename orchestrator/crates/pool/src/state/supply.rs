@@ -41,6 +41,8 @@ impl State {
                 Step::Started => self.rotation.turn(key),
                 Step::Unwanted => self.rotation.remove(key),
                 Step::NoStart => skipped.push(key),
+                // No call waits: the next sweep looks again.
+                Step::NoRoom if !self.has_waiters(key) => self.rotation.remove(key),
                 Step::NoRoom => {
                     self.make_room(key, &mut claimed, effects);
                     skipped.push(key);
@@ -56,6 +58,10 @@ impl State {
             self.rotation.add(key);
         }
         self.pump(now, effects);
+    }
+
+    fn has_waiters(&self, key: TargetKey) -> bool {
+        self.fleets.get(&key).is_some_and(|fleet| !fleet.queue.is_empty())
     }
 
     fn start_one(&mut self, key: TargetKey, now: Instant, effects: &mut Effects) -> Step {
@@ -115,9 +121,6 @@ impl State {
     /// nothing where that would not be enough.
     fn make_room(&mut self, key: TargetKey, claimed: &mut Need, effects: &mut Effects) {
         let Some(fleet) = self.fleets.get(&key) else { return };
-        if fleet.queue.is_empty() {
-            return;
-        }
         self.short.push(key);
         let mut wish = *claimed;
         wish.add(Need { memory_mb: fleet.target.memory_mb(), sandboxes: 1 });

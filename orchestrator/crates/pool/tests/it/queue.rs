@@ -73,6 +73,23 @@ async fn beyond_the_queue_calls_are_refused_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn without_a_queue_calls_still_start_sandboxes() {
+    let (driver, pool) = open(Settings { queue_len: 0, queue_wait: std::time::Duration::ZERO, ..settings() });
+    let target = of(Target { max_instances: 2, ..target(1, 1) });
+    let calls: Vec<_> = (0..5).map(|_| spawn_call(&pool, &target, "/")).collect();
+    let mut served = 0;
+    for call in calls {
+        match call.await.unwrap() {
+            Ok(_) => served += 1,
+            Err(error) => assert_eq!(reason(&error), Some((Reason::QueueFull, 1))),
+        }
+    }
+    assert_eq!(served, 2);
+    assert_eq!(call(&pool, &target, "/").await.unwrap(), Start::Warm);
+    finish(&driver, &pool).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_call_waits_no_longer_than_allowed() {
     let (driver, pool) = open(settings());
     let target = of(Target { max_instances: 1, ..target(1, 1) });

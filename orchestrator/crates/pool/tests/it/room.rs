@@ -83,6 +83,20 @@ async fn a_large_one_gets_room_from_several_small_ones() {
     finish(&driver, &pool).await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_is_to_stay_warm_ends_nobody_and_holds_up_no_spares() {
+    let (driver, pool) = open(room_for(2));
+    call(&pool, &of(target(1, 1)), "/").await.unwrap();
+    let mut large = target(2, 1);
+    large.launch = launch(2, 1, 128);
+    pool.keep_warm(&of(Target { min_instances: 1, ..large }));
+    pool.set_spares(vec![spares(1)]);
+    sleep(3 * SECOND).await;
+    assert_eq!((pool.snapshot().idle, pool.snapshot().generic), (1, 1));
+    assert_eq!(pool.snapshot().totals.evictions, 0);
+    finish(&driver, &pool).await;
+}
+
 /// Calls without end, as many at once as `callers`; how many were answered.
 async fn keep_calling(pool: &Arc<Pool>, target: &Arc<Target>, callers: usize, until: Instant) -> u32 {
     let callers: Vec<_> = (0..callers)
