@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use bollard::models::{ContainerCreateBody, HostConfig};
 use bollard::query_parameters::{
-    CreateContainerOptionsBuilder, RemoveContainerOptionsBuilder, RemoveImageOptionsBuilder,
+    CreateContainerOptionsBuilder, RemoveContainerOptionsBuilder, RemoveImageOptions,
+    RemoveImageOptionsBuilder,
 };
 use cloudbox_sandbox::{Error, Instance, Program, RootFs, SandboxDriver, SweepReport};
 use docker::World;
@@ -53,14 +54,15 @@ async fn an_image_of_another_digest_under_the_same_tag_is_replaced() {
     }
     let world = World::open().await;
     world.driver.prepare(&world.rootfs).await.expect("an import");
-    let first = image_id(&world).await;
+    let first = image_id(&world).await.expect("an image");
     std::fs::write(world.rootfs.path.join("etc/changed"), "yes").expect("a file");
     let digest = format!("{}{}", &world.rootfs.digest[..12], "f".repeat(52));
     let changed = RootFs { digest: digest.clone(), ..world.rootfs.clone() };
     let second =
         docker::open(&Instance { run_dir: world.folder.path().join("2"), ..world.instance.clone() }).await;
     second.prepare(&changed).await.expect("an import");
-    assert_ne!(image_id(&world).await, first);
+    assert_ne!(image_id(&world).await.as_ref(), Some(&first));
+    drop(world.docker.remove_image(&first, None::<RemoveImageOptions>, None).await);
     let image = world.docker.inspect_image(&world.image()).await.expect("an image");
     let labels = image.config.and_then(|config| config.labels).expect("labels");
     assert_eq!(labels.get("cloudbox.digest"), Some(&digest));

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use bollard::errors::Error as DockerError;
 use bollard::models::ContainerState;
 use bollard::query_parameters::CreateContainerOptionsBuilder;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::Shared;
 use super::config::Container;
@@ -26,6 +26,8 @@ use crate::spec::{SandboxId, SandboxSpec, Workspace};
 
 /// The longest that a daemon under load was seen to take, several times over.
 const UP_WITHIN: Duration = Duration::from_secs(30);
+/// The longest that an error is held back until what failed is removed.
+const CLEARED_WITHIN: Duration = Duration::from_secs(2);
 /// How often it is looked whether a container whose init doesn't call still lives.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
@@ -49,12 +51,20 @@ pub(super) async fn create(shared: Arc<Shared>, spec: SandboxSpec) -> Result<Box
             Ok(Box::new(if is_slot { live } else { live.in_workspace() }))
         }
         Err(error) => {
-            DockerCell { shared: Arc::clone(&shared), name, _uid: uid }.remove().await;
-            if let Err(error) = shared.run_dir.remove_sandbox(&id) {
-                tracing::warn!(sandbox.id = %id, %error, "a sandbox's folder is left");
-            }
+            let cell = DockerCell { shared: Arc::clone(&shared), name, _uid: uid };
+            let clearing = shared.makings.spawn_on(clear(cell, id), &shared.runtime);
+            // With a daemon that is away it goes on for longer than anybody wants to wait for an error.
+            drop(timeout(CLEARED_WITHIN, clearing).await);
             Err(error)
         }
+    }
+}
+
+/// Removes what there is of a sandbox that did not come up.
+async fn clear(mut cell: DockerCell, id: SandboxId) {
+    cell.remove().await;
+    if let Err(error) = cell.shared.run_dir.remove_sandbox(&id) {
+        tracing::warn!(sandbox.id = %id, %error, "a sandbox's folder is left");
     }
 }
 

@@ -1,0 +1,74 @@
+//! What the driver asks of the daemon, and what it does while the daemon is away.
+
+#[path = "support/docker.rs"]
+mod docker;
+#[path = "support/init.rs"]
+mod init;
+#[path = "support/proxy.rs"]
+mod proxy;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cloudbox_sandbox::docker::{Driver, Settings};
+use cloudbox_sandbox::{Error, Instance, SandboxDriver};
+use docker::World;
+use proxy::Proxy;
+
+/// A second driver of the world's, with a folder of its own, behind a proxy.
+async fn behind_proxy(world: &World) -> (Arc<Driver>, Proxy) {
+    let socket = world.folder.path().join("docker.sock");
+    let proxy = Proxy::open(&socket);
+    let instance = Instance { run_dir: world.folder.path().join("2"), ..world.instance.clone() };
+    let settings =
+        Settings { socket: Some(format!("unix://{}", socket.display())), ..Settings::new(instance) };
+    (Driver::open(settings).await.expect("a driver"), proxy)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sandbox_takes_two_requests_to_make_and_one_to_remove() {
+    if docker::is_left_out() {
+        return;
+    }
+    let world = World::open().await;
+    let (driver, proxy) = behind_proxy(&world).await;
+    driver.prepare(&world.rootfs).await.expect("an import");
+    proxy.take_asked();
+    let mut sandbox = driver.create(&world.spec()).await.expect("a sandbox");
+    assert_eq!(proxy.take_asked(), ["POST /containers/create", "POST /containers/*/start"]);
+    assert!(sandbox.stats().expect("counters").memory_bytes > 0);
+    sandbox.freeze(true).expect("frozen");
+    sandbox.freeze(false).expect("thawed");
+    assert_eq!(proxy.take_asked(), [""; 0], "counters and freezing go past the daemon");
+    sandbox.kill().await;
+    assert_eq!(proxy.take_asked(), ["DELETE /containers/*"]);
+    driver.close().await;
+    world.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_the_daemon_is_away_nothing_is_made_and_kills_wait() {
+    if docker::is_left_out() {
+        return;
+    }
+    let world = World::open().await;
+    let (driver, mut proxy) = behind_proxy(&world).await;
+    let mut sandbox = driver.create(&world.spec()).await.expect("a sandbox");
+    proxy.go_away();
+
+    let error = driver.create(&world.spec()).await.err().expect("no daemon");
+    assert!(matches!(error, Error::Docker { .. }), "{error:?}");
+    assert!(driver.sweep().await.is_err());
+    assert!(sandbox.stats().is_ok(), "what runs does so without the daemon");
+    let killing = tokio::spawn(async move { sandbox.kill().await });
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert!(!killing.is_finished(), "the container is still there");
+    proxy.take_asked();
+
+    proxy.come_back();
+    killing.await.expect("a kill");
+    assert_eq!(world.containers().await, Vec::<String>::new());
+    driver.create(&world.spec()).await.expect("a sandbox").kill().await;
+    driver.close().await;
+    world.close().await;
+}
