@@ -21,6 +21,8 @@ const MAX_INSTANCES: u32 = 3;
 enum Step {
     Call { function: i64, version: i64, path: &'static str },
     Cancel(usize),
+    Hold { function: i64 },
+    ReleaseAndCancel(usize),
     Retire { function: i64, keep: Option<i64> },
     KeepWarm { function: i64, count: u32 },
     Spares(u32),
@@ -42,6 +44,8 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         12 => (1..5_i64, 1..3_i64, path).prop_map(|(function, version, path)| Step::Call { function, version, path }),
         3 => any::<usize>().prop_map(Step::Cancel),
+        2 => (1..5_i64).prop_map(|function| Step::Hold { function }),
+        2 => any::<usize>().prop_map(Step::ReleaseAndCancel),
         1 => (1..5_i64, prop::option::of(1..3_i64)).prop_map(|(function, keep)| Step::Retire { function, keep }),
         1 => (1..5_i64, 0..3_u32).prop_map(|(function, count)| Step::KeepWarm { function, count }),
         1 => (0..3_u32).prop_map(Step::Spares),
@@ -93,7 +97,7 @@ fn act(step: &Step, driver: &FakeDriver, pool: &Arc<Pool>, calls: &mut Vec<Call>
         Step::Loads { function, outcome } => driver.load(function, outcome),
         Step::Creates(outcome) => driver.rewrite(|script| script.creates = outcome),
         Step::Spoil => driver.spoil_all(),
-        Step::Wait(_) => {}
+        Step::Hold { .. } | Step::ReleaseAndCancel(_) | Step::Wait(_) => {}
     }
 }
 
@@ -123,7 +127,19 @@ async fn play(steps: Vec<Step>) {
         ..settings()
     });
     let mut calls = Vec::new();
+    let mut held = Vec::new();
     for step in steps {
+        if let Step::Hold { function } = step {
+            // No longer than it takes to find an idle one; or it goes away in the queue.
+            held.extend(
+                timeout(MS, pool.lease(&of(any_target(function, 1)))).await.ok().and_then(Result::ok),
+            );
+        }
+        if let Step::ReleaseAndCancel(which) = step {
+            // The grant is sent to a call that may be gone before it looks.
+            held.pop();
+            act(&Step::Cancel(which), &driver, &pool, &mut calls);
+        }
         if let Step::Wait(ms) = &step {
             sleep(Duration::from_millis(*ms)).await;
         } else {
@@ -132,6 +148,7 @@ async fn play(steps: Vec<Step>) {
         }
         check(&driver);
     }
+    held.clear();
     driver.rewrite(|script| {
         script.loads.clear();
         script.creates = Outcome::Good;
