@@ -1,11 +1,12 @@
 //! The control socket: length-prefixed JSON, and descriptors beside it.
 
 use std::io::{self, IoSlice, Read};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 
-use cloudbox_protocol::control::{FromInit, MAX_MESSAGE, ToInit};
+use cloudbox_protocol::control::{FromInit, MAX_MESSAGE};
 use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
+use serde::de::DeserializeOwned;
 
 /// The connection to the service. Where it ends, so does the sandbox.
 pub struct Control(UnixStream);
@@ -17,6 +18,11 @@ impl Control {
     /// There is none, or the service does not listen.
     pub fn connect(path: &str) -> io::Result<Self> {
         UnixStream::connect(path).map(Self)
+    }
+
+    /// Over a connection that is there already.
+    pub fn inherited(socket: OwnedFd) -> Self {
+        Self(socket.into())
     }
 
     /// Sends one message, with descriptors.
@@ -39,7 +45,7 @@ impl Control {
     ///
     /// # Errors
     /// It is over-long or no message.
-    pub fn receive(&mut self) -> io::Result<Option<ToInit>> {
+    pub fn receive<T: DeserializeOwned>(&mut self) -> io::Result<Option<T>> {
         let mut prefix = [0; 4];
         match self.0.read_exact(&mut prefix) {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),

@@ -1,11 +1,15 @@
 //! PID 1 of every sandbox, in both drivers.
 //!
-//! In a container: connects to the control socket, makes the three pipes, and serves. Told `native` it first sets up
-//! what a container engine would. Single threaded, static, and the only crate with `unsafe`: each block calls one
-//! system function and says why that is sound.
+//! In a container: connects to the control socket, makes the three pipes, and serves. Called as `cloudbox-init native`
+//! with the control socket as its stdin, it first sets up what a container engine would. Single threaded, static,
+//! and the only crate with `unsafe`: each block calls one system function and says why that is sound.
 
 mod control;
+mod credentials;
 mod error;
+mod mounts;
+mod native;
+mod root;
 mod runtime;
 mod serve;
 
@@ -17,8 +21,21 @@ use control::Control;
 use error::Failed;
 
 fn main() -> ExitCode {
-    let Ok(mut control) = Control::connect(SOCKET_PATH) else { return ExitCode::from(2) };
-    match run(&mut control) {
+    if std::env::args().nth(1).as_deref() == Some("native") {
+        return native::main();
+    }
+    match Control::connect(SOCKET_PATH) {
+        Ok(mut control) => {
+            let served = serve::harden().and_then(|()| serve::serve(&mut control, Vec::new()));
+            tell(&mut control, served)
+        }
+        Err(_) => ExitCode::from(2),
+    }
+}
+
+/// Tells the service why the sandbox ends, where it ends by a failure.
+fn tell(control: &mut Control, outcome: Result<(), Failed>) -> ExitCode {
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failed { step, error }) => {
             // The service may be gone already; there is nobody else to tell.
@@ -26,9 +43,4 @@ fn main() -> ExitCode {
             ExitCode::from(1)
         }
     }
-}
-
-fn run(control: &mut Control) -> Result<(), Failed> {
-    serve::harden()?;
-    serve::serve(control)
 }

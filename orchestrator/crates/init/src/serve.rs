@@ -23,19 +23,23 @@ const OOM_SCORE: &[u8] = b"500";
 /// # Errors
 /// The system refused.
 pub fn harden() -> Result<(), Failed> {
-    // Without /proc there is no way to set it, and the limits hold all the same.
-    let _ = std::fs::write("/proc/self/oom_score_adj", OOM_SCORE);
+    raise_oom_score();
     // The runtime has the same uid: it must neither trace the init nor read its memory and descriptors.
     nix::sys::prctl::set_dumpable(false).step("set_dumpable")
+}
+
+/// Where there is no /proc, or it belongs to root, the limits hold all the same.
+pub fn raise_oom_score() {
+    let _ = std::fs::write("/proc/self/oom_score_adj", OOM_SCORE);
 }
 
 /// Serves until the connection ends.
 ///
 /// # Errors
 /// A step that failed; the service is told.
-pub fn serve(control: &mut Control) -> Result<(), Failed> {
+pub fn serve(control: &mut Control, missing: Vec<String>) -> Result<(), Failed> {
     let signals = children_signal()?;
-    let mut ends = Some(make_pipes(control)?);
+    let mut ends = Some(make_pipes(control, missing)?);
     let mut runtime = None;
     loop {
         let mut ready = [
@@ -78,7 +82,7 @@ fn children_signal() -> Result<SignalFd, Failed> {
 }
 
 /// Makes the three pipes, sends the service its ends and forgets them, so that an end of stream can be seen.
-fn make_pipes(control: &mut Control) -> Result<Ends, Failed> {
+fn make_pipes(control: &mut Control, missing: Vec<String>) -> Result<Ends, Failed> {
     let pipe = || -> Result<(OwnedFd, OwnedFd), Failed> {
         loop {
             let (read, write) = pipe2(OFlag::O_CLOEXEC).step("pipes")?;
@@ -93,7 +97,7 @@ fn make_pipes(control: &mut Control) -> Result<Ends, Failed> {
     let (service_answers, answers) = pipe()?;
     let (service_logs, logs) = pipe()?;
     let theirs = [&service_requests, &service_answers, &service_logs].map(AsRawFd::as_raw_fd);
-    control.send(&FromInit::Ready, &theirs).step("control")?;
+    control.send(&FromInit::Ready { missing }, &theirs).step("control")?;
     Ok(Ends { requests, answers, logs })
 }
 

@@ -40,7 +40,11 @@ pub enum ToInit {
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum FromInit {
     /// The sandbox is set up; three descriptors come with it.
-    Ready,
+    Ready {
+        /// Layers of the isolation that the kernel did not give, though the sandbox is up.
+        #[serde(default)]
+        missing: Vec<String>,
+    },
     /// A step of the set-up failed; the init ends.
     Failed {
         /// Which step, such as `pivot_root`.
@@ -66,3 +70,31 @@ pub enum FromInit {
         count: u32,
     },
 }
+
+/// What the native driver tells its init first, framed like every message. Paths are the host's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Setup {
+    /// The root file system, bound read only.
+    pub rootfs: String,
+    /// An empty folder on which the new root is put together.
+    pub new_root: String,
+    /// What becomes `/workspace`.
+    pub workspace: String,
+    /// Whether it can be written to; else code is attached to it later.
+    pub is_workspace_writable: bool,
+    /// Further read-only folders or files: (host, inside).
+    pub mounts: Vec<(String, String)>,
+    /// Whether it stays in the host's network.
+    pub has_host_network: bool,
+    /// Bytes of `/tmp`.
+    pub tmp_bytes: u64,
+    /// Bytes of the largest file.
+    pub max_file_bytes: u64,
+    /// Processes of its user.
+    pub processes: u32,
+    /// Which user of the host it is; none where the service isn't root: then the service's own.
+    pub host_uid: Option<u32>,
+}
+
+/// Who the code is, inside.
+pub const SANDBOX_UID: u32 = 65532;

@@ -65,6 +65,43 @@ pub trait Cgroup: Send + Sync {
     fn remove(&self) -> Result<(), Error>;
 }
 
+/// Where a sandbox can have no cgroup: without root and without a delegated group.
+pub(crate) struct Uncounted;
+
+impl Cgroup for Uncounted {
+    fn stats(&self) -> Result<Stats, Error> {
+        Ok(Stats::default())
+    }
+
+    fn oom_kills(&self) -> Result<u64, Error> {
+        Ok(0)
+    }
+
+    fn set_limits(&self, _: &Limits) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn freeze(&self, _: bool) -> Result<(), Error> {
+        Err(failed("freezing", "no cgroup is delegated to the service's user"))
+    }
+
+    fn add(&self, _: i32) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn signal(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn is_empty(&self) -> bool {
+        true
+    }
+
+    fn remove(&self) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
 /// Kills until nothing is left in it.
 ///
 /// # Errors

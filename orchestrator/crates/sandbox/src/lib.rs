@@ -10,6 +10,7 @@ pub mod kills;
 pub mod launch;
 pub mod link;
 pub mod live;
+pub mod native;
 mod plain;
 pub mod run_dir;
 pub mod slot;

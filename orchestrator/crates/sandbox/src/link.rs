@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use cloudbox_protocol::Channel;
 use cloudbox_protocol::channel::ChannelLimits;
-use cloudbox_protocol::control::{FromInit, MAX_MESSAGE, ToInit};
+use cloudbox_protocol::control::{FromInit, MAX_MESSAGE, Setup, ToInit};
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 use tokio::io::{AsyncWriteExt, Interest};
 use tokio::net::unix::pipe;
@@ -121,6 +121,7 @@ impl Pipes {
 pub struct Control {
     stream: UnixStream,
     init_pid: Option<i32>,
+    missing: Vec<String>,
     /// What arrived of the next message; kept here, so that a wait may be broken off.
     received: Vec<u8>,
     descriptors: Vec<OwnedFd>,
@@ -130,13 +131,19 @@ impl Control {
     /// Over a connection whose other end is, or will be, an init's.
     #[must_use]
     pub const fn new(stream: UnixStream, init_pid: Option<i32>) -> Self {
-        Self { stream, init_pid, received: Vec::new(), descriptors: Vec::new() }
+        Self { stream, init_pid, missing: Vec::new(), received: Vec::new(), descriptors: Vec::new() }
     }
 
     /// The init's process id as the host sees it, where it connected by itself.
     #[must_use]
     pub const fn init_pid(&self) -> Option<i32> {
         self.init_pid
+    }
+
+    /// The layers of the isolation that the init could not have.
+    #[must_use]
+    pub fn missing(&self) -> &[String] {
+        &self.missing
     }
 
     /// Waits for `Ready` and takes the pipes.
@@ -146,7 +153,10 @@ impl Control {
     pub async fn ready(&mut self, deadline: Instant) -> Result<Pipes, Error> {
         let late = start_timeout(deadline);
         match timeout_at(deadline, self.receive()).await.map_err(|_| late())?? {
-            FromInit::Ready => Pipes::from_descriptors(std::mem::take(&mut self.descriptors)).map_err(broken),
+            FromInit::Ready { missing } => {
+                self.missing = missing;
+                Pipes::from_descriptors(std::mem::take(&mut self.descriptors)).map_err(broken)
+            }
             FromInit::Failed { step, error } => Err(Error::Setup { step, message: error }),
             other => Err(broken(format!("{other:?} before Ready"))),
         }
@@ -157,6 +167,18 @@ impl Control {
     /// # Errors
     /// It is gone.
     pub async fn send(&mut self, message: &ToInit) -> Result<(), Error> {
+        self.send_json(message).await
+    }
+
+    /// Tells a native sandbox's init what to set up: its first message.
+    ///
+    /// # Errors
+    /// It is gone.
+    pub async fn send_setup(&mut self, setup: &Setup) -> Result<(), Error> {
+        self.send_json(setup).await
+    }
+
+    async fn send_json(&mut self, message: &impl serde::Serialize) -> Result<(), Error> {
         let json = serde_json::to_vec(message).map_err(broken)?;
         if json.len() > MAX_MESSAGE {
             return Err(broken(format!("{} bytes for the init; the limit is {MAX_MESSAGE}", json.len())));

@@ -114,6 +114,33 @@ impl RunDir {
         }
     }
 
+    /// An empty folder, kept until the end.
+    ///
+    /// # Errors
+    /// It can't be made.
+    pub fn empty_folder(&self) -> Result<PathBuf, Error> {
+        let path = self.staging().join("empty");
+        std::fs::create_dir_all(&path).map_err(Error::io("creating", &path))?;
+        Ok(path)
+    }
+
+    /// Removes what an earlier life has staged.
+    ///
+    /// # Errors
+    /// The system refused.
+    pub fn remove_unused_staging(&self) -> Result<(), Error> {
+        let staged = self.staged.lock();
+        let Ok(entries) = std::fs::read_dir(self.staging()) else { return Ok(()) };
+        for path in entries.flatten().map(|entry| entry.path()) {
+            if !staged.values().any(|mount| mount.path() == path) {
+                unmount_below(&path)?;
+                // Now empty: what was mounted there is elsewhere.
+                let _ = std::fs::remove_dir(&path);
+            }
+        }
+        Ok(())
+    }
+
     /// Takes all mounts away, the folder's own last.
     ///
     /// # Errors

@@ -31,6 +31,12 @@ pub(crate) struct Staged {
     users: usize,
 }
 
+impl Staged {
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
 impl Drop for Staged {
     fn drop(&mut self) {
         let _ = unmount(&self.path, UnmountFlags::DETACH);

@@ -79,11 +79,33 @@ impl Hierarchy {
         }
     }
 
-    /// Makes the cgroup at `path` with its limits, before any process is in it.
+    /// Where a group of ours may be made. In the second version that is below the root group where it is the
+    /// machine's, else below the service's own group, where only leaves have processes: the service moves to one.
+    #[must_use]
+    pub fn place(&self, name: &str) -> String {
+        let Self::V2(root) = self else { return name.to_owned() };
+        let own = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+        let own = parse_membership(&own).remove("unified").unwrap_or_default();
+        let is_machine_root = !root.join("cgroup.type").exists();
+        if is_machine_root && rustix::process::geteuid().is_root() {
+            return name.to_owned();
+        }
+        let leaf = root.join(&own).join("server");
+        if std::fs::create_dir_all(&leaf).is_ok() {
+            for pid in files::processes(&root.join(&own)) {
+                // Those that ended meanwhile need not be moved.
+                let _ = files::set(&leaf, "cgroup.procs", &pid.to_string());
+            }
+            let _ = files::set(&root.join(&own), "cgroup.subtree_control", "+cpu +memory +pids");
+        }
+        Path::new(&own).join(name).display().to_string()
+    }
+
+    /// Makes the cgroup at `path`, with limits before any process is in it.
     ///
     /// # Errors
     /// The kernel refused; nothing is left then.
-    pub fn create(&self, path: &str, limits: &Limits) -> Result<Box<dyn Cgroup>, Error> {
+    pub fn create(&self, path: &str, limits: Option<&Limits>) -> Result<Box<dyn Cgroup>, Error> {
         match self {
             Self::V2(_) => {
                 let controllers = ["cpu", "memory", "pids"].map(str::to_owned).to_vec();
@@ -94,7 +116,7 @@ impl Hierarchy {
             Self::V1(roots) => v1_group(roots, |_| Some(path.to_owned())).create()?,
         }
         let group = self.group(path);
-        if let Err(error) = group.set_limits(limits) {
+        if let Some(Err(error)) = limits.map(|limits| group.set_limits(limits)) {
             let _ = group.remove();
             return Err(error);
         }

@@ -1,0 +1,243 @@
+//! The native driver: namespaces, mounts and cgroups of this machine, without a container engine.
+//!
+//! A sandbox is a process of `cloudbox-init`, which sets itself up as told and then serves as in a container.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use cloudbox_protocol::control::Setup;
+use cloudbox_types::Limits;
+use parking_lot::Mutex;
+use tokio::net::UnixStream;
+use tokio::time::Instant;
+
+use crate::cgroup::Cgroup;
+use crate::cgroup::hierarchy::Hierarchy;
+use crate::kills::Kills;
+use crate::link::{Control, Pipes};
+use crate::live::{Live, Remains};
+use crate::run_dir::RunDir;
+use crate::slot::Slot;
+use crate::{
+    Error, Instance, Layer, Network, RootFs, Sandbox, SandboxDriver, SandboxId, SandboxSpec, SweepReport,
+    Workspace,
+};
+
+mod cell;
+mod handover;
+mod layers;
+mod spawner;
+mod sweep;
+mod uids;
+
+use cell::{Held, InitCell};
+use spawner::Spawner;
+use uids::Uids;
+
+/// How long a sandbox's init may take to set itself up.
+const READY_WITHIN: Duration = Duration::from_secs(10);
+
+/// What the driver needs to know.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Which service it works for.
+    pub instance: Instance,
+    /// The static binary `cloudbox-init`.
+    pub init: PathBuf,
+    /// What all sandboxes together may use, where that is bounded.
+    pub ceiling: Option<Limits>,
+}
+
+/// Makes sandboxes from this machine's own means.
+#[derive(Debug)]
+pub struct Driver {
+    run_dir: Arc<RunDir>,
+    hierarchy: Hierarchy,
+    /// The cgroup above all sandboxes' cgroups.
+    parent: String,
+    has_cgroups: bool,
+    spawner: Arc<Spawner>,
+    uids: Option<Arc<Uids>>,
+    /// The sandboxes of this life.
+    alive: Arc<Mutex<HashSet<SandboxId>>>,
+    layers: Vec<Layer>,
+    kills: Kills,
+}
+
+impl Driver {
+    /// Looks at what the machine has, and proves it by making a sandbox.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] with the layer that is missing and what to do about it, or the run folder is in use.
+    pub async fn open(settings: Settings) -> Result<Arc<Self>, Error> {
+        let Settings { instance, init, ceiling } = settings;
+        if !init.is_file() {
+            return Err(layers::unavailable(format!(
+                "{} is not there; build or install cloudbox-init",
+                init.display()
+            )));
+        }
+        let is_root = rustix::process::geteuid().is_root();
+        let hierarchy = Hierarchy::detect().map_err(layers::unavailable)?;
+        let parent = hierarchy.place(&format!("cloudbox-{}", instance.id));
+        let has_cgroups = match hierarchy.create(&parent, ceiling.as_ref()) {
+            Ok(_) => true,
+            Err(error) if is_root => return Err(layers::no_cgroups(&error)),
+            Err(_) => false,
+        };
+        let mut driver = Self {
+            run_dir: RunDir::open(&instance.run_dir)?,
+            hierarchy,
+            parent,
+            has_cgroups,
+            spawner: Arc::new(Spawner::new(init)?),
+            uids: is_root.then(Arc::default),
+            alive: Arc::default(),
+            layers: Vec::new(),
+            kills: Kills::new(),
+        };
+        driver.layers = driver.probe().await?;
+        Ok(Arc::new(driver))
+    }
+
+    /// Waits for the kills that run, and takes back what was made when it was opened. The sandboxes must be gone or
+    /// dropped; those that are not lose their code.
+    ///
+    /// # Errors
+    /// What could not be removed.
+    pub async fn close(&self) -> Result<(), Error> {
+        self.kills.wait().await;
+        let unmounted = self.run_dir.close();
+        if self.has_cgroups {
+            self.hierarchy.remove(&self.parent)?;
+        }
+        unmounted
+    }
+
+    /// What is to be removed of a sandbox, from its first trace on.
+    fn begin(&self, spec: &SandboxSpec) -> Result<(Remains, Begun), Error> {
+        let id = SandboxId::generate();
+        let path = format!("{}/{id}", self.parent);
+        let cgroup: Arc<dyn Cgroup> = if self.has_cgroups {
+            self.hierarchy.create(&path, Some(&spec.limits))?.into()
+        } else {
+            Arc::new(crate::cgroup::Uncounted)
+        };
+        self.alive.lock().insert(id.clone());
+        let uid = self.uids.as_ref().map(Uids::take);
+        let begun = Begun {
+            folder: self.run_dir.sandbox(&id),
+            uid: uid.as_ref().map(uids::Uid::number),
+            held: Arc::default(),
+        };
+        let cell = InitCell {
+            id: id.clone(),
+            cgroup: cgroup.clone(),
+            held: begun.held.clone(),
+            uid,
+            alive: self.alive.clone(),
+        };
+        let slot = Slot::new(self.run_dir.clone(), &begun.folder);
+        Ok((Remains { id, run_dir: self.run_dir.clone(), slot, cgroup, cell: Box::new(cell) }, begun))
+    }
+
+    /// Brings the init up; what it leaves on an error is in `remains`.
+    async fn bring_up(
+        &self,
+        spec: &SandboxSpec,
+        remains: &Remains,
+        begun: &Begun,
+    ) -> Result<(Control, Pipes), Error> {
+        self.run_dir.create_sandbox(&remains.id)?;
+        if let (Workspace::Writable(folder), Some(uid)) = (&spec.workspace, begun.uid) {
+            let lent = handover::lend(folder.clone(), uid).await?;
+            begun.held.lock().lent = Some(lent);
+        }
+        let (ours, theirs) = std::os::unix::net::UnixStream::pair()
+            .map_err(Error::io("pairing sockets for", &begun.folder))?;
+        ours.set_nonblocking(true).map_err(Error::io("preparing the socket of", &begun.folder))?;
+        let child = self.spawner.spawn(theirs.into()).await?;
+        // It reads its setup before anything else, so nothing of it happens outside the cgroup.
+        let pid = i32::try_from(child.id()).unwrap_or_default();
+        begun.held.lock().child = Some(child);
+        remains.cgroup.add(pid)?;
+        let stream =
+            UnixStream::from_std(ours).map_err(Error::io("registering the socket of", &begun.folder))?;
+        let mut control = Control::new(stream, Some(pid));
+        control.send_setup(&setup(spec, begun)).await?;
+        let pipes = control.ready(Instant::now() + READY_WITHIN).await?;
+        Ok((control, pipes))
+    }
+
+    /// Makes a sandbox, and says what its kernel did not give.
+    async fn make(&self, spec: &SandboxSpec) -> Result<(Live, Vec<String>), Error> {
+        let (remains, begun) = self.begin(spec)?;
+        match self.bring_up(spec, &remains, &begun).await {
+            Ok((control, pipes)) => {
+                let missing = control.missing().to_vec();
+                let live = Live::new(control, pipes, spec.channel, remains, self.kills.clone());
+                let has_workspace = matches!(spec.workspace, Workspace::Writable(_));
+                Ok((if has_workspace { live.in_workspace() } else { live }, missing))
+            }
+            Err(error) => {
+                self.kills.run(remains).await;
+                Err(error)
+            }
+        }
+    }
+}
+
+/// Where a sandbox is, and as whom it runs.
+struct Begun {
+    folder: PathBuf,
+    uid: Option<u32>,
+    held: Arc<Mutex<Held>>,
+}
+
+fn setup(spec: &SandboxSpec, begun: &Begun) -> Setup {
+    let text = |path: &Path| path.display().to_string();
+    let (workspace, is_workspace_writable) = match &spec.workspace {
+        Workspace::Slot => (begun.folder.join("slot"), false),
+        Workspace::Writable(folder) => (folder.clone(), true),
+    };
+    Setup {
+        rootfs: text(&spec.rootfs.path),
+        new_root: text(&begun.folder.join("root")),
+        workspace: text(&workspace),
+        is_workspace_writable,
+        mounts: spec.mounts.iter().map(|(host, inside)| (text(host), text(inside))).collect(),
+        has_host_network: spec.network == Network::Host,
+        tmp_bytes: u64::from(spec.limits.tmp_mb) << 20,
+        max_file_bytes: spec.max_file_bytes,
+        processes: spec.limits.pids,
+        host_uid: begun.uid,
+    }
+}
+
+#[async_trait]
+impl SandboxDriver for Driver {
+    fn name(&self) -> &'static str {
+        "native"
+    }
+
+    fn layers(&self) -> Vec<Layer> {
+        self.layers.clone()
+    }
+
+    async fn prepare(&self, rootfs: &RootFs) -> Result<(), Error> {
+        // Bound where it is, so there is nothing to do, but to say early that it isn't there.
+        tokio::fs::metadata(&rootfs.path).await.map(drop).map_err(Error::io("looking for", &rootfs.path))
+    }
+
+    async fn create(&self, spec: &SandboxSpec) -> Result<Box<dyn Sandbox>, Error> {
+        let (live, _) = self.make(spec).await?;
+        Ok(Box::new(live))
+    }
+
+    async fn sweep(&self) -> Result<SweepReport, Error> {
+        self.remove_leftovers().await
+    }
+}

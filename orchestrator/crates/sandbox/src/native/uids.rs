@@ -1,0 +1,63 @@
+//! A user of its own for each sandbox: limits, keys and signals that go by user are not shared.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+/// The first user id; above what systems give to people and services, below the usual ranges for containers' users.
+const FIRST: u32 = 200_000;
+/// How many there are.
+const COUNT: u32 = 60_000;
+
+/// Which users are taken.
+#[derive(Debug, Default)]
+pub(super) struct Uids {
+    taken: Mutex<HashSet<u32>>,
+}
+
+/// A user, given back when dropped.
+#[derive(Debug)]
+pub(super) struct Uid {
+    number: u32,
+    all: Arc<Uids>,
+}
+
+impl Uids {
+    /// One that no sandbox of this service has; picked at random, since another service may run here, too.
+    pub(super) fn take(self: &Arc<Self>) -> Uid {
+        let mut taken = self.taken.lock();
+        loop {
+            let number = FIRST + rand::random::<u32>() % COUNT;
+            if taken.insert(number) {
+                return Uid { number, all: self.clone() };
+            }
+        }
+    }
+}
+
+impl Uid {
+    pub(super) const fn number(&self) -> u32 {
+        self.number
+    }
+}
+
+impl Drop for Uid {
+    fn drop(&mut self) {
+        self.all.taken.lock().remove(&self.number);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_user_is_given_back() {
+        let all = Arc::<Uids>::default();
+        let (first, second) = (all.take(), all.take());
+        assert_ne!(first.number(), second.number());
+        drop((first, second));
+        assert!(all.taken.lock().is_empty());
+    }
+}

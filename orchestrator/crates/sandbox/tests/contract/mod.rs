@@ -1,0 +1,8 @@
+//! The cases, by what they are about.
+
+pub mod faults;
+pub mod fixture;
+pub mod isolation;
+pub mod leftovers;
+pub mod life;
+pub mod limits;
