@@ -68,6 +68,12 @@ impl Bundle {
         self.definition.source_file(language, entry_point)
     }
 
+    /// Why this language can't be deployed although the runtime will serve it one day.
+    #[must_use]
+    pub fn refusal(&self, language: Language) -> Option<&str> {
+        self.definition.source.refused.get(&language).map(String::as_str)
+    }
+
     /// What checks the source `main` in `/workspace`, in the build root; none where the build does it.
     #[must_use]
     pub fn check(&self, main: &str, entry_point: &str) -> Option<Program> {

@@ -77,6 +77,9 @@ pub struct Source {
     pub default_name: String,
     /// The extension of each language that is served.
     pub extensions: BTreeMap<Language, String>,
+    /// Languages that can't be deployed yet, each with the sentence that says so.
+    #[serde(default)]
+    pub refused: BTreeMap<Language, String>,
 }
 
 /// How a toolchain is found.

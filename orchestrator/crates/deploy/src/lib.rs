@@ -1,1 +1,21 @@
 //! From source to a version that runs: validate, install, build, register, health check.
+//!
+//! A deployment is one run of the five [`stages`], one file each with `run` and `undo`. Nothing of a user's code runs
+//! outside of a sandbox, and what a build leaves is read as what a stranger left: regular files only, bounded. The
+//! artefact goes to the code store under its own digest; only a version that came up in a sandbox becomes active.
+
+mod artefact;
+mod build_folder;
+mod build_sandbox;
+mod code_store;
+mod deployer;
+pub mod error;
+mod launch;
+mod pipeline;
+mod settings;
+pub mod stages;
+
+pub use deployer::{Deployer, Outcome};
+pub use error::{Error, StageError};
+pub use launch::launch_of;
+pub use settings::Settings;

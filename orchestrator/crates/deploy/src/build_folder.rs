@@ -1,0 +1,100 @@
+//! The folder of one build. A stranger's code writes in it, so it is reached by nobody else and removed in any case.
+
+use std::fs::{self, Permissions};
+use std::io::Read;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+use crate::error::StageError;
+
+/// What a build folder's name begins with.
+pub(crate) const PREFIX: &str = "build-";
+
+/// Where the check or the compiler says which file is to be loaded.
+pub(crate) const MAIN_NOTE: &str = ".cloudbox-main";
+
+/// A build's folder, removed when dropped.
+#[derive(Debug)]
+pub struct BuildFolder {
+    /// Mode 0700: no other user of the machine gets to what is below.
+    _outer: TempDir,
+    workspace: PathBuf,
+}
+
+impl BuildFolder {
+    /// A new folder with an empty workspace.
+    ///
+    /// # Errors
+    /// It can't be made.
+    pub fn create(builds_dir: &Path) -> Result<Self, StageError> {
+        let outer = tempfile::Builder::new()
+            .prefix(PREFIX)
+            .tempdir_in(builds_dir)
+            .map_err(StageError::io("making a folder in", builds_dir))?;
+        let workspace = outer.path().join("workspace");
+        fs::create_dir(&workspace).map_err(StageError::io("making", &workspace))?;
+        // The sandbox's user, whoever that is, writes here.
+        set_mode(&workspace, 0o777)?;
+        Ok(Self { _outer: outer, workspace })
+    }
+
+    /// What becomes `/workspace`.
+    #[must_use]
+    pub fn workspace(&self) -> &Path {
+        &self.workspace
+    }
+
+    /// Writes a file, before any sandbox has seen the folder.
+    ///
+    /// # Errors
+    /// It can't be written.
+    pub fn write(&self, name: &str, text: &str) -> Result<(), StageError> {
+        let path = self.workspace.join(name);
+        fs::write(&path, text).map_err(StageError::io("writing", &path))?;
+        set_mode(&path, 0o666)
+    }
+
+    /// The file that the check or the compiler named as the one to load; `written` where it named none. To be called
+    /// when the sandbox is gone.
+    ///
+    /// # Errors
+    /// The note is no name of a regular file in the workspace.
+    pub fn main(&self, written: &str) -> Result<String, StageError> {
+        let note = self.workspace.join(MAIN_NOTE);
+        if note.symlink_metadata().is_err() {
+            return Ok(written.to_owned());
+        }
+        let mut name = String::new();
+        let read = open_regular(&note)?.take(256).read_to_string(&mut name);
+        let name = name.trim();
+        let is_plain = read.is_ok() && !name.is_empty() && name != ".." && !name.contains(['/', '\0']);
+        let is_file = || self.workspace.join(name).symlink_metadata().is_ok_and(|found| found.is_file());
+        if is_plain && is_file() {
+            Ok(name.to_owned())
+        } else {
+            Err(StageError::Refused("the build does not name the file to load".to_owned()))
+        }
+    }
+}
+
+/// Opens a file that a stranger may have left: never through a link, never waiting for the other end of a FIFO.
+pub(crate) fn open_regular(path: &Path) -> Result<fs::File, StageError> {
+    let mut options = fs::OpenOptions::new();
+    let file = options.read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY).open(path);
+    let file = file.map_err(StageError::io("opening", path))?;
+    let metadata = file.metadata().map_err(StageError::io("reading", path))?;
+    if metadata.is_file() { Ok(file) } else { Err(not_regular(path)) }
+}
+
+/// The sentence for what is neither a file nor a folder.
+pub(crate) fn not_regular(path: &Path) -> StageError {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    StageError::Refused(format!("the build left {name:?}, which is neither a regular file nor a folder"))
+}
+
+fn set_mode(path: &Path, mode: u32) -> Result<(), StageError> {
+    fs::set_permissions(path, Permissions::from_mode(mode))
+        .map_err(StageError::io("changing the mode of", path))
+}

@@ -1,0 +1,219 @@
+//! Runs deployments: one at a time per function, a few at once in all, each noted in the store as it goes.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use cloudbox_bundles::Catalogue;
+use cloudbox_sandbox::SandboxDriver;
+use cloudbox_store::{NewVersion, Store};
+use cloudbox_types::{Deployment, Function, FunctionId, Stage, StageReport, StageStatus, Version};
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+
+use crate::code_store::{self, CodeStore};
+use crate::error::{Error, StageError};
+use crate::pipeline::{Site, Work};
+use crate::settings::Settings;
+use crate::{build_folder, stages};
+
+/// What a deployment that an earlier life left is ended with.
+const INTERRUPTED: &str = "the service ended while this deployment ran; deploy again";
+
+/// From source to versions.
+pub struct Deployer {
+    store: Arc<dyn Store>,
+    site: Site,
+    builds: Semaphore,
+}
+
+/// How a deployment ended.
+#[derive(Debug)]
+pub struct Outcome {
+    /// As it is kept.
+    pub deployment: Deployment,
+    /// The function with the version that is active now; none where the deployment failed.
+    pub active: Option<(Function, Version)>,
+}
+
+impl Deployer {
+    /// A deployer over these folders, which are made where they are not there.
+    ///
+    /// # Errors
+    /// A folder can't be made.
+    pub fn new(
+        store: Arc<dyn Store>,
+        driver: Arc<dyn SandboxDriver>,
+        catalogue: Arc<Catalogue>,
+        mut settings: Settings,
+    ) -> Result<Self, Error> {
+        for folder in [&mut settings.code_dir, &mut settings.builds_dir] {
+            let io = |what, path: &Path| {
+                let path = path.to_owned();
+                move |source| Error::Io { what, path, source }
+            };
+            std::fs::create_dir_all(&folder).map_err(io("making", folder))?;
+            *folder = folder.canonicalize().map_err(io("finding", folder))?;
+        }
+        let builds = Semaphore::new(settings.parallel.max(1));
+        let code = CodeStore::new(settings.code_dir.clone());
+        Ok(Self { store, site: Site { driver, catalogue, code, settings }, builds })
+    }
+
+    /// The code store, absolute: what [`crate::launch_of`] takes.
+    #[must_use]
+    pub fn code_dir(&self) -> &Path {
+        self.site.code.folder()
+    }
+
+    /// Ends what an earlier life left: deployments, and the folders of builds. To be called before the first
+    /// deployment; doing it twice changes nothing.
+    ///
+    /// # Errors
+    /// The store failed, or a folder can't be read or removed.
+    pub async fn recover(&self) -> Result<(), Error> {
+        let ended = self.store.fail_unfinished_deployments(INTERRUPTED).await?;
+        if ended > 0 {
+            tracing::warn!(deployments = ended, "ended deployments that the service's last life left");
+        }
+        remove_all(&self.site.settings.builds_dir, build_folder::PREFIX)?;
+        remove_all(&self.site.settings.code_dir, code_store::PREFIX)
+    }
+
+    /// Begins a deployment: it has its number and is noted as running.
+    ///
+    /// # Errors
+    /// The store's [`cloudbox_store::Error::Refused`] where one of this function runs already.
+    pub async fn begin(&self, function: FunctionId) -> Result<Deployment, Error> {
+        Ok(self.store.begin_deployment(function).await?)
+    }
+
+    /// Runs a deployment that was begun to its end.
+    ///
+    /// # Errors
+    /// The store failed, or the function was deleted meanwhile; what the stages did is undone.
+    pub async fn run(&self, deployment: Deployment) -> Result<Outcome, Error> {
+        let missing = || cloudbox_store::Error::Missing { what: "function" };
+        let function = self.store.function(deployment.function_id).await?.ok_or_else(missing)?;
+        let _turn = self.builds.acquire().await.expect("the semaphore is never closed");
+        let mut run = Run {
+            deployer: self,
+            work: Work::new(function, deployment.version),
+            reports: Stage::ALL
+                .map(|name| StageReport { name, status: StageStatus::Pending, duration_ms: None })
+                .to_vec(),
+            deployment,
+        };
+        let active = run.to_the_end().await?;
+        let id = run.deployment.id;
+        let deployment = self.store.deployment(id).await?;
+        let deployment = deployment.ok_or(cloudbox_store::Error::Missing { what: "deployment" })?;
+        Ok(Outcome { deployment, active })
+    }
+}
+
+/// One deployment while it runs.
+struct Run<'a> {
+    deployer: &'a Deployer,
+    deployment: Deployment,
+    work: Work,
+    reports: Vec<StageReport>,
+}
+
+impl Run<'_> {
+    async fn to_the_end(&mut self) -> Result<Option<(Function, Version)>, Error> {
+        let outcome = self.stages().await;
+        let ended = match outcome {
+            Ok(None) => self.succeed().await.map(Some),
+            Ok(Some((stage, error))) => self.fail(stage, &error).await.map(|()| None),
+            Err(error) => Err(error),
+        };
+        if !matches!(ended, Ok(Some(_))) {
+            self.undo();
+        }
+        ended
+    }
+
+    /// Runs the stages in their order; the one that failed, if one did.
+    async fn stages(&mut self) -> Result<Option<(Stage, StageError)>, Error> {
+        for (index, stage) in Stage::ALL.into_iter().enumerate() {
+            self.work.enter(stage);
+            self.reports[index].status = StageStatus::Running;
+            self.note(stage).await?;
+            let started = Instant::now();
+            let outcome = stages::run(stage, &self.deployer.site, &mut self.work).await;
+            let duration = started.elapsed().as_millis();
+            self.reports[index].duration_ms = Some(u64::try_from(duration).unwrap_or(u64::MAX));
+            if let Err(error) = outcome {
+                self.reports[index].status = StageStatus::Failed;
+                for later in &mut self.reports[index + 1..] {
+                    later.status = StageStatus::Skipped;
+                }
+                return Ok(Some((stage, error)));
+            }
+            self.reports[index].status = StageStatus::Succeeded;
+        }
+        Ok(None)
+    }
+
+    async fn note(&mut self, stage: Stage) -> Result<(), Error> {
+        let log = self.work.take_log();
+        Ok(self.deployer.store.note_deployment(self.deployment.id, stage, &self.reports, &log).await?)
+    }
+
+    async fn succeed(&mut self) -> Result<(Function, Version), Error> {
+        self.note(Stage::HealthCheck).await?;
+        let settings = &self.work.function.settings;
+        let version = NewVersion {
+            runtime: self.work.bundle().runtime.clone(),
+            entry_point: settings.entry_point.clone(),
+            handler_style: self.work.handler_style.clone().unwrap_or_default(),
+            digest: self.work.digest.clone().unwrap_or_default(),
+            main: self.work.main.clone(),
+        };
+        let digest = version.digest.clone();
+        let active = self.deployer.store.finish_deployment(self.deployment.id, &self.reports, version).await?;
+        self.deployer.site.code.keep(&digest);
+        Ok(active)
+    }
+
+    async fn fail(&mut self, stage: Stage, error: &StageError) -> Result<(), Error> {
+        let sentence = error.sentence();
+        if !matches!(error, StageError::Refused(_)) {
+            tracing::warn!(
+                function.id = self.deployment.function_id.0,
+                deployment.id = self.deployment.id.0,
+                stage = stage.as_str(),
+                error = sentence,
+                "a deployment failed"
+            );
+        }
+        self.work.say(format!("failed: {sentence}"));
+        self.note(stage).await?;
+        self.deployer.store.fail_deployment(self.deployment.id, stage, &self.reports, &sentence).await?;
+        Ok(())
+    }
+
+    /// Takes back what was done, the last stage first.
+    fn undo(&mut self) {
+        let begun = self.reports.iter().filter(|report| report.status != StageStatus::Pending);
+        let begun: Vec<Stage> = begun.map(|report| report.name).collect();
+        for stage in begun.into_iter().rev() {
+            stages::undo(stage, &self.deployer.site, &mut self.work);
+        }
+    }
+}
+
+fn remove_all(folder: &Path, prefix: &str) -> Result<(), Error> {
+    let io = |what, path: &Path| {
+        let path = path.to_owned();
+        move |source| Error::Io { what, path, source }
+    };
+    for entry in std::fs::read_dir(folder).map_err(io("reading", folder))? {
+        let path = entry.map_err(io("reading", folder))?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name.starts_with(prefix) {
+            std::fs::remove_dir_all(&path).map_err(io("removing", &path))?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,68 @@
+//! Why a deployment ended without a version.
+
+use std::path::PathBuf;
+
+/// The deployment could not be begun, or not be told of: nothing is known of its stages.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The store refused or failed.
+    #[error("the deployment can't be kept")]
+    Store(#[from] cloudbox_store::Error),
+    /// A folder of the service can't be used.
+    #[error("{what} {}", path.display())]
+    Io {
+        /// What was tried, such as `making`.
+        what: &'static str,
+        /// On which path.
+        path: PathBuf,
+        /// Why it failed.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+/// Why a stage failed.
+#[derive(Debug, thiserror::Error)]
+pub enum StageError {
+    /// The function's own fault, as a sentence for its author.
+    #[error("{0}")]
+    Refused(String),
+    /// No such runtime here, or its bundle can't be made.
+    #[error(transparent)]
+    Runtime(#[from] cloudbox_bundles::Error),
+    /// The host's side of a sandbox failed.
+    #[error(transparent)]
+    Sandbox(#[from] cloudbox_sandbox::Error),
+    /// A file operation of the service failed.
+    #[error("{what} {}", path.display())]
+    Io {
+        /// What was tried, such as `reading`.
+        what: &'static str,
+        /// On which path.
+        path: PathBuf,
+        /// Why it failed.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+impl StageError {
+    /// For `map_err` on a file operation.
+    pub(crate) fn io(what: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { what, path, source }
+    }
+
+    /// The sentence that the deployment is answered with, causes included.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        let mut sentence = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            sentence.push_str(": ");
+            sentence.push_str(&error.to_string());
+            cause = error.source();
+        }
+        sentence
+    }
+}

@@ -1,0 +1,53 @@
+//! What it takes to bring a version up: the same for the health check and for calls.
+
+use std::path::Path;
+
+use cloudbox_bundles::Bundle;
+use cloudbox_protocol::Load;
+use cloudbox_protocol::channel::ChannelLimits;
+use cloudbox_protocol::message::FunctionInfo;
+use cloudbox_sandbox::{CodeDir, Launch};
+use cloudbox_types::{Function, Version};
+
+/// Bytes of the largest file that a function may write.
+const MAX_FILE_BYTES: u64 = 64 << 20;
+
+/// Where a sandbox has its code.
+const WORKSPACE: &str = "/workspace";
+
+/// How this version is brought up with the function's present settings. `code_dir` is the code store, absolute.
+#[must_use]
+pub fn launch_of(
+    function: &Function,
+    version: &Version,
+    bundle: &Bundle,
+    code_dir: &Path,
+    channel: ChannelLimits,
+) -> Launch {
+    let settings = &function.settings;
+    let environment = settings.environment.iter();
+    Launch {
+        rootfs: bundle.run.clone(),
+        program: bundle.program(&settings.limits),
+        starts_before_code: bundle.starts_before_code(),
+        limits: settings.limits,
+        max_file_bytes: MAX_FILE_BYTES,
+        code: CodeDir { path: code_dir.join(&version.digest), is_executable: bundle.is_executable() },
+        load: Load {
+            nonce: String::new(),
+            code_dir: WORKSPACE.to_owned(),
+            main: version.main.clone(),
+            entry_point: version.entry_point.clone(),
+            handler_style: version.handler_style.clone(),
+            env: environment.map(|(name, value)| (name.clone(), value.expose().clone())).collect(),
+            function: FunctionInfo {
+                id: function.id.0,
+                name: settings.name.to_string(),
+                project_id: function.project_id.0,
+                version: version.number,
+                memory_mb: settings.limits.memory_mb,
+            },
+        },
+        channel,
+    }
+}

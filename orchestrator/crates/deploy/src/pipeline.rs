@@ -1,0 +1,95 @@
+//! What the stages hand to one another, and what they say meanwhile.
+
+use std::sync::Arc;
+
+use cloudbox_bundles::{Bundle, Catalogue};
+use cloudbox_sandbox::SandboxDriver;
+use cloudbox_types::{Function, Stage};
+use tempfile::TempDir;
+
+use crate::artefact::Artefact;
+use crate::build_folder::BuildFolder;
+use crate::code_store::CodeStore;
+use crate::settings::Settings;
+
+/// What every deployment works with.
+pub struct Site {
+    /// Makes build sandboxes and health checks.
+    pub driver: Arc<dyn SandboxDriver>,
+    /// The runtimes.
+    pub catalogue: Arc<Catalogue>,
+    /// Where artefacts go.
+    pub code: CodeStore,
+    /// Limits and folders.
+    pub settings: Settings,
+}
+
+/// One deployment on its way. Each stage fills in what the later ones need.
+pub struct Work {
+    /// The function, as it was when the deployment began.
+    pub function: Function,
+    /// The number that its version will have.
+    pub number: i64,
+    /// By validate: the runtime that serves.
+    pub bundle: Option<Arc<Bundle>>,
+    /// By validate: where the build happens. Removed when dropped.
+    pub folder: Option<BuildFolder>,
+    /// By validate, and again by build: the file to load.
+    pub main: String,
+    /// By build: what is to be registered, and the folder it is in.
+    pub artefact: Option<(Artefact, TempDir)>,
+    /// By register: the artefact's digest.
+    pub digest: Option<String>,
+    /// By the health check: the handler's form.
+    pub handler_style: Option<String>,
+    log: String,
+    stage: Stage,
+}
+
+impl Work {
+    /// The beginning of a deployment.
+    #[must_use]
+    pub fn new(function: Function, number: i64) -> Self {
+        Self {
+            function,
+            number,
+            bundle: None,
+            folder: None,
+            main: String::new(),
+            artefact: None,
+            digest: None,
+            handler_style: None,
+            log: String::new(),
+            stage: Stage::Validate,
+        }
+    }
+
+    /// From now on log lines are of this stage.
+    pub fn enter(&mut self, stage: Stage) {
+        self.stage = stage;
+    }
+
+    /// Adds to the build logs: each line with the stage before it.
+    pub fn say(&mut self, text: impl AsRef<str>) {
+        for line in text.as_ref().lines() {
+            self.log.push_str(&format!("[{}] {line}\n", self.stage.as_str()));
+        }
+    }
+
+    /// What was said since the last time.
+    pub fn take_log(&mut self) -> String {
+        std::mem::take(&mut self.log)
+    }
+
+    /// The bundle.
+    #[must_use]
+    pub fn bundle(&self) -> Arc<Bundle> {
+        Arc::clone(self.bundle.as_ref().expect("validate comes first, and sets the bundle"))
+    }
+
+    /// The build folder.
+    #[must_use]
+    pub fn folder(&self) -> &BuildFolder {
+        self.folder.as_ref().expect("validate comes first, and makes the folder")
+    }
+}

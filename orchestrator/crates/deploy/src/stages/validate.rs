@@ -1,0 +1,116 @@
+//! Stage 1: a runtime that is here, code of a fair size, and no syntax error in it.
+
+use cloudbox_sandbox::Network;
+use cloudbox_types::Function;
+
+use crate::build_folder::BuildFolder;
+use crate::build_sandbox::Step;
+use crate::error::StageError;
+use crate::pipeline::{Site, Work};
+use crate::settings::Settings;
+
+/// Finds the runtime, writes the source into a build folder, and has the language check it.
+pub(crate) async fn run(site: &Site, work: &mut Work) -> Result<(), StageError> {
+    let settings = &work.function.settings;
+    let (language, entry_point) = (settings.language, settings.entry_point.clone());
+    let resolved = site.catalogue.resolve(language, Some(&settings.runtime))?;
+    for warning in &resolved.warnings {
+        work.say(format!("warning: {warning}"));
+    }
+    let code = source(&work.function, &site.settings)?;
+    check_entry_point(&entry_point)?;
+    let bundle = site.catalogue.bundle(&resolved.runtime).await?;
+    if let Some(why) = bundle.refusal(language) {
+        return Err(StageError::Refused(why.to_owned()));
+    }
+    let main = bundle.source_file(language, &entry_point).ok_or_else(|| {
+        StageError::Refused(format!("runtime {} does not serve {language}", resolved.runtime))
+    })?;
+    work.say(format!("{language} on {} ({})", bundle.runtime, bundle.toolchain));
+    let folder = BuildFolder::create(&site.settings.builds_dir)?;
+    folder.write(&main, &code)?;
+    work.folder = Some(folder);
+    work.bundle = Some(bundle);
+    work.main = main;
+    check(site, work).await
+}
+
+/// The folder goes, with all that is in it.
+pub(crate) fn undo(work: &mut Work) {
+    work.folder = None;
+}
+
+/// The function's source, where there is some and not too much.
+fn source(function: &Function, settings: &Settings) -> Result<String, StageError> {
+    let code = function.settings.code.as_deref().unwrap_or_default();
+    if code.trim().is_empty() {
+        let sentence = "the function has no code: set `code`, then deploy again";
+        return Err(StageError::Refused(sentence.to_owned()));
+    }
+    if code.len() > settings.max_code_bytes {
+        return Err(StageError::Refused(format!(
+            "`code` has {} bytes; the limit is {}",
+            code.len(),
+            settings.max_code_bytes
+        )));
+    }
+    Ok(code.to_owned())
+}
+
+/// `handler` or `index.handler`: it becomes a file's name.
+fn check_entry_point(entry_point: &str) -> Result<(), StageError> {
+    let (file, name) = entry_point.rsplit_once('.').unwrap_or(("index", entry_point));
+    let is_file = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$');
+    let is_right = (1..=64).contains(&file.len())
+        && (1..=128).contains(&name.len())
+        && !file.starts_with('-')
+        && file.bytes().all(is_file)
+        && name.bytes().all(is_name);
+    if is_right {
+        return Ok(());
+    }
+    Err(StageError::Refused(format!(
+        "`entry_point` {entry_point:?} must be a function's name, or a file's and a function's with a dot between \
+         them, such as `handler` or `index.handler`"
+    )))
+}
+
+async fn check(site: &Site, work: &mut Work) -> Result<(), StageError> {
+    let bundle = work.bundle();
+    let Some(program) = bundle.check(&work.main, &work.function.settings.entry_point) else {
+        work.say("the compiler will check the source");
+        return Ok(());
+    };
+    site.driver.prepare(&bundle.build).await?;
+    let step = Step {
+        name: "the syntax check",
+        rootfs: &bundle.build,
+        program,
+        folder: work.folder(),
+        network: Network::None,
+        mounts: Vec::new(),
+    };
+    let done = step.run(site.driver.as_ref(), &site.settings).await?;
+    work.say(&done.output);
+    done.outcome.map_err(StageError::Refused)?;
+    work.main = work.folder().main(&work.main)?;
+    work.say(format!("{} has no syntax error", work.main));
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entry_points_are_names() {
+        for good in ["handler", "index.handler", "main", "my-file.run_2", "a.$x"] {
+            assert!(check_entry_point(good).is_ok(), "{good}");
+        }
+        let long = "a".repeat(129);
+        for bad in ["", ".", "a.", ".b", "../x.handler", "a/b.c", "a b", "a;b", "-rf.x", "ä", &long] {
+            assert!(check_entry_point(bad).is_err(), "{bad:?}");
+        }
+    }
+}
