@@ -82,7 +82,8 @@ impl BuildFolder {
 /// Opens a file that a stranger may have left: never through a link, never waiting for the other end of a FIFO.
 pub(crate) fn open_regular(path: &Path) -> Result<fs::File, StageError> {
     let mut options = fs::OpenOptions::new();
-    let file = options.read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY).open(path);
+    let file =
+        options.read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY).open(path);
     let file = file.map_err(StageError::io("opening", path))?;
     let metadata = file.metadata().map_err(StageError::io("reading", path))?;
     if metadata.is_file() { Ok(file) } else { Err(not_regular(path)) }

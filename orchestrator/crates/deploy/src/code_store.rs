@@ -140,7 +140,11 @@ mod tests {
         put(&store, "one");
         put(&store, "one");
         assert_eq!(fs::read(folder.path().join("one/lib/a.js")).unwrap(), b"code");
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no folder to put it together in is left");
+        assert_eq!(
+            fs::read_dir(folder.path()).unwrap().count(),
+            1,
+            "no folder to put it together in is left"
+        );
     }
 
     #[test]

@@ -103,7 +103,7 @@ impl Deployer {
                 .to_vec(),
             deployment,
         };
-        let active = run.to_the_end().await?;
+        let active = run.finish().await?;
         let id = run.deployment.id;
         let deployment = self.store.deployment(id).await?;
         let deployment = deployment.ok_or(cloudbox_store::Error::Missing { what: "deployment" })?;
@@ -120,7 +120,7 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    async fn to_the_end(&mut self) -> Result<Option<(Function, Version)>, Error> {
+    async fn finish(&mut self) -> Result<Option<(Function, Version)>, Error> {
         let outcome = self.stages().await;
         let ended = match outcome {
             Ok(None) => self.succeed().await.map(Some),
@@ -171,7 +171,8 @@ impl Run<'_> {
             main: self.work.main.clone(),
         };
         let digest = version.digest.clone();
-        let active = self.deployer.store.finish_deployment(self.deployment.id, &self.reports, version).await?;
+        let active =
+            self.deployer.store.finish_deployment(self.deployment.id, &self.reports, version).await?;
         self.deployer.site.code.keep(&digest);
         Ok(active)
     }

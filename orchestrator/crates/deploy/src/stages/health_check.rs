@@ -30,7 +30,9 @@ pub(crate) async fn run(site: &Site, work: &mut Work) -> Result<(), StageError> 
             work.say(logs.into_text());
             Err(of_code(work, &failure))
         }
-        Err(LaunchError::Fault(SandboxFault { kind: SandboxFaultKind::Host(error), .. })) => Err(error.into()),
+        Err(LaunchError::Fault(SandboxFault { kind: SandboxFaultKind::Host(error), .. })) => {
+            Err(error.into())
+        }
         Err(LaunchError::Fault(fault)) => {
             let why = of_fault(site, work, &fault.kind);
             work.say(fault.logs.into_text());

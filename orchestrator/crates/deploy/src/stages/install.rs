@@ -11,7 +11,8 @@ pub(crate) async fn run(_site: &Site, work: &mut Work) -> Result<(), StageError>
         return Ok(());
     }
     Err(StageError::Refused(
-        "`dependencies` can't be installed by this release; leave them out, or put their code into `code`".to_owned(),
+        "`dependencies` can't be installed by this release; leave them out, or put their code into `code`"
+            .to_owned(),
     ))
 }
 
