@@ -1,3 +1,21 @@
-//! Harness of the integration tests.
+//! Harness of the tests over HTTP: a real service as a child process, callers of its API, and what it must leave behind:
+//! nothing.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a harness ends a test where its stage can't be set, and says what it skips"
+)]
+
+pub mod answer;
+pub mod api;
+pub mod conformance;
+pub mod leftovers;
+pub mod machine;
 pub mod postgres;
+pub mod service;
+
+pub use answer::Answer;
+pub use api::Api;
+pub use machine::Driver;
+pub use service::{Home, Plan, Service};

@@ -1,0 +1,3 @@
+exports.handler = async () => ({ which: 'first' });
+
+exports.handler = async (data) => ({ which: 'second', name: data.name });

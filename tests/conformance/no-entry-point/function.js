@@ -1,0 +1,1 @@
+exports.hander = async () => 1;

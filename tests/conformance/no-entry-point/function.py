@@ -1,0 +1,2 @@
+def hander(data, context):
+    return 1

@@ -1,0 +1,2 @@
+def handler(data, context):
+    return {"there": "value"}[data["key"]]

@@ -1,0 +1,3 @@
+// The
+// third line is wrong.
+exports.handler = async ( => 1;

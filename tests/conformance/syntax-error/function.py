@@ -1,0 +1,4 @@
+# The
+# third line is wrong.
+def handler(data, context:
+    return 1

@@ -1,0 +1,1 @@
+exports.handler = async ({ mb }) => 'x'.repeat(mb << 20);

@@ -1,0 +1,4 @@
+exports.handler = async (data) => {
+  console.log('grüße 世界 🚀');
+  return { text: data.text, points: [...data.text].length, data };
+};

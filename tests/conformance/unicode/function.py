@@ -1,0 +1,3 @@
+def handler(data, context):
+    print("grüße 世界 🚀")
+    return {"text": data["text"], "points": len(data["text"]), "data": data}

@@ -1,0 +1,1 @@
+exports.handler = async ({ bad }) => (bad ? { n: 1n } : 'fine');

@@ -1,0 +1,2 @@
+def handler(data, context):
+    return {"o": object()} if data["bad"] else "fine"

@@ -1,0 +1,16 @@
+//! The product over HTTP: real services, on both drivers and both databases.
+
+#![expect(clippy::unwrap_used, reason = "a test may end where its stage can't be set")]
+
+#[path = "integration/conformance.rs"]
+mod conformance;
+#[path = "integration/documents.rs"]
+mod documents;
+#[path = "integration/lifecycle.rs"]
+mod lifecycle;
+#[path = "integration/program.rs"]
+mod program;
+#[path = "integration/refusals.rs"]
+mod refusals;
+#[path = "integration/story.rs"]
+mod story;

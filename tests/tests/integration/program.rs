@@ -1,0 +1,78 @@
+//! The program's own client against a real service: the examples of this repository, from deploy to logs.
+
+use std::process::{Command, Output};
+
+use cloudbox_tests::{Answer, Service, machine};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+#[expect(clippy::disallowed_methods, reason = "the client under test is a process")]
+async fn cloudbox(service: &Service, words: &[&str]) -> Output {
+    let mut command = Command::new(machine::program());
+    command
+        .args(words)
+        .env("CLOUDBOX_URL", &service.base)
+        .env("CLOUDBOX_DATA_DIR", service.home().data())
+        .env_remove("CLOUDBOX_TOKEN")
+        .current_dir(machine::root());
+    tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
+}
+
+fn out(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+fn err(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[tokio::test]
+async fn the_examples_go_from_deploy_to_logs() {
+    let Some(driver) = machine::drivers().first().copied() else { return };
+    let service = Service::start(driver).await;
+    for language in ["node", "python", "go"] {
+        the_example_works(&service, language).await;
+    }
+    let listed = out(&cloudbox(&service, &["list"]).await);
+    assert_eq!(listed.lines().count(), 4, "a head and three functions: {listed}");
+    let runtimes = out(&cloudbox(&service, &["runtimes"]).await);
+    assert!(runtimes.contains("nodejs20") && runtimes.contains("ready"), "{runtimes}");
+    failures_show_in_the_exit_code(&service).await;
+    service.stop().await;
+}
+
+async fn the_example_works(service: &Service, language: &str) {
+    let folder = format!("examples/functions/{language}");
+    let name = format!("hello-{language}");
+    let deployed = cloudbox(service, &["deploy", &folder]).await;
+    assert!(deployed.status.success(), "{}", err(&deployed));
+    let url = out(&deployed);
+    assert!(url.starts_with(&service.base) && url.ends_with(&name), "{url}");
+
+    // As `make run` prints it.
+    let request = service.api().anonymous().public(Method::POST, &name, "").json(&json!({ "name": "Ada" }));
+    let answer: Value = Answer::of(request).await.with(200).json();
+    assert_eq!(answer["greeting"], "Hello, Ada!", "{answer}");
+    let invoked = cloudbox(service, &["invoke", &name, "--data", r#"{"name": "Bob"}"#]).await;
+    assert!(out(&invoked).contains("Hello, Bob!") && err(&invoked).contains("greets Bob"), "{invoked:?}");
+    let again = cloudbox(service, &["deploy", &folder, "--quiet"]).await;
+    assert!(again.status.success() && out(&again) == url, "{again:?}");
+    let function: Value = service.api().function(&name).await.with(200).json();
+    assert_eq!(function["active_version"], 1, "the second deploy had nothing to do");
+    let logs = out(&cloudbox(service, &["logs", &name]).await);
+    assert!(logs.contains("greets Ada") && logs.contains("greets Bob"), "{logs}");
+}
+
+async fn failures_show_in_the_exit_code(service: &Service) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("broken.js");
+    std::fs::write(&file, "exports.handler = async ( => 1;\n").unwrap();
+    let failed = cloudbox(service, &["deploy", file.to_str().unwrap()]).await;
+    assert_eq!(failed.status.code(), Some(1), "{}", err(&failed));
+    assert!(err(&failed).contains("SyntaxError"), "{}", err(&failed));
+    let missing = cloudbox(service, &["invoke", "none"]).await;
+    assert_eq!(missing.status.code(), Some(1));
+    assert!(err(&missing).contains("NOT_FOUND"), "{}", err(&missing));
+    let wrong = cloudbox(service, &["invoke"]).await;
+    assert_eq!(wrong.status.code(), Some(2));
+}
