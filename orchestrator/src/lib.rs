@@ -1,9 +1,20 @@
 //! The service: settings, HTTP, and what runs behind it.
 
+pub mod api;
+pub mod auth;
 pub mod config;
+pub mod controllers;
 pub mod data_dir;
+pub mod dispatch;
 pub mod error;
 pub mod extract;
+pub mod logging;
+pub mod metrics;
+pub mod middleware;
+pub mod openapi;
 pub mod recorder;
+pub mod router;
+pub mod server;
 pub mod settings;
 pub mod table;
+pub mod trace;

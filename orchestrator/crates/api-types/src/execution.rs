@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 #[serde(deny_unknown_fields)]
 pub struct ExecuteRequest {
     /// The event's data: any JSON, passed on as it is written here. Default: the query as an object.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<serde_json::Value>)]
     pub data: Option<Box<RawValue>>,
     /// What the handler sees as the request's headers; names become lower case.
@@ -33,6 +33,11 @@ pub struct ExecuteRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, maximum = 300_000)]
     pub timeout_ms: Option<u64>,
+}
+
+/// A null that was given is data too.
+fn given<'de, D: serde::Deserializer<'de>>(reader: D) -> Result<Option<Box<RawValue>>, D::Error> {
+    Box::<RawValue>::deserialize(reader).map(Some)
 }
 
 /// Answer of a call that succeeded.

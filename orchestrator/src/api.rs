@@ -1,0 +1,90 @@
+//! What the HTTP side knows of the service: rows, the functions in memory, and one interface to what runs and builds.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use cloudbox_api_types::{Runtime, SandboxHealth, execution::start_word};
+use cloudbox_store::Store;
+use cloudbox_types::{Deployment, Function, FunctionId, ProjectId, Secret, Version};
+use futures::future::BoxFuture;
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::dispatch::{Call, Outcome};
+use crate::error::ApiError;
+use crate::settings::KnownRuntimes;
+use crate::table::Table;
+
+/// What runs and builds functions. The service is one; tests have another.
+#[async_trait]
+pub trait Backend: Send + Sync + 'static {
+    /// Runs one call to its end.
+    async fn invoke(&self, call: Call) -> Outcome;
+    /// Runs a deployment that was begun, in the background; the future gives how it ended.
+    fn deploy(&self, deployment: Deployment) -> BoxFuture<'static, Result<Deployment, ApiError>>;
+    /// A function has other settings.
+    fn function_changed(&self, function: Function, version: Option<Version>);
+    /// A function was deleted.
+    fn function_deleted(&self, project: ProjectId, function: FunctionId);
+    /// A project was deleted, with all its functions.
+    fn project_deleted(&self, project: ProjectId);
+    /// Every runtime that may be asked for.
+    fn runtimes(&self) -> Vec<Runtime>;
+    /// What isolates functions.
+    fn sandbox(&self) -> SandboxHealth;
+    /// Moves what was recorded until now into the store.
+    async fn flush(&self);
+}
+
+/// The state of every handler.
+pub struct Api {
+    /// What is kept.
+    pub store: Arc<dyn Store>,
+    /// The functions in memory.
+    pub table: Arc<Table>,
+    /// What runs and builds functions.
+    pub backend: Arc<dyn Backend>,
+    /// An administrator's token.
+    pub admin_token: Secret<String>,
+    /// What users type before `/p/…`; may be empty.
+    pub public_url: String,
+    /// Bytes of a request's body.
+    pub max_request_bytes: usize,
+    /// When the service was ready.
+    pub started_at: Instant,
+    /// Cancelled when the service begins to shut down.
+    pub closing: CancellationToken,
+    /// What `/metrics` prints.
+    pub metrics: PrometheusHandle,
+}
+
+impl Api {
+    /// Runs one call and counts it.
+    pub async fn invoke(&self, call: Call) -> Outcome {
+        let function = call.entry.function.settings.name.to_string();
+        let project = call.entry.function.project_id.to_string();
+        let outcome = self.backend.invoke(call).await;
+        let ended = match &outcome.result {
+            Ok(_) => "ok",
+            Err(failure) => failure.code.as_str(),
+        };
+        let start = start_word(outcome.is_warm);
+        metrics::counter!("cloudbox_invocations_total",
+            "project" => project.clone(), "function" => function.clone(), "outcome" => ended)
+        .increment(1);
+        metrics::histogram!("cloudbox_invocation_duration_seconds", "start" => start)
+            .record(outcome.execution_time_ms / 1000.0);
+        if !outcome.is_warm {
+            metrics::counter!("cloudbox_cold_starts_total", "project" => project, "function" => function)
+                .increment(1);
+        }
+        outcome
+    }
+
+    /// The runtimes that a function may name.
+    #[must_use]
+    pub fn known_runtimes(&self) -> KnownRuntimes {
+        KnownRuntimes::new(&self.backend.runtimes())
+    }
+}

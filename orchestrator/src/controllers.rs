@@ -1,0 +1,17 @@
+//! Handlers, one file per resource. Each extracts, authorises, calls the domain and answers.
+
+pub mod deployments;
+pub mod execute;
+pub mod functions;
+pub mod health;
+pub mod logs;
+pub mod projects;
+pub mod public;
+pub mod runtimes;
+
+mod answer;
+
+use http::StatusCode;
+
+/// 204.
+const GONE: StatusCode = StatusCode::NO_CONTENT;

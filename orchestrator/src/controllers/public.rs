@@ -1,0 +1,152 @@
+//! Public calls: any method, any path below the function's, the handler's own answer.
+
+use std::sync::Arc;
+
+use axum::extract::{FromRequest as _, Request, State};
+use axum::response::{IntoResponse, Response};
+use cloudbox_api_types::ErrorBody;
+use cloudbox_protocol::ResultMode;
+use cloudbox_protocol::message::DataSource;
+use cloudbox_types::{ErrorCode, Trigger};
+use http::{HeaderValue, Method, StatusCode};
+
+use super::answer::call_headers;
+use crate::api::Api;
+use crate::auth::{Caller, MaybeCaller, access};
+use crate::dispatch::{Call, Failure, Outcome, Success};
+use crate::error::ApiError;
+use crate::extract::{Body, Path};
+use crate::trace;
+
+mod cors;
+mod headers;
+
+/// Call a function. A public one needs no credential; another one needs that of its project.
+#[utoipa::path(method(get, post, put, patch, delete), path = "/p/{project}/functions/{name}", tag = "calls",
+    request_body(content = String, content_type = "*/*", description = "Whatever the handler understands"),
+    params(("project" = String, Path, description = "Id or slug"), ("name" = String, Path)),
+    responses((status = "default", description = "The handler's own answer, or an error", body = ErrorBody)))]
+pub async fn call(
+    caller: MaybeCaller,
+    State(api): State<Arc<Api>>,
+    Path((project, name)): Path<(String, String)>,
+    request: Request,
+) -> Response {
+    run(&api, caller.0, (&project, &name), request)
+        .await
+        .unwrap_or_else(|error| error.public().into_response())
+}
+
+/// Call a function with a path of its own.
+#[utoipa::path(method(get, post, put, patch, delete), path = "/p/{project}/functions/{name}/{path}", tag = "calls",
+    request_body(content = String, content_type = "*/*", description = "Whatever the handler understands"),
+    params(("project" = String, Path, description = "Id or slug"), ("name" = String, Path),
+        ("path" = String, Path, description = "Any path, slashes included")),
+    responses((status = "default", description = "The handler's own answer, or an error", body = ErrorBody)))]
+pub async fn call_below(
+    caller: MaybeCaller,
+    State(api): State<Arc<Api>>,
+    Path((project, name, _path)): Path<(String, String, String)>,
+    request: Request,
+) -> Response {
+    run(&api, caller.0, (&project, &name), request)
+        .await
+        .unwrap_or_else(|error| error.public().into_response())
+}
+
+async fn run(
+    api: &Api,
+    caller: Option<Caller>,
+    (project, name): (&str, &str),
+    request: Request,
+) -> Result<Response, ApiError> {
+    let entry = access::public(api, caller, project, name).await?;
+    let cors = entry.function.settings.cors.clone();
+    let origin = request.headers().get(http::header::ORIGIN).cloned();
+    if let Some(cors) = &cors
+        && let Some(answer) = cors::preflight(cors, &request)
+    {
+        return Ok(answer);
+    }
+    let expose_errors = entry.function.settings.expose_errors;
+    let (method, uri, traceparent) =
+        (request.method().clone(), request.uri().clone(), trace::child_of(request.headers()));
+    let headers = headers::into_function(request.headers(), caller.is_some(), traceparent.as_ref());
+    let Body(body) = Body::from_request(request, &()).await?;
+    let call = Call {
+        entry,
+        trigger: Trigger::Http,
+        mode: ResultMode::Http,
+        data: if body.is_empty() { DataSource::Query } else { DataSource::Body },
+        method: method.to_string(),
+        path: uri.path().to_owned(),
+        query: uri.query().unwrap_or_default().to_owned(),
+        headers,
+        body,
+        timeout: None,
+    };
+    let outcome = api.invoke(call).await;
+    let mut response = answer(outcome, &method, expose_errors, traceparent.as_ref());
+    if let Some(cors) = &cors {
+        cors::allow(cors, origin.as_ref(), response.headers_mut());
+    }
+    Ok(response)
+}
+
+fn answer(
+    outcome: Outcome,
+    method: &Method,
+    expose_errors: bool,
+    traceparent: Option<&HeaderValue>,
+) -> Response {
+    let own = call_headers(&outcome, traceparent);
+    let mut response = match outcome.result {
+        Ok(success) => success_answer(success, method),
+        Err(ref failure) => error_of(&outcome, failure, expose_errors).into_response(),
+    };
+    response.headers_mut().extend(own);
+    response
+}
+
+fn success_answer(success: Success, method: &Method) -> Response {
+    let status = StatusCode::from_u16(success.status).unwrap_or(StatusCode::OK);
+    let has_no_body =
+        matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED);
+    let is_head = *method == Method::HEAD;
+    let mut response =
+        if has_no_body && !is_head { status.into_response() } else { (status, success.body).into_response() };
+    // axum's guess of a type; the handler says its own.
+    response.headers_mut().remove(http::header::CONTENT_TYPE);
+    headers::out_of_function(&success.headers, response.headers_mut());
+    response
+}
+
+fn error_of(outcome: &Outcome, failure: &Failure, expose_errors: bool) -> ApiError {
+    let sentence = if expose_errors { failure.message.as_str() } else { sentence(failure) };
+    let mut error = ApiError::new(failure.code, sentence).public();
+    error.retry_after_s = failure.retry_after_s;
+    error.body.invocation_id = Some(outcome.invocation_id.to_string());
+    if expose_errors {
+        error.body.logs = Some(outcome.logs.clone());
+        error.body.execution_time = Some(outcome.execution_time_ms);
+        error.body.stack.clone_from(&failure.stack);
+    }
+    error
+}
+
+/// What the public may read: nothing that the function said.
+fn sentence(failure: &Failure) -> &str {
+    match failure.code {
+        ErrorCode::RuntimeError => "The function failed",
+        ErrorCode::OutOfMemory => "The function ran out of memory",
+        ErrorCode::InvalidResponse => "The function's answer can't be represented",
+        ErrorCode::ResponseTooLarge => "The function's answer is too large",
+        ErrorCode::NotDeployed => "The function is not deployed",
+        ErrorCode::Disabled => "The function is switched off",
+        ErrorCode::InternalError => "The service failed",
+        _ => &failure.message,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,119 @@
+//! Which headers a function sees, and which of its own are sent.
+
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+
+/// Headers that are about one connection, or that the server itself decides.
+const OF_THE_CONNECTION: [&str; 11] = [
+    "connection",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "content-length",
+    "date",
+];
+/// What only the product says.
+const OWN_PREFIX: &str = "x-cloudbox-";
+
+/// A request's headers as the function sees them. A credential that was ours is not for the function's eyes.
+pub(super) fn into_function(
+    headers: &HeaderMap,
+    has_caller: bool,
+    traceparent: Option<&HeaderValue>,
+) -> Vec<(String, String)> {
+    let mut seen: Vec<_> = headers
+        .iter()
+        .filter(|(name, _)| !(has_caller && *name == header::AUTHORIZATION))
+        .filter(|(name, _)| {
+            *name == header::CONTENT_LENGTH
+                || *name == header::DATE
+                || !OF_THE_CONNECTION.contains(&name.as_str())
+        })
+        .filter(|(name, _)| name.as_str() != crate::trace::NAME)
+        .map(|(name, value)| {
+            (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+        })
+        .collect();
+    if let Some(value) = traceparent.and_then(|value| value.to_str().ok()) {
+        seen.push((crate::trace::NAME.to_owned(), value.to_owned()));
+    }
+    seen
+}
+
+/// Adds a function's headers to an answer, with those that keep a browser from trusting it too much.
+pub(super) fn out_of_function(own: &[(String, String)], headers: &mut HeaderMap) {
+    for (name, value) in own {
+        let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) else {
+            continue;
+        };
+        if !OF_THE_CONNECTION.contains(&name.as_str()) && !name.as_str().starts_with(OWN_PREFIX) {
+            headers.append(name, value);
+        }
+    }
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.append(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pairs(all: &[(&str, &str)]) -> Vec<(String, String)> {
+        all.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect()
+    }
+
+    #[test]
+    fn headers_of_the_connection_and_of_ours_are_dropped() {
+        let own = pairs(&[
+            ("content-type", "text/plain"),
+            ("set-cookie", "a=1"),
+            ("set-cookie", "b=2"),
+            ("connection", "close"),
+            ("Transfer-Encoding", "chunked"),
+            ("content-length", "7"),
+            ("X-Cloudbox-Start", "forged"),
+            ("bad name", "x"),
+            ("bad-value", "x\r\ny: z"),
+        ]);
+        let mut headers = HeaderMap::new();
+        out_of_function(&own, &mut headers);
+        let mut names: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
+        names.sort_unstable();
+        assert_eq!(
+            names,
+            ["content-security-policy", "content-type", "set-cookie", "x-content-type-options"]
+        );
+        assert_eq!(headers.get_all("set-cookie").iter().count(), 2);
+    }
+
+    #[test]
+    fn a_functions_own_policy_can_only_add() {
+        let mut headers = HeaderMap::new();
+        out_of_function(&pairs(&[("content-security-policy", "default-src *")]), &mut headers);
+        let all: Vec<_> = headers.get_all("content-security-policy").iter().collect();
+        assert_eq!(all, ["default-src *", "sandbox"]);
+    }
+
+    #[test]
+    fn our_credential_is_not_for_the_function() {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::AUTHORIZATION, HeaderValue::from_static("Bearer x"));
+        headers.insert(header::CONNECTION, HeaderValue::from_static("keep-alive"));
+        headers.insert("x-own", HeaderValue::from_static("1"));
+        assert_eq!(into_function(&headers, true, None), pairs(&[("x-own", "1")]));
+        let seen = into_function(&headers, false, None);
+        assert!(seen.contains(&("authorization".to_owned(), "Bearer x".to_owned())));
+    }
+
+    #[test]
+    fn the_function_continues_the_trace() {
+        let mut headers = HeaderMap::new();
+        headers.insert("traceparent", HeaderValue::from_static("00-parent"));
+        let child = HeaderValue::from_static("00-child");
+        assert_eq!(into_function(&headers, false, Some(&child)), pairs(&[("traceparent", "00-child")]));
+    }
+}

@@ -1,0 +1,3 @@
+//! Stand-in.
+mod call;
+pub use call::{Call, Failure, Outcome, Success};

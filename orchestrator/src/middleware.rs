@@ -1,0 +1,7 @@
+//! What happens around every request: an id, a span, counts, and one shape for errors. No business logic.
+
+mod envelope;
+mod observe;
+
+pub use envelope::{RequestId, envelope};
+pub use observe::observe;

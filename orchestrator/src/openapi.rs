@@ -1,0 +1,73 @@
+//! The OpenAPI document: what the routes' own lines don't say.
+
+use utoipa::openapi::path::{Operation, PathItem};
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{Modify, OpenApi};
+
+use crate::controllers::public;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Cloudbox", description = "Self-hosted serverless functions in warm, network-less sandboxes."),
+    paths(public::call, public::call_below),
+    components(schemas(cloudbox_api_types::LogEvent, cloudbox_api_types::Execution)),
+    modifiers(&Bearer),
+    tags(
+        (name = "projects", description = "Tenants: functions of two projects never share anything"),
+        (name = "functions", description = "What is to be run, and how"),
+        (name = "deployments", description = "From source to a version that runs"),
+        (name = "executions", description = "Calls by users of the API, and the records of all calls"),
+        (name = "calls", description = "Calls by the public"),
+        (name = "runtimes", description = "Languages and their versions"),
+        (name = "health", description = "How the service is")
+    )
+)]
+struct Document;
+
+/// The one credential so far.
+struct Bearer;
+
+impl Modify for Bearer {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let scheme = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some(
+                "An administrator's token: CLOUDBOX_ADMIN_TOKEN, or the file admin-token in the data dir",
+            ))
+            .build();
+        let components = document.components.get_or_insert_with(Default::default);
+        components.add_security_scheme("bearer", SecurityScheme::Http(scheme));
+    }
+}
+
+/// What the router adds its routes to.
+pub(crate) fn base() -> utoipa::openapi::OpenApi {
+    Document::openapi()
+}
+
+/// Gives every operation an id of its own: a handler of several methods would lend its name to all of them.
+pub(crate) fn finish(mut document: utoipa::openapi::OpenApi) -> utoipa::openapi::OpenApi {
+    for (path, item) in &mut document.paths.paths {
+        for (method, operation) in operations(item) {
+            operation.operation_id = Some(operation_id(method, path));
+        }
+    }
+    document
+}
+
+fn operations(item: &mut PathItem) -> impl Iterator<Item = (&'static str, &mut Operation)> {
+    let all = [
+        ("get", &mut item.get),
+        ("post", &mut item.post),
+        ("put", &mut item.put),
+        ("patch", &mut item.patch),
+        ("delete", &mut item.delete),
+    ];
+    all.into_iter().filter_map(|(method, operation)| Some((method, operation.as_mut()?)))
+}
+
+/// `get_api_projects_project` for `GET /api/projects/{project}`.
+fn operation_id(method: &str, path: &str) -> String {
+    let words = path.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    std::iter::once(method).chain(words).collect::<Vec<_>>().join("_")
+}

@@ -1,0 +1,75 @@
+//! Every route, on one page. The OpenAPI document comes from the same lines.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::DefaultBodyLimit;
+use axum::routing::any;
+use axum::{Router, middleware as layers};
+use cloudbox_types::ErrorCode;
+use tower_http::timeout::{RequestBodyDeadlineLayer, RequestBodyTimeoutLayer};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use utoipa_swagger_ui::SwaggerUi;
+
+use crate::api::Api;
+use crate::controllers::{deployments, execute, functions, health, logs, projects, public, runtimes};
+use crate::error::ApiError;
+use crate::middleware::{envelope, observe};
+use crate::openapi;
+
+/// How long a body may pause.
+const BODY_IDLE: Duration = Duration::from_secs(15);
+
+fn routes() -> OpenApiRouter<Arc<Api>> {
+    OpenApiRouter::with_openapi(openapi::base())
+        .routes(routes!(projects::create, projects::list))
+        .routes(routes!(projects::read, projects::change, projects::delete))
+        .routes(routes!(functions::create, functions::list))
+        .routes(routes!(functions::read, functions::change, functions::delete))
+        .routes(routes!(deployments::deploy))
+        .routes(routes!(deployments::list))
+        .routes(routes!(deployments::read))
+        .routes(routes!(deployments::logs))
+        .routes(routes!(execute::execute))
+        .routes(routes!(logs::list))
+        .routes(routes!(runtimes::list))
+        .routes(routes!(health::health))
+        .routes(routes!(health::live))
+        .routes(routes!(health::ready))
+        .routes(routes!(health::metrics))
+        // Every method, invented ones too; `openapi::base` documents them.
+        .route("/p/{project}/functions/{name}", any(public::call))
+        .route("/p/{project}/functions/{name}/", any(public::call))
+        .route("/p/{project}/functions/{name}/{*path}", any(public::call_below))
+}
+
+/// The service's HTTP side. `body_deadline` is the longest that a request's body may take.
+pub fn build(api: Arc<Api>, body_deadline: Duration) -> Router {
+    let max_request_bytes = api.max_request_bytes;
+    let (router, document) = routes().split_for_parts();
+    router
+        .merge(SwaggerUi::new("/docs").url("/openapi.json", openapi::finish(document)))
+        .fallback(|| async { ApiError::not_found("path") })
+        .method_not_allowed_fallback(|| async {
+            ApiError::new(
+                ErrorCode::MethodNotAllowed,
+                "this path doesn't have this method; see the header Allow",
+            )
+        })
+        .layer(DefaultBodyLimit::max(max_request_bytes))
+        .layer(RequestBodyTimeoutLayer::new(BODY_IDLE))
+        .layer(RequestBodyDeadlineLayer::new(body_deadline))
+        .layer(layers::from_fn(observe))
+        .layer(layers::from_fn(envelope))
+        .with_state(api)
+}
+
+/// The OpenAPI document, as `/openapi.json` answers it.
+#[must_use]
+pub fn document() -> utoipa::openapi::OpenApi {
+    openapi::finish(routes().split_for_parts().1)
+}
+
+#[cfg(test)]
+mod tests;
