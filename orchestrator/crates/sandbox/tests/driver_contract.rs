@@ -7,6 +7,8 @@
 #![expect(clippy::disallowed_methods, reason = "builds what the tests need")]
 
 mod contract;
+#[path = "support/init.rs"]
+mod init;
 
 use contract::fixture::{Fixture, Subject};
 

@@ -16,6 +16,8 @@ use cloudbox_sandbox::{
     Workspace, native,
 };
 use cloudbox_types::Limits;
+
+use crate::init;
 use tempfile::TempDir;
 use tokio::time::Instant;
 
@@ -57,7 +59,9 @@ impl Opened {
     pub async fn open(subject: Subject, instance: &Instance) -> Result<Self, Error> {
         match subject {
             Subject::Native => {
-                let settings = native::Settings { instance: instance.clone(), init: init(), ceiling: None };
+                // The fixture's own: a second process must not wait for a build.
+                let init = instance.run_dir.with_file_name("rootfs").join("cloudbox/init");
+                let settings = native::Settings { instance: instance.clone(), init, ceiling: None };
                 native::Driver::open(settings).await.map(Self::Native)
             }
         }
@@ -252,12 +256,10 @@ fn built() -> PathBuf {
 
 /// The probe and the libraries that it needs, and nothing else.
 fn make_rootfs(root: &Path) {
-    for folder in ["bin", "etc", "tmp", "proc", "dev", "workspace", "cloudbox"] {
-        std::fs::create_dir_all(root.join(folder)).unwrap();
-    }
-    let probe = built().join("examples/probe");
+    init::rootfs(root, "probe", "");
+    std::fs::create_dir(root.join("bin")).unwrap();
+    let probe = probe();
     std::fs::copy(&probe, root.join("bin/probe")).unwrap();
-    std::fs::copy(init(), root.join("cloudbox/init")).unwrap();
     std::fs::write(root.join("etc/passwd"), "sandbox:x:65532:65532::/tmp:/bin/false\n").unwrap();
     let listed = run(Command::new("ldd").arg(&probe));
     for library in listed.split_whitespace().filter(|word| word.starts_with('/')) {
@@ -267,19 +269,21 @@ fn make_rootfs(root: &Path) {
     }
 }
 
-/// The init, built once as it is shipped but for its optimisation: static.
-fn init() -> PathBuf {
+/// The probe, built once: a run of this test alone does not build examples.
+fn probe() -> PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     let build = || {
-        let target = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
-        let folder = built().parent().unwrap().to_owned();
-        let mut cargo = Command::new(env!("CARGO"));
-        cargo.args(["build", "--quiet", "--package", "cloudbox-init", "--target", &target, "--target-dir"]);
-        cargo.arg(&folder).env("RUSTFLAGS", "-C target-feature=+crt-static").env_remove("CARGO_BUILD_TARGET");
-        run(cargo.current_dir(env!("CARGO_MANIFEST_DIR")));
-        folder.join(target).join("debug/cloudbox-init")
+        run(&mut cargo(&["--package", "cloudbox-sandbox", "--example", "probe"]));
+        built().join("examples/probe")
     };
     BUILT.get_or_init(build).clone()
+}
+
+fn cargo(words: &[&str]) -> Command {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["build", "--quiet", "--target-dir"]).arg(built().parent().unwrap()).args(words);
+    cargo.current_dir(env!("CARGO_MANIFEST_DIR"));
+    cargo
 }
 
 fn run(command: &mut Command) -> String {

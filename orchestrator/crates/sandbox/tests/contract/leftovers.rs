@@ -25,7 +25,7 @@ pub async fn a_sweep_removes_what_an_earlier_life_left(fixture: &Fixture) {
         .stdout(Stdio::null())
         .spawn()
         .unwrap();
-    for _ in 0..600 {
+    for _ in 0..1200 {
         if folder.join("up").exists() {
             break;
         }
