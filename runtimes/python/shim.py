@@ -1,7 +1,7 @@
 """The shim for Python 3.7 and later: loads a function's code and calls its handler, as ../PROTOCOL.md says.
 
-Three files: this one speaks the protocol, `cloudbox_event.py` makes what a handler is called with, and
-`cloudbox_answer.py` what is answered. One call at a time; a read blocks until the next request is there.
+Four files: this one finds and calls the handler, `cloudbox_wire.py` has the frames, `cloudbox_event.py` makes what a
+handler is called with, and `cloudbox_answer.py` what is answered. One call at a time.
 """
 import fcntl
 import os
@@ -28,23 +28,19 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import gc  # noqa: E402
 import importlib.machinery  # noqa: E402
 import importlib.util  # noqa: E402
-import struct  # noqa: E402
 
 import cloudbox_answer as answer  # noqa: E402
 import cloudbox_event as event  # noqa: E402
-
-HELLO, LOAD, LOADED, INVOKE, RESULT, FAILURE, LOG = 1, 2, 3, 4, 5, 6, 7
+from cloudbox_wire import FAILURE, HELLO, INVOKE, LOAD, LOADED, LOG, RESULT, Ended, Wire  # noqa: E402
 
 # Variables that belong to the sandbox; all others are the function's own.
 _KEPT = {"PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR"}
-_STEP = 64 << 10
-_PREFIX = struct.Struct(">BII")
+_WIRE = Wire(_REQUESTS, _ANSWERS)
 _PID = os.getpid()
 _CO_COROUTINE = 0x80
 
 # User code may replace functions of shared modules; these are the ones the shim was started with.
-_read, _write, _exit, _getpid = os.read, os.write, os._exit, os.getpid
-_pack, _unpack = _PREFIX.pack, _PREFIX.unpack_from
+_exit, _getpid = os._exit, os.getpid
 _stdout, _stderr = sys.stdout, sys.stderr
 
 
@@ -52,60 +48,11 @@ class NoEntryPoint(Exception):
     """No handler where one was looked for."""
 
 
-def _pause():
-    """A millisecond: what to do where a descriptor was made non-blocking behind our back."""
-    import select
-
-    select.select([], [], [], 0.001)
-
-
-def read_some():
-    """At least one byte; ends the process at the end of the stream."""
-    while True:
-        try:
-            piece = _read(_REQUESTS, _STEP)
-        except BlockingIOError:
-            _pause()
-            continue
-        if not piece:
-            flush()
-            _exit(0)
-        return piece
-
-
-_inbox = b""
-
-
-def read_frame():
-    """Waits for a frame: `(kind, header, body)`."""
-    global _inbox
-    bytes_ = _inbox or read_some()
-    while len(bytes_) < 9:
-        bytes_ += read_some()
-    kind, header_len, body_len = _unpack(bytes_)
-    body_at = 9 + header_len
-    end = body_at + body_len
-    if len(bytes_) < end:
-        pieces, have = [bytes_], len(bytes_)
-        while have < end:
-            pieces.append(read_some())
-            have += len(pieces[-1])
-        bytes_ = b"".join(pieces)
-    _inbox = bytes_[end:]
-    return kind, event.loads(bytes_[9:body_at]), bytes_[body_at:end]
-
-
 def send(kind, header, body=b""):
-    """Sends a frame; `header` is JSON as bytes. A forked child that came this far must not answer."""
+    """Sends a frame. A forked child that came this far must not answer."""
     if _getpid() != _PID:
         _exit(0)
-    frame = _pack(kind, len(header), len(body)) + header + body
-    at = 0
-    while at < len(frame):
-        try:
-            at += _write(_ANSWERS, frame[at:] if at else frame)
-        except BlockingIOError:
-            _pause()
+    _WIRE.send(kind, header, body)
 
 
 def flush():
@@ -283,7 +230,12 @@ def main():
     send(HELLO, answer.dumps({"protocol": 1, "runtime": "python", "version": version}))
     function = None
     while True:
-        kind, head, body = read_frame()
+        try:
+            kind, header, body = _WIRE.read()
+        except Ended:
+            flush()
+            _exit(0)
+        head = event.loads(header)
         if kind == LOAD and function is None:
             function, frame = load(head)
         elif kind == INVOKE and function is not None:

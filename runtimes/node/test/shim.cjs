@@ -1,0 +1,112 @@
+'use strict';
+// A real shim over real pipes, and the frames to speak with it.
+
+const { spawn } = require('child_process');
+const fs = require('fs');
+const os = require('os');
+const path = require('path');
+
+const KINDS = ['', 'hello', 'load', 'loaded', 'invoke', 'result', 'failure', 'log'];
+
+function frame(kind, header, body = Buffer.alloc(0)) {
+  const head = Buffer.from(JSON.stringify(header));
+  const prefix = Buffer.alloc(9);
+  prefix[0] = KINDS.indexOf(kind);
+  prefix.writeUInt32BE(head.length, 1);
+  prefix.writeUInt32BE(body.length, 5);
+  return Buffer.concat([prefix, head, body]);
+}
+
+class Shim {
+  constructor(files) {
+    this.folder = fs.mkdtempSync(path.join(os.tmpdir(), 'cloudbox-test-'));
+    for (const [name, text] of Object.entries(files)) {
+      fs.mkdirSync(path.dirname(path.join(this.folder, name)), { recursive: true });
+      fs.writeFileSync(path.join(this.folder, name), text);
+    }
+    // Pipes, not sockets as Node would make: a shell in between has them.
+    const script = `cat | { ${JSON.stringify(process.execPath)} ${JSON.stringify(path.join(__dirname, '..', 'shim.cjs'))} 2>&1 >&3 | cat >&2; } 3>&1 | cat`;
+    this.process = spawn('/bin/sh', ['-c', script], { stdio: ['pipe', 'pipe', 'pipe'] });
+    this.bytes = Buffer.alloc(0);
+    this.logs = '';
+    this.isClosed = false;
+    this.waiting = () => {};
+    this.process.stdout.on('data', (data) => { this.bytes = Buffer.concat([this.bytes, data]); this.waiting(); });
+    this.process.stdout.on('end', () => { this.isClosed = true; this.waiting(); });
+    this.process.stderr.on('data', (data) => { this.logs += data; });
+    this.process.stdin.on('error', () => {});
+    this.done = new Promise((resolve) => this.process.on('close', resolve));
+    this.nonce = 0;
+  }
+
+  async read() {
+    for (;;) {
+      if (this.bytes.length >= 9) {
+        const headEnd = 9 + this.bytes.readUInt32BE(1);
+        const end = headEnd + this.bytes.readUInt32BE(5);
+        if (this.bytes.length >= end) {
+          const answer = {
+            kind: KINDS[this.bytes[0]],
+            header: JSON.parse(this.bytes.slice(9, headEnd).toString()),
+            body: this.bytes.slice(headEnd, end),
+          };
+          this.bytes = this.bytes.slice(end);
+          return answer;
+        }
+      }
+      if (this.isClosed) return { kind: 'end' };
+      await new Promise((resolve) => { this.waiting = resolve; });
+    }
+  }
+
+  async exchange(kind, header, body) {
+    const nonce = String(++this.nonce).padStart(32, '0');
+    this.process.stdin.write(frame(kind, { nonce, ...header }, body));
+    const lines = [];
+    for (;;) {
+      const answer = await this.read();
+      if (answer.kind !== 'end' && answer.header.nonce !== nonce) throw new Error(`nonce ${answer.header.nonce}`);
+      if (answer.kind !== 'log') return { ...answer, lines };
+      lines.push(answer.header);
+    }
+  }
+
+  async load(options = {}) {
+    const hello = await this.read();
+    if (hello.kind !== 'hello') throw new Error(`${hello.kind} in place of hello: ${this.logs}`);
+    return this.exchange('load', {
+      code_dir: this.folder, main: 'index.js', entry_point: 'handler', handler_style: 'auto', env: { SECRET: 'x' },
+      function: { id: 7, name: 'greet', project_id: 1, version: 2, memory_mb: 128 }, ...options,
+    });
+  }
+
+  invoke(body, options = {}) {
+    const bytes = body === undefined ? Buffer.alloc(0) : Buffer.isBuffer(body) ? body : Buffer.from(JSON.stringify(body));
+    return this.exchange('invoke', {
+      invocation_id: 'i-1', mode: 'raw', data: 'body', method: 'POST', path: '/p/1/functions/greet', query: '', headers: [],
+      timestamp: '2026-01-31T00:00:00Z', timeout_ms: 1000, deadline_ms: Date.now() + 60000, max_response_bytes: 1 << 20, ...options,
+    }, bytes);
+  }
+
+  async close() {
+    this.process.stdin.end();
+    await this.done;
+    for (const name of fs.readdirSync(this.folder)) {
+      const file = path.join(this.folder, name);
+      if (fs.statSync(file).isDirectory()) { fs.readdirSync(file).forEach((one) => fs.unlinkSync(path.join(file, one))); fs.rmdirSync(file); } else fs.unlinkSync(file);
+    }
+    fs.rmdirSync(this.folder);
+  }
+}
+
+/** Runs `body` with a shim that has these files; a text alone is `index.js`. */
+async function withShim(files, body) {
+  const shim = new Shim(typeof files === 'string' ? { 'index.js': files } : files);
+  try {
+    await body(shim);
+  } finally {
+    await shim.close();
+  }
+}
+
+module.exports = { withShim };

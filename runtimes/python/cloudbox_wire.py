@@ -1,0 +1,72 @@
+"""Frames over two private descriptors: see ../PROTOCOL.md. Reads and writes block."""
+import os
+import struct
+
+HELLO, LOAD, LOADED, INVOKE, RESULT, FAILURE, LOG, CALL, REPLY, CHUNK = range(1, 11)
+
+_STEP = 64 << 10
+_PREFIX = struct.Struct(">BII")
+_PREFIX_LEN = _PREFIX.size
+
+# User code may replace functions of shared modules; these are the ones the shim was started with.
+_read, _write = os.read, os.write
+_pack, _unpack = _PREFIX.pack, _PREFIX.unpack_from
+
+
+def _pause():
+    """A millisecond: what to do where a descriptor was made non-blocking behind our back."""
+    import select
+
+    select.select([], [], [], 0.001)
+
+
+class Ended(Exception):
+    """The other end is gone."""
+
+
+class Wire:
+    """The shim's end of the two pipes."""
+
+    def __init__(self, requests, answers):
+        self._requests = requests
+        self._answers = answers
+        self._inbox = b""
+
+    def _some(self):
+        """At least one byte."""
+        while True:
+            try:
+                piece = _read(self._requests, _STEP)
+            except BlockingIOError:
+                _pause()
+                continue
+            if not piece:
+                raise Ended()
+            return piece
+
+    def read(self):
+        """Waits for a frame: `(kind, header, body)`, the header as bytes."""
+        data = self._inbox or self._some()
+        while len(data) < _PREFIX_LEN:
+            data += self._some()
+        kind, header_len, body_len = _unpack(data)
+        body_at = _PREFIX_LEN + header_len
+        end = body_at + body_len
+        if len(data) < end:
+            pieces, have = [data], len(data)
+            while have < end:
+                pieces.append(self._some())
+                have += len(pieces[-1])
+            data = b"".join(pieces)
+        self._inbox = data[end:]
+        return kind, data[_PREFIX_LEN:body_at], data[body_at:end]
+
+    def send(self, kind, header, body=b""):
+        """Sends a frame in one write; `header` is JSON as bytes."""
+        frame = _pack(kind, len(header), len(body)) + header + body
+        at = 0
+        while at < len(frame):
+            try:
+                at += _write(self._answers, frame[at:] if at else frame)
+            except BlockingIOError:
+                _pause()
