@@ -17,6 +17,9 @@ use crate::config::Config;
 /// Bytes of the master key.
 pub const KEY_LEN: usize = 32;
 
+/// Characters below which a token is worth a warning.
+const SHORT_TOKEN: usize = 16;
+
 /// The data dir of a running server; locked as long as this lives.
 #[derive(Debug)]
 pub struct DataDir {
@@ -70,7 +73,14 @@ impl DataDir {
         let (instance_id, _) = kept(&dir.join("instance-id"), || uuid::Uuid::new_v4().simple().to_string())?;
         let token_file = dir.join("admin-token");
         let (admin_token, new_token_file) = match &config.admin_token {
-            Some(token) => (token.clone(), None),
+            Some(token) => {
+                if token.expose().len() < SHORT_TOKEN {
+                    tracing::warn!(
+                        "CLOUDBOX_ADMIN_TOKEN is short enough to be guessed; openssl rand -hex 32 makes a long one"
+                    );
+                }
+                (token.clone(), None)
+            }
             None => {
                 let (token, is_new) = kept(&token_file, || URL_SAFE_NO_PAD.encode(random_key()))?;
                 (Secret::new(token), is_new.then_some(token_file))

@@ -3,7 +3,9 @@
 //! Down: the listener closes, idle connections close at once, those with a request when it is answered.
 
 mod limits;
+mod watch;
 
+use std::convert::Infallible;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -19,9 +21,8 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use limits::{Addresses, Connection};
+use watch::{Activity, Watched};
 
-/// How long a request's head may take, and a kept-alive connection may wait for the next one.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// Headers of a request.
 const MAX_HEADERS: usize = 100;
 /// Bytes of a request's head.
@@ -76,13 +77,17 @@ impl Server {
         let graceful = GracefulShutdown::new();
         while let Some(accepted) = closing.run_until_cancelled(self.accept()).await {
             let Some((stream, connection)) = accepted else { continue };
-            let service = TowerToHyperService::new(router.clone());
-            let builder = Arc::clone(&builder);
-            let watcher = graceful.watcher();
+            let (router, builder, watcher) = (router.clone(), Arc::clone(&builder), graceful.watcher());
             tokio::spawn(async move {
-                let serving = builder.serve_connection(TokioIo::new(stream), service).into_owned();
-                if let Err(error) = watcher.watch(serving).await {
-                    tracing::trace!(error = error.as_ref(), "a connection broke");
+                let activity = Activity::new();
+                let service = service(router, Arc::clone(&activity));
+                let io = TokioIo::new(Watched::new(stream, Arc::clone(&activity)));
+                let serving = builder.serve_connection(io, service).into_owned();
+                tokio::select! {
+                    served = watcher.watch(serving) => if let Err(error) = served {
+                        tracing::trace!(error = error.as_ref(), "a connection broke");
+                    },
+                    () = activity.over() => tracing::trace!("a connection waited too long"),
                 }
                 drop(connection);
             });
@@ -113,12 +118,35 @@ impl Server {
     }
 }
 
+/// The router, with each request noted as the connection's.
+fn service(
+    router: Router,
+    activity: Arc<Activity>,
+) -> impl hyper::service::Service<
+    hyper::Request<hyper::body::Incoming>,
+    Response = axum::response::Response,
+    Error = Infallible,
+    Future: Send,
+> {
+    let router = TowerToHyperService::new(router);
+    hyper::service::service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
+        let in_flight = activity.begin(request.version() == http::Version::HTTP_2);
+        let answering = hyper::service::Service::call(&router, request);
+        async move {
+            let answer = answering.await;
+            drop(in_flight);
+            answer
+        }
+    })
+}
+
 fn builder() -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
     builder
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
+        // `watch` has the timeouts: one for heads, another one for silence.
+        .header_read_timeout(None)
         .max_headers(MAX_HEADERS)
         .max_buf_size(MAX_HEAD_BYTES)
         .keep_alive(true);

@@ -65,12 +65,7 @@ fn urls(config: &Config) -> Result<(), Error> {
 }
 
 fn secrets(config: &Config) -> Result<(), Error> {
-    /// Bytes below which a token can be guessed.
-    const MIN_TOKEN: usize = 8;
     if let Some(token) = config.admin_token.as_ref().map(|token| token.expose().as_str()) {
-        if token.len() < MIN_TOKEN {
-            return wrong("CLOUDBOX_ADMIN_TOKEN", format!("must have at least {MIN_TOKEN} characters"));
-        }
         if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
             return wrong("CLOUDBOX_ADMIN_TOKEN", "must be printable ASCII without spaces");
         }

@@ -86,3 +86,14 @@ async fn a_head_of_too_many_headers_is_refused() {
     running.closing.cancel();
     running.served.await.unwrap();
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_head_that_never_ends_is_cut_off() {
+    let running = start(Router::new().route("/", get(|| async { "hello" })), 10).await;
+    let slow = send(running.address, "GET / HTTP/1.1\r\nhost: x\r\n").await;
+    let silent = send(running.address, "").await;
+    assert_eq!(rest(slow).await, "");
+    assert_eq!(rest(silent).await, "");
+    running.closing.cancel();
+    running.served.await.unwrap();
+}
