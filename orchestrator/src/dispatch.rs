@@ -1,5 +1,142 @@
-//! The one way to run a function: what goes in, and what comes out.
+//! The one way to run a function: `admit -> lease -> exchange -> settle -> record`.
+//!
+//! Public calls, `execute`, and every door that is added later end here.
 
 mod call;
+mod settle;
+mod target;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cloudbox_bundles::Catalogue;
+use cloudbox_pool::{Lease, Pool, Start};
+use cloudbox_sandbox::SandboxDriver;
+use cloudbox_types::InvocationId;
+use jiff::Timestamp;
+use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
 
 pub use call::{Call, Failure, Outcome, Success};
+use settle::Settled;
+pub use target::TargetError;
+
+use crate::recorder::Recorder;
+
+/// What bounds a call besides the function's own limits.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Bytes of a result.
+    pub max_response_bytes: usize,
+    /// Bytes of what one call prints.
+    pub max_log_bytes: usize,
+    /// Where the artefacts of versions are.
+    pub code_dir: std::path::PathBuf,
+}
+
+/// Runs functions.
+pub struct Dispatcher {
+    pool: Arc<Pool>,
+    driver: Arc<dyn SandboxDriver>,
+    catalogue: Arc<Catalogue>,
+    recorder: Arc<Recorder>,
+    settings: Settings,
+    /// Calls under way: they end, and are recorded, even where their caller has gone away.
+    calls: TaskTracker,
+}
+
+impl Dispatcher {
+    /// A dispatcher over a pool.
+    #[must_use]
+    pub fn new(
+        pool: Arc<Pool>,
+        driver: Arc<dyn SandboxDriver>,
+        catalogue: Arc<Catalogue>,
+        recorder: Arc<Recorder>,
+        settings: Settings,
+    ) -> Arc<Self> {
+        Arc::new(Self { pool, driver, catalogue, recorder, settings, calls: TaskTracker::new() })
+    }
+
+    /// Runs one call to its end. Dropping the future doesn't end the call: who pays for it may rely on its record.
+    pub async fn invoke(self: &Arc<Self>, call: Call) -> Outcome {
+        let (id, version) = (InvocationId::generate(), call.version());
+        let dispatcher = Arc::clone(self);
+        let running = self.calls.spawn(async move { dispatcher.run(id, call).await });
+        running.await.unwrap_or_else(|panic| {
+            tracing::error!(invocation.id = %id, error = &panic as &dyn std::error::Error, "a call's task failed");
+            Outcome::refused(id, version, Failure::internal())
+        })
+    }
+
+    async fn run(&self, id: InvocationId, call: Call) -> Outcome {
+        let accepted = Timestamp::now();
+        if let Err(failure) = admit(&call) {
+            return Outcome::refused(id, call.version(), failure);
+        }
+        let target = match self.target(&call.entry).await {
+            Ok(target) => target,
+            Err(error) => {
+                tracing::error!(invocation.id = %id, error = &error as &dyn std::error::Error,
+                    "the runtime of a version can't be used");
+                return Outcome::refused(id, call.version(), Failure::internal());
+            }
+        };
+        let settled = match self.pool.lease(&target).await {
+            Ok(lease) => self.exchange(id, accepted, &call, lease).await,
+            Err(error) => match settle::refused(error, &call) {
+                // What never reached a sandbox is no invocation: it is answered, but not recorded.
+                Err(failure) => return Outcome::refused(id, call.version(), failure),
+                Ok(settled) => settled,
+            },
+        };
+        self.recorder.record(&settled.record(id, accepted, &call, self.driver.name()));
+        settled.outcome(id, call.version())
+    }
+
+    /// The call itself, with what it used.
+    async fn exchange(
+        &self,
+        id: InvocationId,
+        accepted: Timestamp,
+        call: &Call,
+        mut lease: Lease,
+    ) -> Settled {
+        let timeout = call.timeout();
+        let invoke = call.invoke(id, accepted, timeout, self.settings.max_response_bytes);
+        let before = lease.stats().unwrap_or_default();
+        let began = Instant::now();
+        let exchanged = lease.exchange(invoke, call.body.clone(), began + timeout).await;
+        let elapsed = began.elapsed();
+        let after = lease.stats().unwrap_or(before);
+        let is_warm = lease.start() == Start::Warm;
+        let load_logs = lease.take_load_logs();
+        drop(lease);
+        settle::exchanged(exchanged, load_logs, call)
+            .with_usage(elapsed, after, after.cpu_us.saturating_sub(before.cpu_us))
+            .with_start(is_warm)
+    }
+
+    /// Waits until every call has ended, at most for `grace`.
+    pub async fn drain(&self, grace: Duration) {
+        self.calls.close();
+        if tokio::time::timeout(grace, self.calls.wait()).await.is_err() {
+            tracing::warn!(
+                calls = self.calls.len(),
+                "calls are still running at the end of the grace period"
+            );
+        }
+    }
+}
+
+/// Whether the function takes calls at all.
+fn admit(call: &Call) -> Result<(), Failure> {
+    let function = &call.entry.function;
+    if !function.settings.is_active {
+        return Err(Failure::disabled(function));
+    }
+    if call.entry.version.is_none() {
+        return Err(Failure::not_deployed(function));
+    }
+    Ok(())
+}

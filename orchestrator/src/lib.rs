@@ -1,6 +1,7 @@
 //! The service: settings, HTTP, and what runs behind it.
 
 pub mod api;
+pub mod app;
 pub mod auth;
 pub mod config;
 pub mod controllers;
@@ -14,6 +15,7 @@ pub mod middleware;
 pub mod openapi;
 pub mod recorder;
 pub mod router;
+pub mod serve;
 pub mod server;
 pub mod settings;
 pub mod table;

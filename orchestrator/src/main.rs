@@ -1,2 +1,56 @@
-//! The program.
-fn main() {}
+//! The program: `serve` runs the service, everything else is its client.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use cloudbox::config::{Config, ServeArgs, environment};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Serverless functions on your own machine.
+#[derive(Debug, Parser)]
+#[command(name = "cloudbox", version, about, max_term_width = 100)]
+struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "one value per process")]
+enum Command {
+    /// Run the service.
+    Serve(ServeArgs),
+    #[command(flatten)]
+    Client(cloudbox_cli::Command),
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    // One provider of cryptography for everything that speaks TLS.
+    if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
+        return fail("another cryptography provider is installed");
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&format!("the runtime can't start: {error}")),
+    };
+    match args.command {
+        Command::Serve(args) => match runtime.block_on(serve(&args)) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => fail(&format!("{error:#}")),
+        },
+        Command::Client(command) => runtime.block_on(cloudbox_cli::run(command)),
+    }
+}
+
+async fn serve(args: &ServeArgs) -> anyhow::Result<()> {
+    let config = Config::load(args, &environment)?;
+    cloudbox::serve::serve(config).await
+}
+
+#[expect(clippy::print_stderr, reason = "the one place where the program ends with a sentence for a person")]
+fn fail(why: &str) -> ExitCode {
+    eprintln!("cloudbox: {why}");
+    ExitCode::FAILURE
+}

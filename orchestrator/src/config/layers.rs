@@ -43,9 +43,13 @@ const SCALARS: [&str; 19] = [
     "http.max_connections_per_address",
     "http.request_body_timeout_s",
 ];
-/// Variables that other programs know too, below our own of the same key.
-const BORROWED: [(&str, &str); 3] =
-    [("DATABASE_URL", "database_url"), ("DOCKER_HOST", "docker_host"), ("RUST_LOG", "log.level")];
+/// Variables that other programs know too, and a short name of ours, below the whole name of the same key.
+const BORROWED: [(&str, &str); 4] = [
+    ("DATABASE_URL", "database_url"),
+    ("DOCKER_HOST", "docker_host"),
+    ("RUST_LOG", "log.level"),
+    ("CLOUDBOX_BUNDLES_DIR", "runtimes.bundles_dir"),
+];
 
 /// File, then environment, then flags.
 pub(super) fn merge(args: &ServeArgs, lookup: Lookup<'_>) -> Result<Table, Error> {

@@ -47,6 +47,7 @@ pub fn lay(tree: &mut Tree, needs_zone_info: bool) -> Result<(), Error> {
     for folder in MOUNT_POINTS {
         tree.folder(folder)?;
     }
+    tree.open_to_all("/tmp")?;
     for (path, text) in FILES {
         tree.file(path, text.as_bytes(), false)?;
     }

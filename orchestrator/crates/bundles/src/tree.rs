@@ -64,6 +64,14 @@ impl Tree {
         Ok(path)
     }
 
+    /// A folder that everybody may write to: a container's file system takes its mode from the folder below it.
+    ///
+    /// # Errors
+    /// It can't be changed.
+    pub fn open_to_all(&self, inside: impl AsRef<Path>) -> Result<(), Error> {
+        set_mode(&self.place(inside.as_ref()), 0o1777)
+    }
+
     /// A file of our own.
     ///
     /// # Errors

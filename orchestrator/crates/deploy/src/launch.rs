@@ -10,7 +10,7 @@ use cloudbox_sandbox::{CodeDir, Launch};
 use cloudbox_types::{Function, Version};
 
 /// Bytes of the largest file that a function may write.
-const MAX_FILE_BYTES: u64 = 64 << 20;
+pub const MAX_FILE_BYTES: u64 = 64 << 20;
 
 /// Where a sandbox has its code.
 const WORKSPACE: &str = "/workspace";

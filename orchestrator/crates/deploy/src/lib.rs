@@ -17,5 +17,5 @@ pub mod stages;
 
 pub use deployer::{Deployer, Outcome};
 pub use error::{Error, StageError};
-pub use launch::launch_of;
+pub use launch::{MAX_FILE_BYTES, launch_of};
 pub use settings::Settings;

@@ -99,6 +99,8 @@ fn append_folder(tar: &mut Builder<impl Write>, folder: &Path, inside: &Path) ->
             tar.append_link(&mut header, &inside, std::fs::read_link(&path)?)?;
         } else if kind.is_dir() {
             header.set_entry_type(EntryType::Directory);
+            // `/tmp` is for everybody: what is mounted on it takes its mode.
+            header.set_mode(entry.metadata()?.permissions().mode() & 0o1777);
             tar.append_data(&mut header, &inside, io::empty())?;
             append_folder(tar, &path, &inside)?;
         } else if kind.is_file() {

@@ -1,0 +1,125 @@
+//! What the HTTP side asks of the service.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use cloudbox_api_types::{Runtime, SandboxHealth, SandboxLayer};
+use cloudbox_bundles::State;
+use cloudbox_pool::TargetKey;
+use cloudbox_sandbox::LayerState;
+use cloudbox_types::{Deployment, Function, FunctionId, ProjectId, Version};
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+
+use super::App;
+use crate::api::Backend;
+use crate::dispatch::{Call, Outcome};
+use crate::error::ApiError;
+
+/// The service, as the interface that is shared by every request. Cloned by its parts' handles.
+pub struct Shared(pub Arc<App>);
+
+#[async_trait]
+impl Backend for Shared {
+    async fn invoke(&self, call: Call) -> Outcome {
+        self.0.dispatcher.invoke(call).await
+    }
+
+    fn deploy(&self, deployment: Deployment) -> BoxFuture<'static, Result<Deployment, ApiError>> {
+        let app = Arc::clone(&self.0);
+        let running = self.0.tasks.spawn(async move {
+            let outcome = app.deployer.run(deployment).await?;
+            if let Some((function, version)) = outcome.active {
+                app.function_changed(function, Some(version));
+            }
+            Ok::<_, cloudbox_deploy::Error>(outcome.deployment)
+        });
+        async move {
+            match running.await {
+                Ok(Ok(deployment)) => Ok(deployment),
+                Ok(Err(error)) => Err(broken_off(&error)),
+                Err(panic) => Err(broken_off(&panic)),
+            }
+        }
+        .boxed()
+    }
+
+    fn function_changed(&self, function: Function, version: Option<Version>) {
+        self.0.function_changed(function, version);
+    }
+
+    fn function_deleted(&self, project: ProjectId, function: FunctionId) {
+        self.0.table.remove(project, function);
+        self.0.pool.retire(function, None);
+    }
+
+    fn project_deleted(&self, project: ProjectId) {
+        for function in self.0.table.remove_project(project) {
+            self.0.pool.retire(function, None);
+        }
+    }
+
+    fn runtimes(&self) -> Vec<Runtime> {
+        let catalogue = &self.0.catalogue;
+        let runtime = |info: cloudbox_bundles::RuntimeInfo| {
+            let resolved = info.languages.first().and_then(|language| {
+                catalogue.resolve(*language, Some(&info.name)).ok().map(|resolved| resolved.runtime)
+            });
+            Runtime {
+                resolved,
+                languages: info.languages.iter().map(ToString::to_string).collect(),
+                version: info.toolchain.unwrap_or(info.version),
+                state: if info.state == State::Ready { "ready" } else { info.state.as_str() }.to_owned(),
+                end_of_life: info.end_of_life.map(|date| date.to_string()),
+                is_default: info.is_default,
+                name: info.name,
+            }
+        };
+        catalogue.runtimes().into_iter().map(runtime).collect()
+    }
+
+    fn sandbox(&self) -> SandboxHealth {
+        let layer = |layer: cloudbox_sandbox::Layer| {
+            let (is_active, detail) = match layer.state {
+                LayerState::Active => (true, String::new()),
+                LayerState::Missing(why) => (false, why),
+            };
+            SandboxLayer { name: layer.name.to_owned(), is_active, detail }
+        };
+        SandboxHealth {
+            driver: self.0.driver.name().to_owned(),
+            layers: self.0.driver.shared().layers().into_iter().map(layer).collect(),
+        }
+    }
+
+    async fn flush(&self) {
+        if let Err(error) = self.0.recorder.flush().await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "records wait in the spool");
+        }
+    }
+}
+
+fn broken_off(error: &(dyn std::error::Error + 'static)) -> ApiError {
+    tracing::error!(error, "a deployment was broken off");
+    ApiError::internal()
+}
+
+impl App {
+    /// A function has other settings or another active version: calls see it from now on, and sandboxes of before
+    /// end with the calls that they have.
+    fn function_changed(self: &Arc<Self>, function: Function, version: Option<Version>) {
+        let Some(entry) = self.table.put(function, version) else { return };
+        let function = &entry.function;
+        let keep = entry.version.as_ref().map(|version| TargetKey {
+            project: function.project_id,
+            function: function.id,
+            version: version.number,
+            revision: function.revision,
+        });
+        self.pool.retire(function.id, keep.as_ref());
+        if entry.version.is_some() && function.settings.min_instances > 0 {
+            let dispatcher = Arc::clone(&self.dispatcher);
+            self.tasks.spawn(async move { dispatcher.keep_warm(&entry).await });
+        }
+    }
+}

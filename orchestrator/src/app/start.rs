@@ -1,0 +1,239 @@
+//! From settings to a service that is ready.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use cloudbox_bundles::{Catalogue, RuntimeInfo, SearchPlaces};
+use cloudbox_deploy::Deployer;
+use cloudbox_pool::{Pool, SpareSpec};
+use cloudbox_sandbox::Instance;
+use cloudbox_store::{EnvironmentKey, Store};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::{App, Driver, driver};
+use crate::config::{Config, environment};
+use crate::data_dir::DataDir;
+use crate::dispatch::{self, Dispatcher};
+use crate::recorder::Recorder;
+use crate::table::Table;
+use cloudbox_types::Limits;
+
+/// Generic spares per language, where the settings don't say.
+const DEFAULT_SPARES: u32 = 2;
+
+impl App {
+    /// Brings everything up, in the order that each part needs. `closing` tells it to end its background tasks.
+    ///
+    /// # Errors
+    /// The first part that can't come up, with its reason and remedy.
+    pub async fn start(config: Config, closing: CancellationToken) -> anyhow::Result<Arc<Self>> {
+        let data_dir = DataDir::open(&config)?;
+        let store = open_store(&config, &data_dir).await?;
+        let init = init_path(&config)?;
+        let driver = open_driver(&config, &data_dir, &init).await?;
+        let catalogue = Arc::new(open_catalogue(&config, &data_dir, init).await?);
+        let deployer = open_deployer(&config, &data_dir, &store, &driver, &catalogue)?;
+        deployer.recover().await.context("ending deployments that an earlier life left")?;
+        let table = Arc::new(Table::load(Arc::clone(&store)).await.context("reading the functions")?);
+        let recorder = Recorder::open(&data_dir.path.join("spool"), Arc::clone(&store))?;
+        let pool = Pool::open(driver.shared(), pool_settings(&config));
+        let dispatcher = Dispatcher::new(
+            Arc::clone(&pool),
+            driver.shared(),
+            Arc::clone(&catalogue),
+            Arc::clone(&recorder),
+            dispatch::Settings {
+                max_response_bytes: config.limits.max_response_bytes,
+                max_log_bytes: config.limits.max_log_bytes,
+                code_dir: deployer.code_dir().to_owned(),
+            },
+        );
+        let app = Arc::new(Self {
+            config,
+            data_dir,
+            store,
+            table,
+            catalogue,
+            driver,
+            pool,
+            recorder,
+            dispatcher,
+            deployer,
+            started_at: Instant::now(),
+            closing,
+            tasks: TaskTracker::new(),
+        });
+        app.start_background();
+        Ok(app)
+    }
+}
+
+impl App {
+    /// What goes on beside requests: records move into the store, spares come up, sandboxes that are to stay warm start.
+    fn start_background(self: &Arc<Self>) {
+        let recorder = Arc::clone(&self.recorder);
+        self.tasks.spawn(async move { recorder.run().await });
+        for entry in self.table.entries() {
+            if entry.function.settings.min_instances > 0 {
+                let dispatcher = Arc::clone(&self.dispatcher);
+                self.tasks.spawn(async move { dispatcher.keep_warm(&entry).await });
+            }
+        }
+        let app = Arc::clone(self);
+        self.tasks.spawn(async move {
+            if let Some(spares) = app.closing.run_until_cancelled(app.make_spares()).await {
+                app.pool.set_spares(spares);
+            }
+        });
+    }
+
+    /// The generic spares that the settings ask for; a runtime that can't be made costs its own spares and no more.
+    async fn make_spares(&self) -> Vec<SpareSpec> {
+        let mut specs = Vec::new();
+        for runtime in self.catalogue.runtimes() {
+            let count = self.spares_of(&runtime);
+            if count == 0 {
+                continue;
+            }
+            match self.dispatcher.spare(&runtime.name, count).await {
+                Ok(spec) => specs.push(spec),
+                Err(error) => {
+                    tracing::warn!(
+                        runtime = runtime.name,
+                        error = &error as &dyn std::error::Error,
+                        "no spares"
+                    );
+                }
+            }
+        }
+        specs
+    }
+
+    /// What the settings say of this runtime, else the default number for the newest one of each language.
+    fn spares_of(&self, runtime: &RuntimeInfo) -> u32 {
+        if let Some(count) = self.config.pool.spares.get(&runtime.name) {
+            return u32::try_from(*count).unwrap_or(u32::MAX);
+        }
+        let serves_by_default = runtime.languages.iter().any(|language| {
+            self.catalogue.resolve(*language, None).is_ok_and(|resolved| resolved.runtime == runtime.name)
+        });
+        if serves_by_default { DEFAULT_SPARES } else { 0 }
+    }
+}
+
+async fn open_store(config: &Config, data_dir: &DataDir) -> anyhow::Result<Arc<dyn Store>> {
+    let url = match &config.database_url {
+        Some(url) => url.expose().clone(),
+        None => format!("sqlite://{}", data_dir.path.join("cloudbox.db").display()),
+    };
+    let key = EnvironmentKey::from_base64(&STANDARD.encode(data_dir.secret_key.expose()))?;
+    cloudbox_store::open(&url, key).await.context("opening the database")
+}
+
+/// The static init: what the settings say, else beside this program.
+fn init_path(config: &Config) -> anyhow::Result<PathBuf> {
+    let path = match &config.init_path {
+        Some(path) => path.clone(),
+        None => std::env::current_exe().context("finding this program")?.with_file_name("cloudbox-init"),
+    };
+    anyhow::ensure!(
+        path.is_file(),
+        "the sandboxes' init is not at {}; build it with `make build`, or set init_path",
+        path.display()
+    );
+    Ok(path)
+}
+
+async fn open_driver(config: &Config, data_dir: &DataDir, init: &Path) -> anyhow::Result<Driver> {
+    let settings = driver::Settings {
+        instance: Instance {
+            id: data_dir.instance_id.clone(),
+            boot: uuid::Uuid::new_v4().simple().to_string(),
+            run_dir: data_dir.path.join("run"),
+        },
+        docker_host: config.docker_host.clone(),
+        init: init.to_owned(),
+    };
+    let driver = Driver::open(config.sandbox, &settings).await?;
+    let swept = driver.shared().sweep().await.context("removing what an earlier life left")?;
+    if swept.removed + swept.failed > 0 {
+        tracing::info!(swept.removed, swept.failed, "swept sandboxes of an earlier life");
+    }
+    Ok(driver)
+}
+
+async fn open_catalogue(config: &Config, data_dir: &DataDir, init: PathBuf) -> anyhow::Result<Catalogue> {
+    let path = environment("PATH").unwrap_or_default();
+    let roots = [("pyenv_root", "PYENV_ROOT"), ("nvm_dir", "NVM_DIR"), ("go_sdk", "GOROOT")];
+    let settings = cloudbox_bundles::Settings {
+        runtimes_dir: config.runtimes.dir.clone(),
+        bundles_dir: config.runtimes.bundles_dir.clone().unwrap_or_else(|| data_dir.path.join("bundles")),
+        init,
+        places: SearchPlaces {
+            path: std::env::split_paths(&path).collect(),
+            roots: roots
+                .into_iter()
+                .filter_map(|(root, variable)| Some((root.to_owned(), environment(variable)?.into())))
+                .collect(),
+        },
+        is_strict: config.runtimes.strict,
+        today: jiff::Zoned::now().date(),
+    };
+    // It asks every toolchain for its version.
+    let opened = tokio::task::spawn_blocking(move || Catalogue::open(settings)).await?;
+    opened.context("reading the runtimes")
+}
+
+fn pool_settings(config: &Config) -> cloudbox_pool::Settings {
+    let seconds = Duration::from_secs;
+    cloudbox_pool::Settings {
+        memory_budget_mb: config.pool.memory_budget_mb.unwrap_or_else(half_of_memory_mb),
+        max_sandboxes: u32::try_from(config.pool.max_sandboxes).unwrap_or(u32::MAX),
+        max_starts_at_once: std::thread::available_parallelism().map_or(2, |cores| cores.get() as u32),
+        queue_len: config.pool.queue_len,
+        queue_wait: seconds(config.pool.queue_wait_s),
+        idle_timeout: seconds(config.pool.idle_timeout_s),
+        ..cloudbox_pool::Settings::default()
+    }
+}
+
+/// Half of the machine's memory, in MB; 4096 where the kernel doesn't tell.
+fn half_of_memory_mb() -> u64 {
+    let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let total_kb = text
+        .lines()
+        .find_map(|line| line.strip_prefix("MemTotal:")?.split_whitespace().next()?.parse::<u64>().ok());
+    total_kb.map_or(4096, |kb| kb / 1024 / 2)
+}
+
+fn open_deployer(
+    config: &Config,
+    data_dir: &DataDir,
+    store: &Arc<dyn Store>,
+    driver: &Driver,
+    catalogue: &Arc<Catalogue>,
+) -> anyhow::Result<Arc<Deployer>> {
+    let defaults = cloudbox_deploy::Settings::new(data_dir.path.join("code"), data_dir.path.join("builds"));
+    let builds = &config.builds;
+    let settings = cloudbox_deploy::Settings {
+        limits: Limits {
+            timeout_s: u32::try_from(builds.timeout_s).unwrap_or(u32::MAX),
+            memory_mb: builds.memory_mb,
+            cpu_millis: (builds.cpu * 1000.0) as u32,
+            tmp_mb: builds.disk_mb,
+            pids: builds.pids,
+        },
+        has_network: builds.network,
+        install_env: builds.env.clone(),
+        install_files: builds.files.iter().map(|(inside, here)| (here.clone(), inside.into())).collect(),
+        ..defaults
+    };
+    let deployer = Deployer::new(Arc::clone(store), driver.shared(), Arc::clone(catalogue), settings)?;
+    Ok(Arc::new(deployer))
+}

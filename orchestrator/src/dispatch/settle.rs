@@ -1,0 +1,201 @@
+//! From what the sandbox did to what the caller and the record get.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use cloudbox_pool::LeaseError;
+use cloudbox_protocol::{Answer, FailureKind, Logs, Reply, ResultHead, ResultMode};
+use cloudbox_sandbox::{LaunchError, SandboxFault, SandboxFaultKind, Stats};
+use cloudbox_types::{ErrorCode, InvocationId, Record, RecordStatus};
+use http::header::{HeaderName, HeaderValue};
+use jiff::Timestamp;
+use serde_json::value::RawValue;
+
+use super::call::{Call, Failure, Outcome, Success};
+
+/// A call that is over.
+#[derive(Debug)]
+pub(super) struct Settled {
+    result: Result<Success, Failure>,
+    logs: String,
+    elapsed: Duration,
+    memory_bytes: u64,
+    cpu_us: u64,
+    is_warm: bool,
+}
+
+impl Settled {
+    fn new(result: Result<Success, Failure>, logs: String) -> Self {
+        Self { result, logs, elapsed: Duration::ZERO, memory_bytes: 0, cpu_us: 0, is_warm: false }
+    }
+
+    pub(super) fn with_usage(self, elapsed: Duration, stats: Stats, cpu_us: u64) -> Self {
+        Self { elapsed, memory_bytes: stats.memory_peak_bytes, cpu_us, ..self }
+    }
+
+    pub(super) fn with_start(self, is_warm: bool) -> Self {
+        Self { is_warm, ..self }
+    }
+
+    fn execution_time_ms(&self) -> f64 {
+        self.elapsed.as_secs_f64() * 1000.0
+    }
+
+    pub(super) fn record(&self, id: InvocationId, accepted: Timestamp, call: &Call, driver: &str) -> Record {
+        let function = &call.entry.function;
+        let failure = self.result.as_ref().err();
+        Record {
+            id,
+            project_id: function.project_id,
+            function_id: function.id,
+            version: call.version(),
+            created_at: accepted,
+            status: match failure.map(|failure| failure.code) {
+                None => RecordStatus::Success,
+                Some(ErrorCode::Timeout) => RecordStatus::Timeout,
+                Some(_) => RecordStatus::Error,
+            },
+            code: failure.map(|failure| failure.code),
+            error: failure.map(|failure| failure.message.clone()),
+            method: call.method.clone(),
+            path: call.path.clone(),
+            http_status: match &self.result {
+                Ok(success) => success.status,
+                Err(failure) => failure.code.http_status(),
+            },
+            execution_time_ms: self.execution_time_ms(),
+            memory_bytes: self.memory_bytes,
+            cpu_time_ms: Duration::from_micros(self.cpu_us).as_secs_f64() * 1000.0,
+            response_bytes: self.result.as_ref().map_or(0, |success| success.body.len() as u64),
+            logs: self.logs.clone(),
+            is_warm: self.is_warm,
+            trigger: call.trigger,
+            driver: driver.to_owned(),
+        }
+    }
+
+    pub(super) fn outcome(self, invocation_id: InvocationId, version: i64) -> Outcome {
+        Outcome {
+            invocation_id,
+            version,
+            is_warm: self.is_warm,
+            execution_time_ms: self.execution_time_ms(),
+            memory_bytes: self.memory_bytes,
+            logs: self.logs,
+            result: self.result,
+        }
+    }
+}
+
+/// A call that got no sandbox: settled where its own code was at fault, a plain failure where it never began.
+pub(super) fn refused(error: LeaseError, call: &Call) -> Result<Settled, Failure> {
+    match error {
+        LeaseError::Overloaded { retry_after_s, reason } => Err(Failure::overloaded(
+            format!("Function {} is overloaded: {reason}", name(call)),
+            retry_after_s,
+        )),
+        LeaseError::Closing => Err(Failure::overloaded("The service is shutting down", 5)),
+        LeaseError::Launch(LaunchError::Code { failure, logs }) => {
+            Ok(Settled::new(Err(code_failure(failure)), logs.into_text()))
+        }
+        LeaseError::Launch(LaunchError::Fault(fault)) => match fault.kind {
+            SandboxFaultKind::Host(error) => {
+                tracing::error!(function.id = %call.entry.function.id,
+                    error = &error as &dyn std::error::Error, "no sandbox could be made");
+                Err(Failure::overloaded(
+                    "No sandbox could be made for this call; the service's log says why",
+                    1,
+                ))
+            }
+            SandboxFaultKind::Deadline => {
+                let message =
+                    "The code took too long to load; move slow work from its top level into the handler";
+                Ok(Settled::new(Err(Failure::new(ErrorCode::Timeout, message)), fault.logs.into_text()))
+            }
+            kind => Ok(Settled::new(Err(fault_failure(kind, call)), fault.logs.into_text())),
+        },
+    }
+}
+
+/// A call that got its sandbox.
+pub(super) fn exchanged(
+    exchanged: Result<Reply<Answer>, SandboxFault>,
+    load_logs: Option<Logs>,
+    call: &Call,
+) -> Settled {
+    let (result, logs) = match exchanged {
+        Ok(Reply { answer: Answer::Result(head, body), logs }) => (success(head, body, call.mode), logs),
+        Ok(Reply { answer: Answer::Failure(failure), logs }) => (Err(code_failure(failure)), logs),
+        Err(SandboxFault { kind, logs }) => (Err(fault_failure(kind, call)), logs),
+    };
+    // What the top level printed belongs to the call that loaded it.
+    let mut text = load_logs.map(Logs::into_text).unwrap_or_default();
+    text.push_str(&logs.into_text());
+    Settled::new(result, text)
+}
+
+/// Checks an answer: it comes from the user's side, and goes to a client or into a JSON document.
+fn success(head: ResultHead, body: Bytes, mode: ResultMode) -> Result<Success, Failure> {
+    let invalid = |message: String| Failure::new(ErrorCode::InvalidResponse, message);
+    if mode == ResultMode::Raw {
+        serde_json::from_slice::<&RawValue>(&body)
+            .map_err(|error| invalid(format!("The function's result is not JSON: {error}")))?;
+        return Ok(Success { status: 200, headers: Vec::new(), body });
+    }
+    if !(200..=599).contains(&head.status) {
+        return Err(invalid(format!(
+            "The function answered with status {}; 200 to 599 can be sent",
+            head.status
+        )));
+    }
+    for (name, value) in &head.headers {
+        if name.parse::<HeaderName>().is_err() || HeaderValue::from_str(value).is_err() {
+            return Err(invalid(format!("The function answered with a header that can't be sent: {name:?}")));
+        }
+    }
+    Ok(Success { status: head.status, headers: head.headers, body })
+}
+
+fn code_failure(failure: cloudbox_protocol::Failure) -> Failure {
+    let code = match failure.kind {
+        FailureKind::Error | FailureKind::EntryPoint => ErrorCode::RuntimeError,
+        FailureKind::InvalidResponse => ErrorCode::InvalidResponse,
+        FailureKind::ResponseTooLarge => ErrorCode::ResponseTooLarge,
+    };
+    let stack = Some(failure.stack).filter(|stack| !stack.is_empty());
+    Failure { stack, ..Failure::new(code, failure.message) }
+}
+
+fn fault_failure(kind: SandboxFaultKind, call: &Call) -> Failure {
+    let limits = &call.entry.function.settings.limits;
+    match kind {
+        SandboxFaultKind::OutOfMemory => Failure::new(
+            ErrorCode::OutOfMemory,
+            format!("Function ran out of memory: its limit is {} MB; raise `memory`", limits.memory_mb),
+        ),
+        SandboxFaultKind::Exited { .. } => {
+            Failure::new(ErrorCode::RuntimeError, format!("Function ended without an answer: {kind}"))
+        }
+        SandboxFaultKind::Deadline => {
+            let seconds = call.timeout().as_secs_f64();
+            let unit = if (seconds - 1.0).abs() < f64::EPSILON { "second" } else { "seconds" };
+            Failure::new(ErrorCode::Timeout, format!("Function execution timed out after {seconds} {unit}"))
+        }
+        SandboxFaultKind::AnswerTooLarge { len, limit } => Failure::new(
+            ErrorCode::ResponseTooLarge,
+            format!("The function's result has {len} bytes; the limit is {limit}"),
+        ),
+        SandboxFaultKind::Tainted(why) => {
+            Failure::new(ErrorCode::InvalidResponse, format!("The function broke the protocol: {why}"))
+        }
+        SandboxFaultKind::Host(error) => {
+            tracing::error!(function.id = %call.entry.function.id,
+                error = &error as &dyn std::error::Error, "the host's side of a sandbox failed");
+            Failure::internal()
+        }
+    }
+}
+
+fn name(call: &Call) -> &str {
+    call.entry.function.settings.name.as_str()
+}

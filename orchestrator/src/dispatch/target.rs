@@ -1,0 +1,93 @@
+//! From a function's entry to what the pool needs to bring its version up.
+
+use std::sync::Arc;
+
+use cloudbox_pool::{SpareSpec, Target, TargetKey};
+use cloudbox_protocol::FrameLimits;
+use cloudbox_protocol::channel::ChannelLimits;
+use cloudbox_types::Limits;
+
+use super::Dispatcher;
+use crate::table::Entry;
+
+/// Why a version can't be brought up at all.
+#[derive(Debug, thiserror::Error)]
+pub enum TargetError {
+    /// There is no version.
+    #[error("the function has no version")]
+    NoVersion,
+    /// Its runtime can't be made on this machine.
+    #[error("the runtime's bundle can't be used")]
+    Bundle(#[from] cloudbox_bundles::Error),
+    /// The driver can't use the bundle.
+    #[error("the driver can't use the runtime's bundle")]
+    Driver(#[from] cloudbox_sandbox::Error),
+}
+
+impl Dispatcher {
+    /// The pool's target, made once per entry.
+    pub(super) async fn target(&self, entry: &Entry) -> Result<Arc<Target>, TargetError> {
+        entry.target.get_or_try_init(|| self.make_target(entry)).await.cloned()
+    }
+
+    async fn make_target(&self, entry: &Entry) -> Result<Arc<Target>, TargetError> {
+        let version = entry.version.as_ref().ok_or(TargetError::NoVersion)?;
+        let function = &entry.function;
+        let bundle = self.catalogue.bundle(&version.runtime).await?;
+        self.driver.prepare(&bundle.run).await?;
+        let launch = cloudbox_deploy::launch_of(
+            function,
+            version,
+            &bundle,
+            &self.settings.code_dir,
+            self.channel_limits(),
+        );
+        Ok(Arc::new(Target {
+            key: TargetKey {
+                project: function.project_id,
+                function: function.id,
+                version: version.number,
+                revision: function.revision,
+            },
+            launch,
+            min_instances: function.settings.min_instances,
+            max_instances: function.settings.max_instances,
+        }))
+    }
+
+    /// A generic spare of a runtime, for functions with the default limits.
+    ///
+    /// # Errors
+    /// The runtime can't be made, or the driver can't use it.
+    pub async fn spare(&self, runtime: &str, count: u32) -> Result<SpareSpec, TargetError> {
+        let bundle = self.catalogue.bundle(runtime).await?;
+        self.driver.prepare(&bundle.run).await?;
+        let limits = Limits::default();
+        Ok(SpareSpec {
+            rootfs: bundle.run.clone(),
+            program: bundle.starts_before_code().then(|| bundle.program(&limits)),
+            limits,
+            max_file_bytes: cloudbox_deploy::MAX_FILE_BYTES,
+            channel: self.channel_limits(),
+            count,
+        })
+    }
+
+    /// Holds a function's `min_instances` up.
+    pub async fn keep_warm(&self, entry: &Entry) {
+        match self.target(entry).await {
+            Ok(target) => self.pool.keep_warm(&target),
+            Err(error) => {
+                tracing::error!(function.id = %entry.function.id, error = &error as &dyn std::error::Error,
+                    "a function can't be kept warm");
+            }
+        }
+    }
+
+    fn channel_limits(&self) -> ChannelLimits {
+        ChannelLimits {
+            frame: FrameLimits { body: self.settings.max_response_bytes, ..FrameLimits::default() },
+            logs: self.settings.max_log_bytes,
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! From settings to a service that has ended: start, one line that says so, serve, drain.
+
+use std::io::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::api::Api;
+use crate::app::{App, Shared};
+use crate::config::Config;
+use crate::server::Server;
+use crate::{logging, metrics, router};
+
+/// Runs the service until SIGTERM or SIGINT, and drains it. A second signal ends it at once.
+///
+/// # Errors
+/// It can't start: the reason and the remedy.
+pub async fn serve(config: Config) -> anyhow::Result<()> {
+    logging::start(&config.log)?;
+    let metrics = metrics::install();
+    let http = config.http.clone();
+    // Before anything is made: a taken port is the commonest reason not to start.
+    let server = Server::bind(config.listen, http.max_connections, http.max_connections_per_address).await;
+    let server = server.with_context(|| format!("listening on {}", config.listen))?;
+    let closing = closed_by_signals()?;
+    let app = App::start(config, closing.clone()).await?;
+    let api = Arc::new(Api {
+        store: Arc::clone(&app.store),
+        table: Arc::clone(&app.table),
+        backend: Arc::new(Shared(Arc::clone(&app))),
+        admin_token: app.data_dir.admin_token.clone(),
+        public_url: app.config.public_url.clone(),
+        max_request_bytes: app.config.limits.max_request_bytes,
+        started_at: app.started_at,
+        closing: closing.clone(),
+        metrics,
+    });
+    announce(&app, &server)?;
+    let router = router::build(api, Duration::from_secs(http.request_body_timeout_s));
+    let grace = Duration::from_secs(app.config.drain_timeout_s);
+    server.run(router, closing, grace).await;
+    app.close().await;
+    tracing::info!("everything is removed; good bye");
+    Ok(())
+}
+
+/// One line on stdout, for people and for programs that wait for it.
+fn announce(app: &App, server: &Server) -> anyhow::Result<()> {
+    if let Some(file) = &app.data_dir.new_token_file {
+        tracing::info!(path = %file.display(), "an administrator's token was made");
+    }
+    let address = server.local_addr()?;
+    let mut stdout = std::io::stdout().lock();
+    writeln!(stdout, "cloudbox is ready on http://{address} with {} sandboxes", app.driver.name())?;
+    stdout.flush()?;
+    Ok(())
+}
+
+fn closed_by_signals() -> anyhow::Result<CancellationToken> {
+    let closing = CancellationToken::new();
+    let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let token = closing.clone();
+    tokio::spawn(async move {
+        for count in 1.. {
+            tokio::select! {
+                _ = term.recv() => {}
+                _ = int.recv() => {}
+            }
+            if count > 1 {
+                // The inits see their control sockets close and end every sandbox; the next start sweeps the rest.
+                tracing::warn!("a second signal: ending at once");
+                std::process::exit(130);
+            }
+            tracing::info!("draining: no new work is taken; a second signal ends the service at once");
+            token.cancel();
+        }
+    });
+    Ok(closing)
+}
