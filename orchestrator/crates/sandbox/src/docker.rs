@@ -89,10 +89,8 @@ struct Shared {
     run_dir: Arc<RunDir>,
     uids: Arc<Uids>,
     creates: Semaphore,
-    /// Containers of this life that could not be removed: the next sweep tries again.
-    given_up: Mutex<HashSet<String>>,
-    /// The folders of sandboxes that were there before the first one of this life.
-    old_folders: Mutex<Vec<SandboxId>>,
+    /// The sandboxes of this life, from before the daemon hears of them until they are gone.
+    alive: Mutex<HashSet<SandboxId>>,
     /// Sandboxes that are being made: each goes on when its caller gives up.
     makings: TaskTracker,
     kills: Kills,
@@ -113,12 +111,12 @@ impl Driver {
             ))
         })?;
         let run_dir = RunDir::open(&settings.instance.run_dir)?;
-        let old_folders = run_dir.sandboxes()?;
         let usual = if daemon.has_systemd_cgroups { "cloudbox.slice" } else { "/cloudbox" };
         let engine = Engine {
             seccomp: settings.seccomp,
             runtime: settings.runtime,
             cgroup_parent: settings.cgroup_parent.unwrap_or_else(|| usual.to_owned()),
+            has_remapped_users: daemon.has_remapped_users,
             has_cgroup_v2: daemon.has_cgroup_v2,
         };
         let shared = Shared {
@@ -130,8 +128,7 @@ impl Driver {
             run_dir,
             uids: Arc::default(),
             creates: Semaphore::new(settings.parallel_creates.max(1)),
-            given_up: Mutex::default(),
-            old_folders: Mutex::new(old_folders),
+            alive: Mutex::default(),
             makings: TaskTracker::new(),
             kills: Kills::new(),
             runtime: tokio::runtime::Handle::current(),
@@ -139,11 +136,16 @@ impl Driver {
         Ok(Arc::new(Self { shared: Arc::new(shared), layers: daemon.layers }))
     }
 
-    /// Waits until what was killed in the background is gone. To be called when no sandbox is made any more.
-    pub async fn close(&self) {
+    /// Waits for the kills that run, and takes back what was made when it was opened. The sandboxes must be gone or
+    /// dropped; those that are not lose their code.
+    ///
+    /// # Errors
+    /// What could not be removed.
+    pub async fn close(&self) -> Result<(), Error> {
         self.shared.makings.close();
         self.shared.makings.wait().await;
         self.shared.kills.wait().await;
+        self.shared.run_dir.close()
     }
 }
 

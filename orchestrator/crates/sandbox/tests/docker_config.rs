@@ -81,14 +81,15 @@ async fn every_field_of_a_slots_container() {
             "CgroupnsMode": "private", "Memory": 96 << 20, "MemorySwap": 96 << 20, "OomScoreAdj": 500,
             "NanoCpus": 500_000_000, "CpuShares": 256, "PidsLimit": 48,
             "SecurityOpt": ["no-new-privileges:true"],
-            // Half of the memory, since files there are memory.
-            "Tmpfs": {"/tmp": "rw,noexec,nosuid,nodev,size=48m,nr_inodes=4096,mode=1777"},
             "Devices": null, "DeviceRequests": null, "DeviceCgroupRules": null, "Sysctls": null, "Links": null,
             "VolumesFrom": null, "Binds": null, "PortBindings": null, "PublishAllPorts": false,
             "ExtraHosts": null, "Dns": null, "AutoRemove": false, "Init": false,
             "Runtime": "runc",
         }),
     );
+    // Half of the memory, since files there are memory.
+    let tmp = format!("rw,noexec,nosuid,nodev,size=48m,nr_inodes=4096,mode=1777,uid={uid},gid={gid}");
+    assert_eq!(host["Tmpfs"], json!({"/tmp": tmp}));
     assert_eq!(host["LogConfig"]["Type"], json!("none"));
     assert_eq!(host["RestartPolicy"]["Name"], json!("no"));
     assert!(host["CgroupParent"].as_str().is_some_and(|parent| parent.contains("cloudbox")));

@@ -42,7 +42,7 @@ async fn a_sandbox_takes_two_requests_to_make_and_one_to_remove() {
     assert_eq!(proxy.take_asked(), [""; 0], "counters and freezing go past the daemon");
     sandbox.kill().await;
     assert_eq!(proxy.take_asked(), ["DELETE /containers/*"]);
-    driver.close().await;
+    driver.close().await.expect("nothing in the way");
     world.close().await;
 }
 
@@ -69,6 +69,6 @@ async fn while_the_daemon_is_away_nothing_is_made_and_kills_wait() {
     killing.await.expect("a kill");
     assert_eq!(world.containers().await, Vec::<String>::new());
     driver.create(&world.spec()).await.expect("a sandbox").kill().await;
-    driver.close().await;
+    driver.close().await.expect("nothing in the way");
     world.close().await;
 }

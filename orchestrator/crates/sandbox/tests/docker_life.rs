@@ -43,7 +43,7 @@ async fn an_image_is_imported_once_however_many_ask() {
         docker::open(&Instance { run_dir: world.folder.path().join("2"), ..world.instance.clone() }).await;
     second.prepare(&world.rootfs).await.expect("nothing to do");
     assert_eq!(image_id(&world).await, Some(first));
-    second.close().await;
+    second.close().await.expect("nothing in the way");
     world.close().await;
 }
 
@@ -66,7 +66,7 @@ async fn an_image_of_another_digest_under_the_same_tag_is_replaced() {
     let image = world.docker.inspect_image(&world.image()).await.expect("an image");
     let labels = image.config.and_then(|config| config.labels).expect("labels");
     assert_eq!(labels.get("cloudbox.digest"), Some(&digest));
-    second.close().await;
+    second.close().await.expect("nothing in the way");
     world.close().await;
 }
 
@@ -209,7 +209,7 @@ async fn a_life_that_was_cut_off_is_cleaned_up_by_the_next() {
     let old = world.instance.run_dir.join("00c0ffee00c0ffee");
     std::fs::create_dir_all(old.join("slot")).expect("a folder");
     let World { driver, docker, instance, rootfs, folder } = world;
-    driver.close().await;
+    driver.close().await.expect("nothing in the way");
     drop(driver);
     let instance = Instance { boot: "next".to_owned(), ..instance };
     let driver = docker::open(&instance).await;

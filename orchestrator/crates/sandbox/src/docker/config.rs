@@ -49,6 +49,8 @@ pub(super) struct Engine {
     pub runtime: Option<String>,
     /// The cgroup over all sandboxes.
     pub cgroup_parent: String,
+    /// Whether the daemon maps users into a range of its own, in which there are no ids as high as ours.
+    pub has_remapped_users: bool,
     /// Version 2 has no swappiness per group.
     pub has_cgroup_v2: bool,
 }
@@ -98,6 +100,7 @@ impl Container<'_> {
             tmpfs: Some(HashMap::from([("/tmp".to_owned(), self.tmp_options())])),
             mounts: Some(self.mounts()),
             ipc_mode: Some("none".to_owned()),
+            userns_mode: self.engine.has_remapped_users.then(|| "host".to_owned()),
             cgroupns_mode: Some(HostConfigCgroupnsModeEnum::PRIVATE),
             cgroup_parent: Some(self.engine.cgroup_parent.clone()),
             memory: Some(memory),
@@ -135,11 +138,15 @@ impl Container<'_> {
         options
     }
 
-    /// Its pages are the sandbox's memory, so at most half of that is for files.
+    /// Its pages are the sandbox's memory, so at most half of that is for files. It belongs to the sandbox's user,
+    /// since runc before 1.2 gives it the mode that the image's folder has.
     fn tmp_options(&self) -> String {
         let limits = &self.spec.limits;
         let size = limits.tmp_mb.min(limits.memory_mb / 2).max(1);
-        format!("rw,noexec,nosuid,nodev,size={size}m,nr_inodes={TMP_INODES},mode=1777")
+        let owner = self.uid;
+        format!(
+            "rw,noexec,nosuid,nodev,size={size}m,nr_inodes={TMP_INODES},mode=1777,uid={owner},gid={owner}"
+        )
     }
 
     fn mounts(&self) -> Vec<Mount> {

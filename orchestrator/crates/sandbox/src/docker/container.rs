@@ -2,7 +2,7 @@
 
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,23 +36,23 @@ pub(super) async fn create(shared: Arc<Shared>, spec: SandboxSpec) -> Result<Box
     let _permit = shared.creates.acquire().await.map_err(|_| Error::Gone)?;
     let id = SandboxId::generate();
     let uid = shared.uids.take().ok_or_else(|| super::unavailable("every user id is taken".to_owned()))?;
-    let folder = shared.run_dir.create_sandbox(&id)?;
-    let mut making = Making { shared: &shared, spec: &spec, id, uid, folder, name: None };
+    shared.alive.lock().insert(id.clone());
+    let cell = DockerCell { shared: Arc::clone(&shared), id: id.clone(), uid, name: None };
+    let folder = shared.run_dir.sandbox(&id);
+    let mut making = Making { shared: &shared, spec: &spec, folder: &folder, cell };
     let up = making.run().await;
-    let Making { id, uid, folder, name, .. } = making;
+    let cell = making.cell;
     match up {
         Ok((control, pipes, cgroup)) => {
-            let cell = Box::new(DockerCell { shared: Arc::clone(&shared), name, _uid: uid });
             let slot = Slot::new(Arc::clone(&shared.run_dir), &folder);
-            let run_dir = Arc::clone(&shared.run_dir);
+            let (run_dir, cell) = (Arc::clone(&shared.run_dir), Box::new(cell));
             let remains = Remains { id, run_dir, slot, cgroup: Arc::from(cgroup), cell };
             let live = Live::new(control, pipes, spec.channel, remains, shared.kills.clone());
             let is_slot = spec.workspace == Workspace::Slot;
             Ok(Box::new(if is_slot { live } else { live.in_workspace() }))
         }
         Err(error) => {
-            let cell = DockerCell { shared: Arc::clone(&shared), name, _uid: uid };
-            let clearing = shared.makings.spawn_on(clear(cell, id), &shared.runtime);
+            let clearing = shared.makings.spawn_on(clear(cell), &shared.runtime);
             // With a daemon that is away it goes on for longer than anybody wants to wait for an error.
             drop(timeout(CLEARED_WITHIN, clearing).await);
             Err(error)
@@ -61,10 +61,10 @@ pub(super) async fn create(shared: Arc<Shared>, spec: SandboxSpec) -> Result<Box
 }
 
 /// Removes what there is of a sandbox that did not come up.
-async fn clear(mut cell: DockerCell, id: SandboxId) {
+async fn clear(mut cell: DockerCell) {
     cell.remove().await;
-    if let Err(error) = cell.shared.run_dir.remove_sandbox(&id) {
-        tracing::warn!(sandbox.id = %id, %error, "a sandbox's folder is left");
+    if let Err(error) = cell.shared.run_dir.remove_sandbox(&cell.id) {
+        tracing::warn!(sandbox.id = %cell.id, %error, "a sandbox's folder is left");
     }
 }
 
@@ -75,22 +75,20 @@ type Up = (Control, Pipes, Box<dyn crate::cgroup::Cgroup>);
 struct Making<'a> {
     shared: &'a Shared,
     spec: &'a SandboxSpec,
-    id: SandboxId,
-    uid: Uid,
     /// Its folder on the host.
-    folder: PathBuf,
-    /// The container, once the daemon was asked for one.
-    name: Option<String>,
+    folder: &'a Path,
+    cell: DockerCell,
 }
 
 impl Making<'_> {
     async fn run(&mut self) -> Result<Up, Error> {
         let deadline = Instant::now() + UP_WITHIN;
+        self.shared.run_dir.create_sandbox(&self.cell.id)?;
         let channel = self.folder.join("channel");
         DirBuilder::new().mode(0o711).create(&channel).map_err(Error::io("creating", &channel))?;
-        let listener = Listener::bind(&channel, self.uid.id())?;
+        let listener = Listener::bind(&channel, self.cell.uid.id())?;
         self.make(&channel).await?;
-        let name = self.name.as_deref().unwrap_or_default();
+        let name = self.cell.name.as_deref().unwrap_or_default();
         self.shared
             .docker
             .start_container(name, None)
@@ -131,10 +129,10 @@ impl Making<'_> {
         };
         let container = Container {
             instance: &self.shared.instance,
-            id: &self.id,
+            id: &self.cell.id,
             spec: self.spec,
             image,
-            uid: self.uid.id(),
+            uid: self.cell.uid.id(),
             channel,
             workspace,
             engine: &self.shared.engine,
@@ -142,7 +140,7 @@ impl Making<'_> {
         let name = container.name();
         let options = CreateContainerOptionsBuilder::default().name(&name).build();
         // Before the answer is there: an answer that gets lost must not leave a container behind.
-        self.name = Some(name);
+        self.cell.name = Some(name);
         self.shared.docker.create_container(Some(options), container.body()).await.map(drop)
     }
 
@@ -172,7 +170,7 @@ impl Making<'_> {
     }
 
     async fn state(&self) -> Result<ContainerState, Error> {
-        let name = self.name.as_deref().unwrap_or_default();
+        let name = self.cell.name.as_deref().unwrap_or_default();
         let found = self.shared.docker.inspect_container(name, None).await;
         let found = found.map_err(|source| Error::Docker { what: "looking at a container", source })?;
         Ok(found.state.unwrap_or_default())
@@ -196,27 +194,26 @@ fn late(error: Error, deadline: Instant) -> Error {
 /// A container, for as long as its sandbox lives.
 struct DockerCell {
     shared: Arc<Shared>,
-    /// None where the daemon was never asked for one.
-    name: Option<String>,
+    id: SandboxId,
     /// Nobody else's until the container is gone.
-    _uid: Uid,
+    uid: Uid,
+    /// None as long as the daemon was not asked for one.
+    name: Option<String>,
 }
 
 #[async_trait]
 impl Cell for DockerCell {
     async fn remove(&mut self) {
-        if let Some(name) = &self.name {
-            self.shared.remove(name).await;
+        if let Some(name) = &self.name
+            && let Err(error) = remove_container(&self.shared.docker, name).await
+        {
+            tracing::warn!(container = name, %error, "a container stays until the next sweep");
         }
     }
 }
 
-impl Shared {
-    /// Removes a container; one that stays is noted for the next sweep.
-    async fn remove(&self, name: &str) {
-        if let Err(error) = remove_container(&self.docker, name).await {
-            tracing::warn!(container = name, %error, "a container could not be removed");
-            self.given_up.lock().insert(name.to_owned());
-        }
+impl Drop for DockerCell {
+    fn drop(&mut self) {
+        self.shared.alive.lock().remove(&self.id);
     }
 }

@@ -24,6 +24,8 @@ pub(super) struct Daemon {
     pub layers: Vec<Layer>,
     /// Whether cgroups are made through systemd, where a parent is named as a slice.
     pub has_systemd_cgroups: bool,
+    /// Whether the daemon maps users into a range of its own.
+    pub has_remapped_users: bool,
     /// Whether the second version of cgroups is used, which knows no swappiness per group.
     pub has_cgroup_v2: bool,
 }
@@ -51,6 +53,13 @@ impl Daemon {
             Docker::connect_with_unix(socket, TIMEOUT_S, API_DEFAULT_VERSION).map_err(unreachable)?;
         let docker = docker.negotiate_version().await.map_err(unreachable)?;
         let info = docker.info().await.map_err(unreachable)?;
+        if has_option(&info, "name=rootless") {
+            return Err(unavailable(
+                "the daemon is rootless, and can't give each sandbox a user of its own. Choose the native driver, \
+                 which needs no root"
+                    .to_owned(),
+            ));
+        }
         let runc = runc_version(&docker, &info).await;
         let layers = layers(&info, runc.as_deref());
         refuse_without_limits(&layers)?;
@@ -63,6 +72,7 @@ impl Daemon {
         );
         Ok(Self {
             has_systemd_cgroups: info.cgroup_driver == Some(SystemInfoCgroupDriverEnum::SYSTEMD),
+            has_remapped_users: has_option(&info, "name=userns"),
             has_cgroup_v2: info.cgroup_version == Some(SystemInfoCgroupVersionEnum::_2),
             docker,
             layers,
@@ -84,8 +94,7 @@ async fn runc_version(docker: &Docker, info: &SystemInfo) -> Option<String> {
 
 /// Everything that `/health` shows of this driver.
 fn layers(info: &SystemInfo, runc: Option<&str>) -> Vec<Layer> {
-    let options = info.security_options.clone().unwrap_or_default();
-    let has_option = |name: &str| options.iter().any(|option| option.split(',').any(|part| part == name));
+    let has_option = |name| has_option(info, name);
     let engine = info.server_version.as_deref();
     let is_v2 = info.cgroup_version == Some(SystemInfoCgroupVersionEnum::_2);
     vec![
@@ -110,10 +119,20 @@ fn layers(info: &SystemInfo, runc: Option<&str>) -> Vec<Layer> {
             "the daemon was built or started without seccomp",
         ),
         layer("apparmor", has_option("name=apparmor"), "the host has no AppArmor"),
-        layer("user_namespace", has_option("name=userns"), "start the daemon with --userns-remap"),
+        layer(
+            "user_namespace",
+            false,
+            "containers have the host's user namespace, and users that nobody else has",
+        ),
         versioned("runc", runc, "update it to 1.2.8, 1.3.3 or later", is_safe_runc),
         versioned("engine", engine, "update it to 29.4.2 or later", |version| version >= SAFE_ENGINE),
     ]
+}
+
+/// The daemon writes them as `name=seccomp,profile=default`.
+fn has_option(info: &SystemInfo, name: &str) -> bool {
+    let options = info.security_options.iter().flatten();
+    options.into_iter().any(|option| option.split(',').any(|part| part == name))
 }
 
 fn layer(name: &'static str, is_active: bool, missing: &str) -> Layer {

@@ -8,7 +8,7 @@ use bollard::query_parameters::ListContainersOptionsBuilder;
 use futures::StreamExt;
 
 use super::remove::remove_container;
-use super::{BOOT_LABEL, INSTANCE_LABEL, SANDBOX_LABEL, Shared};
+use super::{INSTANCE_LABEL, SANDBOX_LABEL, Shared};
 use crate::driver::SweepReport;
 use crate::error::Error;
 use crate::spec::{Instance, SandboxId};
@@ -16,21 +16,24 @@ use crate::spec::{Instance, SandboxId};
 /// Removals at once.
 const PARALLEL: usize = 8;
 
-/// Removes the containers of the instance that an earlier life made, and those that this one has given up, and the
-/// folders that were there before this life began.
+/// Removes the instance's containers and folders of sandboxes that are not this life's living ones: those of an
+/// earlier life, and those of this one that could not be removed when they were killed.
 ///
 /// # Errors
-/// The containers can't be listed.
+/// The containers or the folders can't be listed.
 pub(super) async fn sweep(shared: &Shared) -> Result<SweepReport, Error> {
-    let given_up = shared.given_up.lock().clone();
-    let folders = shared.old_folders.lock().clone();
-    let mut leftovers: BTreeMap<String, Vec<String>> = folders.into_iter().map(|id| (id.0, vec![])).collect();
-    for container in list(shared).await? {
-        if let Some((sandbox, name)) = leftover(container, &shared.instance, &given_up) {
-            leftovers.entry(sandbox).or_default().push(name);
+    let containers = list(shared).await?;
+    let folders = shared.run_dir.sandboxes()?;
+    // Last, so that whatever is made meanwhile is either not in the lists or alive.
+    let alive = shared.alive.lock().clone();
+    let mut leftovers: BTreeMap<SandboxId, Vec<String>> =
+        folders.into_iter().filter(|id| !alive.contains(id)).map(|id| (id, vec![])).collect();
+    for container in containers {
+        if let Some((id, name)) = leftover(container, &shared.instance, &alive) {
+            leftovers.entry(id).or_default().push(name);
         }
     }
-    let removals = leftovers.into_iter().map(|(id, containers)| remove(shared, SandboxId(id), containers));
+    let removals = leftovers.into_iter().map(|(id, containers)| remove(shared, id, containers));
     let outcomes: Vec<bool> = futures::stream::iter(removals).buffer_unordered(PARALLEL).collect().await;
     let count = |is_removed| outcomes.iter().filter(|outcome| **outcome == is_removed).count();
     let [removed, failed] = [true, false].map(|outcome| u32::try_from(count(outcome)).unwrap_or(u32::MAX));
@@ -52,13 +55,11 @@ async fn remove(shared: &Shared, id: SandboxId, containers: Vec<String>) -> bool
             tracing::warn!(container = %name, %error, "an earlier life's container stays");
             return false;
         }
-        shared.given_up.lock().remove(&name);
     }
     if let Err(error) = shared.run_dir.remove_sandbox(&id) {
         tracing::warn!(sandbox.id = %id, %error, "an earlier life's folder stays");
         return false;
     }
-    shared.old_folders.lock().retain(|old| *old != id);
     true
 }
 
@@ -67,28 +68,23 @@ async fn remove(shared: &Shared, id: SandboxId, containers: Vec<String>) -> bool
 fn leftover(
     container: ContainerSummary,
     instance: &Instance,
-    given_up: &HashSet<String>,
-) -> Option<(String, String)> {
+    alive: &HashSet<SandboxId>,
+) -> Option<(SandboxId, String)> {
     let mut labels = container.labels.unwrap_or_default();
     let is_ours = labels.get(INSTANCE_LABEL) == Some(&instance.id);
-    let is_of_this_life = labels.get(BOOT_LABEL) == Some(&instance.boot);
     let name = container.names?.first()?.trim_start_matches('/').to_owned();
     // It becomes a folder's name.
     let is_id = |label: &String| !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let sandbox = labels.remove(SANDBOX_LABEL).filter(is_id).or(container.id)?;
-    let is_leftover = is_ours && (!is_of_this_life || given_up.contains(&name));
-    is_leftover.then_some((sandbox, name))
+    let id = SandboxId(labels.remove(SANDBOX_LABEL).filter(is_id).or(container.id)?);
+    (is_ours && !alive.contains(&id)).then_some((id, name))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn container(name: &str, instance: Option<&str>, boot: &str, sandbox: &str) -> ContainerSummary {
-        let mut labels = HashMap::from([
-            (BOOT_LABEL.to_owned(), boot.to_owned()),
-            (SANDBOX_LABEL.to_owned(), sandbox.to_owned()),
-        ]);
+    fn container(name: &str, instance: Option<&str>, sandbox: &str) -> ContainerSummary {
+        let mut labels = HashMap::from([(SANDBOX_LABEL.to_owned(), sandbox.to_owned())]);
         labels.extend(instance.map(|instance| (INSTANCE_LABEL.to_owned(), instance.to_owned())));
         ContainerSummary {
             id: Some("c0ffee".to_owned()),
@@ -98,32 +94,30 @@ mod tests {
         }
     }
 
+    fn instance() -> Instance {
+        Instance { id: "ours".to_owned(), boot: "now".to_owned(), run_dir: "/run/cloudbox".into() }
+    }
+
     #[test]
-    fn only_an_earlier_life_of_this_instance_is_left_over() {
-        let instance =
-            Instance { id: "ours".to_owned(), boot: "now".to_owned(), run_dir: "/run/cloudbox".into() };
-        let given_up = HashSet::from(["stuck".to_owned()]);
-        for (name, of, boot, is_leftover) in [
-            ("a", Some("ours"), "before", true),
-            ("a", Some("ours"), "now", false),
-            ("stuck", Some("ours"), "now", true),
-            ("stuck", Some("theirs"), "now", false),
-            ("a", Some("theirs"), "before", false),
-            ("cloudbox-ours-a", None, "before", false),
+    fn only_what_is_ours_and_does_not_live_is_left_over() {
+        let alive = HashSet::from([SandboxId("0a".to_owned())]);
+        for (name, of, sandbox, is_leftover) in [
+            ("dead", Some("ours"), "0f", true),
+            ("alive", Some("ours"), "0a", false),
+            ("dead", Some("theirs"), "0f", false),
+            ("cloudbox-ours-0f", None, "0f", false),
         ] {
-            let found = leftover(container(name, of, boot, "0f"), &instance, &given_up);
-            let expected = is_leftover.then(|| ("0f".to_owned(), name.to_owned()));
-            assert_eq!(found, expected, "{name} of {of:?}, {boot}");
+            let found = leftover(container(name, of, sandbox), &instance(), &alive);
+            let expected = is_leftover.then(|| (SandboxId(sandbox.to_owned()), name.to_owned()));
+            assert_eq!(found, expected, "{name} of {of:?}");
         }
     }
 
     #[test]
     fn a_label_that_is_no_id_never_becomes_a_path() {
-        let instance =
-            Instance { id: "ours".to_owned(), boot: "now".to_owned(), run_dir: "/run/cloudbox".into() };
         for label in ["../../etc", "", "a/b"] {
-            let found = leftover(container("a", Some("ours"), "before", label), &instance, &HashSet::new());
-            assert_eq!(found, Some(("c0ffee".to_owned(), "a".to_owned())), "{label}");
+            let found = leftover(container("a", Some("ours"), label), &instance(), &HashSet::new());
+            assert_eq!(found, Some((SandboxId("c0ffee".to_owned()), "a".to_owned())), "{label}");
         }
     }
 }

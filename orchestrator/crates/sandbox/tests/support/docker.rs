@@ -79,7 +79,7 @@ impl World {
 
     /// Ends the driver; nothing of it may be left.
     pub async fn close(self) {
-        self.driver.close().await;
+        self.driver.close().await.expect("nothing in the way");
         assert_eq!(self.containers().await, Vec::<String>::new(), "containers are left");
         let folders = left_in(&self.instance.run_dir);
         assert_eq!(folders, Vec::<String>::new(), "folders are left");
