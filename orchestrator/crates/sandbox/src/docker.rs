@@ -10,13 +10,13 @@ mod image;
 mod remove;
 mod sweep;
 mod tree;
-mod uids;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use bollard::Docker;
+use cloudbox_types::Limits;
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
@@ -27,10 +27,10 @@ use crate::error::Error;
 use crate::kills::Kills;
 use crate::run_dir::RunDir;
 use crate::spec::{Instance, RootFs, SandboxId, SandboxSpec};
+use crate::uids::Uids;
 use config::Engine;
 use daemon::{Daemon, unavailable};
 use image::Images;
-use uids::Uids;
 
 /// The label with the instance's id: what has it is ours.
 const INSTANCE_LABEL: &str = "cloudbox.instance";
@@ -38,6 +38,11 @@ const INSTANCE_LABEL: &str = "cloudbox.instance";
 const BOOT_LABEL: &str = "cloudbox.boot";
 /// The label with the sandbox's id.
 const SANDBOX_LABEL: &str = "cloudbox.sandbox";
+
+/// The cgroup above all sandboxes' cgroups where systemd makes them.
+const SLICE: &str = "cloudbox.slice";
+/// The first of the users that sandboxes get: 100,000 and more belong to nobody on an ordinary host.
+const FIRST_UID: u32 = 100_000;
 
 /// What the driver is told.
 #[derive(Clone, Debug)]
@@ -50,8 +55,9 @@ pub struct Settings {
     pub seccomp: Option<String>,
     /// The OCI runtime, such as `runsc`; none: the daemon's default.
     pub runtime: Option<String>,
-    /// The cgroup over all sandboxes; none: `/cloudbox`, or `cloudbox.slice` where systemd makes cgroups.
-    pub cgroup_parent: Option<String>,
+    /// What all sandboxes together may use, where that is bounded. Where systemd makes the daemon's cgroups, bound
+    /// `cloudbox.slice` with `systemctl set-property` in place of this.
+    pub ceiling: Option<Limits>,
     /// Containers that are made at once, at least 1. The daemon serves more, each more slowly.
     pub parallel_creates: usize,
 }
@@ -60,14 +66,7 @@ impl Settings {
     /// The usual ones.
     #[must_use]
     pub const fn new(instance: Instance) -> Self {
-        Self {
-            instance,
-            socket: None,
-            seccomp: None,
-            runtime: None,
-            cgroup_parent: None,
-            parallel_creates: 4,
-        }
+        Self { instance, socket: None, seccomp: None, runtime: None, ceiling: None, parallel_creates: 4 }
     }
 }
 
@@ -86,6 +85,8 @@ struct Shared {
     engine: Engine,
     instance: Instance,
     hierarchy: Hierarchy,
+    /// The cgroup above all sandboxes' cgroups, where it is ours and not systemd's.
+    parent: Option<String>,
     run_dir: Arc<RunDir>,
     uids: Arc<Uids>,
     creates: Semaphore,
@@ -111,11 +112,17 @@ impl Driver {
             ))
         })?;
         let run_dir = RunDir::open(&settings.instance.run_dir)?;
-        let usual = if daemon.has_systemd_cgroups { "cloudbox.slice" } else { "/cloudbox" };
+        let parent = if daemon.has_systemd_cgroups {
+            None
+        } else {
+            let parent = format!("cloudbox-{}", settings.instance.id);
+            hierarchy.create(&parent, settings.ceiling.as_ref())?;
+            Some(parent)
+        };
         let engine = Engine {
             seccomp: settings.seccomp,
             runtime: settings.runtime,
-            cgroup_parent: settings.cgroup_parent.unwrap_or_else(|| usual.to_owned()),
+            cgroup_parent: parent.as_ref().map_or_else(|| SLICE.to_owned(), |parent| format!("/{parent}")),
             has_remapped_users: daemon.has_remapped_users,
             has_cgroup_v2: daemon.has_cgroup_v2,
         };
@@ -125,8 +132,9 @@ impl Driver {
             engine,
             instance: settings.instance,
             hierarchy,
+            parent,
             run_dir,
-            uids: Arc::default(),
+            uids: Arc::new(Uids::new(FIRST_UID)),
             creates: Semaphore::new(settings.parallel_creates.max(1)),
             alive: Mutex::default(),
             makings: TaskTracker::new(),
@@ -145,7 +153,11 @@ impl Driver {
         self.shared.makings.close();
         self.shared.makings.wait().await;
         self.shared.kills.wait().await;
-        self.shared.run_dir.close()
+        let unmounted = self.shared.run_dir.close();
+        if let Some(parent) = &self.shared.parent {
+            self.shared.hierarchy.remove(parent)?;
+        }
+        unmounted
     }
 }
 

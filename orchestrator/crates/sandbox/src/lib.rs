@@ -6,6 +6,7 @@ pub mod cgroup;
 pub mod docker;
 pub mod driver;
 pub mod error;
+mod handover;
 pub mod kills;
 pub mod launch;
 pub mod link;
@@ -15,6 +16,7 @@ mod plain;
 pub mod run_dir;
 pub mod slot;
 pub mod spec;
+mod uids;
 
 pub use driver::{
     Exit, Layer, LayerState, Sandbox, SandboxDriver, SandboxFault, SandboxFaultKind, Stats, SweepReport,

@@ -21,22 +21,23 @@ use crate::link::{Control, Pipes};
 use crate::live::{Live, Remains};
 use crate::run_dir::RunDir;
 use crate::slot::Slot;
+use crate::uids::{Uid, Uids};
 use crate::{
     Error, Instance, Layer, Network, RootFs, Sandbox, SandboxDriver, SandboxId, SandboxSpec, SweepReport,
     Workspace,
 };
 
 mod cell;
-mod handover;
 mod layers;
 mod spawner;
 mod sweep;
-mod uids;
 
 use cell::{Held, InitCell};
 use spawner::Spawner;
-use uids::Uids;
 
+/// The first of the users that sandboxes get: above what systems give to people and services, and not the Docker
+/// driver's.
+const FIRST_UID: u32 = 200_000;
 /// How long a sandbox's init may take to set itself up.
 const READY_WITHIN: Duration = Duration::from_secs(10);
 
@@ -94,7 +95,7 @@ impl Driver {
             parent,
             has_cgroups,
             spawner: Arc::new(Spawner::new(init)?),
-            uids: is_root.then(Arc::default),
+            uids: is_root.then(|| Arc::new(Uids::new(FIRST_UID))),
             alive: Arc::default(),
             layers: Vec::new(),
             kills: Kills::new(),
@@ -130,7 +131,7 @@ impl Driver {
         let uid = self.uids.as_ref().map(Uids::take);
         let begun = Begun {
             folder: self.run_dir.sandbox(&id),
-            uid: uid.as_ref().map(uids::Uid::number),
+            uid: uid.as_ref().map(Uid::number),
             held: Arc::default(),
         };
         let cell = InitCell {
@@ -153,7 +154,7 @@ impl Driver {
     ) -> Result<(Control, Pipes), Error> {
         self.run_dir.create_sandbox(&remains.id)?;
         if let (Workspace::Writable(folder), Some(uid)) = (&spec.workspace, begun.uid) {
-            let lent = handover::lend(folder.clone(), uid).await?;
+            let lent = crate::handover::lend(folder.clone(), uid).await?;
             begun.held.lock().lent = Some(lent);
         }
         let (ours, theirs) = std::os::unix::net::UnixStream::pair()

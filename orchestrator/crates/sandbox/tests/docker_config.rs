@@ -1,5 +1,7 @@
 //! What a container may do, field by field, as the daemon has it.
 
+#[path = "support/daemon.rs"]
+mod daemon;
 #[path = "support/docker.rs"]
 mod docker;
 #[path = "support/init.rs"]
@@ -16,7 +18,7 @@ async fn inspected(world: &World, spec: &SandboxSpec) -> (Value, Value) {
     let mut sandbox = world.driver.create(spec).await.expect("a sandbox");
     let name = format!("cloudbox-{}-{}", &world.instance.id[..8], sandbox.id());
     let found: ContainerInspectResponse =
-        world.docker.inspect_container(&name, None).await.expect("its container");
+        daemon::docker().inspect_container(&name, None).await.expect("its container");
     sandbox.kill().await;
     let value = |part: Value| part;
     (
@@ -40,7 +42,7 @@ fn assert_fields(found: &Value, expected: &Value) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_field_of_a_slots_container() {
-    if docker::is_left_out() {
+    if daemon::is_left_out() {
         return;
     }
     let world = World::open().await;
@@ -146,7 +148,7 @@ fn assert_slot_mounts(world: &World, found: &Value) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_builds_container_differs_in_its_workspace_its_mounts_and_its_network() {
-    if docker::is_left_out() {
+    if daemon::is_left_out() {
         return;
     }
     let world = World::open().await;

@@ -1,5 +1,7 @@
 //! What the driver asks of the daemon, and what it does while the daemon is away.
 
+#[path = "support/daemon.rs"]
+mod daemon;
 #[path = "support/docker.rs"]
 mod docker;
 #[path = "support/init.rs"]
@@ -27,7 +29,7 @@ async fn behind_proxy(world: &World) -> (Arc<Driver>, Proxy) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sandbox_takes_two_requests_to_make_and_one_to_remove() {
-    if docker::is_left_out() {
+    if daemon::is_left_out() {
         return;
     }
     let world = World::open().await;
@@ -48,7 +50,7 @@ async fn a_sandbox_takes_two_requests_to_make_and_one_to_remove() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn while_the_daemon_is_away_nothing_is_made_and_kills_wait() {
-    if docker::is_left_out() {
+    if daemon::is_left_out() {
         return;
     }
     let world = World::open().await;

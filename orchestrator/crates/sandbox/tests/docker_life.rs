@@ -1,5 +1,7 @@
 //! Images, leftovers and faults of the Docker driver.
 
+#[path = "support/daemon.rs"]
+mod daemon;
 #[path = "support/docker.rs"]
 mod docker;
 #[path = "support/init.rs"]
@@ -18,17 +20,20 @@ use docker::World;
 use tokio::time::Instant;
 
 async fn image_id(world: &World) -> Option<String> {
-    world.docker.inspect_image(&world.image()).await.ok()?.id
+    daemon::docker().inspect_image(&daemon::image(&world.rootfs)).await.ok()?.id
 }
 
 async fn remove_image(world: &World) {
     let force = RemoveImageOptionsBuilder::default().force(true).build();
-    world.docker.remove_image(&world.image(), Some(force), None).await.expect("an image to remove");
+    daemon::docker()
+        .remove_image(&daemon::image(&world.rootfs), Some(force), None)
+        .await
+        .expect("an image to remove");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_image_is_imported_once_however_many_ask() {
-    if docker::is_left_out() {
+    if daemon::is_left_out() {
         return;
     }
     let world = World::open().await;
@@ -49,7 +54,7 @@ async fn an_image_is_imported_once_however_many_ask() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_image_of_another_digest_under_the_same_tag_is_replaced() {
-    if docker::is_left_out() {
+    if daemon::is_left_out() {
         return;
     }
     let world = World::open().await;
@@ -62,8 +67,8 @@ async fn an_image_of_another_digest_under_the_same_tag_is_replaced() {
         docker::open(&Instance { run_dir: world.folder.path().join("2"), ..world.instance.clone() }).await;
     second.prepare(&changed).await.expect("an import");
     assert_ne!(image_id(&world).await.as_ref(), Some(&first));
-    drop(world.docker.remove_image(&first, None::<RemoveImageOptions>, None).await);
-    let image = world.docker.inspect_image(&world.image()).await.expect("an image");
+    drop(daemon::docker().remove_image(&first, None::<RemoveImageOptions>, None).await);
+    let image = daemon::docker().inspect_image(&daemon::image(&world.rootfs)).await.expect("an image");
     let labels = image.config.and_then(|config| config.labels).expect("labels");
     assert_eq!(labels.get("cloudbox.digest"), Some(&digest));
     second.close().await.expect("nothing in the way");
@@ -72,7 +77,7 @@ async fn an_image_of_another_digest_under_the_same_tag_is_replaced() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_image_that_was_removed_comes_back_with_the_next_sandbox() {
-    if docker::is_left_out() {
+    if daemon::is_left_out() {
         return;
     }
     let world = World::open().await;
@@ -86,7 +91,7 @@ async fn an_image_that_was_removed_comes_back_with_the_next_sandbox() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_root_that_can_not_be_read_or_has_no_init_leaves_nothing() {
-    if docker::is_left_out() {
+    if daemon::is_left_out() {
         return;
     }
     let world = World::open().await;
@@ -103,7 +108,7 @@ async fn a_root_that_can_not_be_read_or_has_no_init_leaves_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_init_that_ends_before_it_calls_is_seen_at_once() {
-    if docker::is_left_out() {
+    if daemon::is_left_out() {
         return;
     }
     let world = World::open().await;
@@ -125,7 +130,7 @@ async fn an_init_that_ends_before_it_calls_is_seen_at_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_plain_program_runs_to_its_end() {
-    if docker::is_left_out() {
+    if daemon::is_left_out() {
         return;
     }
     let world = World::open().await;
@@ -143,7 +148,7 @@ async fn a_plain_program_runs_to_its_end() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn dropped_sandboxes_and_dropped_creates_leave_nothing() {
-    if docker::is_left_out() {
+    if daemon::is_left_out() {
         return;
     }
     let world = World::open().await;
@@ -158,7 +163,7 @@ async fn dropped_sandboxes_and_dropped_creates_leave_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sweep_removes_earlier_lives_of_this_instance_and_nothing_else() {
-    if docker::is_left_out() {
+    if daemon::is_left_out() {
         return;
     }
     let world = World::open().await;
@@ -178,7 +183,7 @@ async fn a_sweep_removes_earlier_lives_of_this_instance_and_nothing_else() {
     alive.kill().await;
     for name in [&similar, &format!("{own}-unlabelled")] {
         let force = RemoveContainerOptionsBuilder::default().force(true).build();
-        world.docker.remove_container(name, Some(force)).await.expect("somebody else's is still there");
+        daemon::docker().remove_container(name, Some(force)).await.expect("somebody else's is still there");
     }
     world.close().await;
 }
@@ -196,24 +201,24 @@ async fn make(world: &World, image: &str, name: &str, labels: &[(&str, &str)]) {
         ..ContainerCreateBody::default()
     };
     let options = CreateContainerOptionsBuilder::default().name(&name).build();
-    world.docker.create_container(Some(options), body).await.expect("a container");
+    daemon::docker().create_container(Some(options), body).await.expect("a container");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_life_that_was_cut_off_is_cleaned_up_by_the_next() {
-    if docker::is_left_out() {
+    if daemon::is_left_out() {
         return;
     }
     let world = World::open().await;
     // The folder of a sandbox whose container is gone, as after a restart of the machine.
     let old = world.instance.run_dir.join("00c0ffee00c0ffee");
     std::fs::create_dir_all(old.join("slot")).expect("a folder");
-    let World { driver, docker, instance, rootfs, folder } = world;
+    let World { driver, instance, rootfs, folder } = world;
     driver.close().await.expect("nothing in the way");
     drop(driver);
     let instance = Instance { boot: "next".to_owned(), ..instance };
     let driver = docker::open(&instance).await;
     assert_eq!(driver.sweep().await.expect("a sweep"), SweepReport { removed: 1, failed: 0 });
     assert!(!old.exists());
-    World { driver, docker, instance, rootfs, folder }.close().await;
+    World { driver, instance, rootfs, folder }.close().await;
 }

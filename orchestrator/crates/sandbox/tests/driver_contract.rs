@@ -1,12 +1,14 @@
 //! The contract of `SandboxDriver` and `Sandbox`, held by every driver: one list of cases, one module per driver.
 //!
-//! A driver that can't work on a machine is skipped with a line that says so.
+//! Where the native driver can't work it is skipped with a line that says so; Docker is left out only on request.
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 #![expect(clippy::print_stderr, reason = "what can't run here says so")]
 #![expect(clippy::disallowed_methods, reason = "builds what the tests need")]
 
 mod contract;
+#[path = "support/daemon.rs"]
+mod daemon;
 #[path = "support/init.rs"]
 mod init;
 
@@ -76,3 +78,4 @@ macro_rules! every_case {
 }
 
 every_case!(native, Subject::Native);
+every_case!(docker, Subject::Docker);

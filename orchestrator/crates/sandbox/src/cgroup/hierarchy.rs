@@ -1,6 +1,6 @@
 //! Where cgroups are mounted here, and where ours go.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use cloudbox_types::Limits;
@@ -138,7 +138,9 @@ impl Hierarchy {
         };
         Ok(match self {
             Self::V2(root) => Box::new(v2::Group { folder: root.join(path) }),
-            Self::V1(roots) => Box::new(v1_group(roots, of)),
+            // Elsewhere the process may be in a group that it shares, such as its engine's: that one must never be
+            // frozen or killed.
+            Self::V1(roots) => Box::new(v1_group(roots, |name| of(name).filter(|own| *own == path))),
         })
     }
 
@@ -162,12 +164,8 @@ impl Hierarchy {
     fn folders(&self, path: &str) -> impl Iterator<Item = PathBuf> {
         let roots: Vec<PathBuf> = match self {
             Self::V2(root) => vec![root.clone()],
-            Self::V1(roots) => REQUIRED
-                .iter()
-                .chain(&["freezer", "unified"])
-                .filter_map(|name| roots.get(*name))
-                .cloned()
-                .collect(),
+            // All of them: container engines make their groups everywhere.
+            Self::V1(roots) => BTreeSet::from_iter(roots.values().cloned()).into_iter().collect(),
         };
         roots.into_iter().map(move |root| root.join(path))
     }

@@ -16,13 +16,14 @@ use super::Shared;
 use super::config::Container;
 use super::image::status;
 use super::remove::remove_container;
-use super::uids::Uid;
 use crate::driver::Sandbox;
 use crate::error::Error;
+use crate::handover::{Lent, lend};
 use crate::link::{Control, Listener, Pipes};
 use crate::live::{Cell, Live, Remains};
 use crate::slot::Slot;
 use crate::spec::{SandboxId, SandboxSpec, Workspace};
+use crate::uids::Uid;
 
 /// The longest that a daemon under load was seen to take, several times over.
 const UP_WITHIN: Duration = Duration::from_secs(30);
@@ -35,9 +36,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 pub(super) async fn create(shared: Arc<Shared>, spec: SandboxSpec) -> Result<Box<dyn Sandbox>, Error> {
     let _permit = shared.creates.acquire().await.map_err(|_| Error::Gone)?;
     let id = SandboxId::generate();
-    let uid = shared.uids.take().ok_or_else(|| super::unavailable("every user id is taken".to_owned()))?;
+    let uid = shared.uids.take();
     shared.alive.lock().insert(id.clone());
-    let cell = DockerCell { shared: Arc::clone(&shared), id: id.clone(), uid, name: None };
+    let cell = DockerCell { shared: Arc::clone(&shared), id: id.clone(), uid, name: None, lent: None };
     let folder = shared.run_dir.sandbox(&id);
     let mut making = Making { shared: &shared, spec: &spec, folder: &folder, cell };
     let up = making.run().await;
@@ -84,9 +85,12 @@ impl Making<'_> {
     async fn run(&mut self) -> Result<Up, Error> {
         let deadline = Instant::now() + UP_WITHIN;
         self.shared.run_dir.create_sandbox(&self.cell.id)?;
+        if let Workspace::Writable(folder) = &self.spec.workspace {
+            self.cell.lent = Some(lend(folder.clone(), self.cell.uid.number()).await?);
+        }
         let channel = self.folder.join("channel");
         DirBuilder::new().mode(0o711).create(&channel).map_err(Error::io("creating", &channel))?;
-        let listener = Listener::bind(&channel, self.cell.uid.id())?;
+        let listener = Listener::bind(&channel, self.cell.uid.number())?;
         self.make(&channel).await?;
         let name = self.cell.name.as_deref().unwrap_or_default();
         self.shared
@@ -132,7 +136,7 @@ impl Making<'_> {
             id: &self.cell.id,
             spec: self.spec,
             image,
-            uid: self.cell.uid.id(),
+            uid: self.cell.uid.number(),
             channel,
             workspace,
             engine: &self.shared.engine,
@@ -199,6 +203,8 @@ struct DockerCell {
     uid: Uid,
     /// None as long as the daemon was not asked for one.
     name: Option<String>,
+    /// A folder of the host that is its user's as long as it lives.
+    lent: Option<Lent>,
 }
 
 #[async_trait]
@@ -208,6 +214,9 @@ impl Cell for DockerCell {
             && let Err(error) = remove_container(&self.shared.docker, name).await
         {
             tracing::warn!(container = name, %error, "a container stays until the next sweep");
+        }
+        if let Some(lent) = self.lent.take() {
+            lent.take_back().await;
         }
     }
 }

@@ -37,6 +37,7 @@ pub(super) async fn sweep(shared: &Shared) -> Result<SweepReport, Error> {
     let outcomes: Vec<bool> = futures::stream::iter(removals).buffer_unordered(PARALLEL).collect().await;
     let count = |is_removed| outcomes.iter().filter(|outcome| **outcome == is_removed).count();
     let [removed, failed] = [true, false].map(|outcome| u32::try_from(count(outcome)).unwrap_or(u32::MAX));
+    shared.run_dir.remove_unused_staging()?;
     Ok(SweepReport { removed, failed })
 }
 

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use parking_lot::Mutex;
 
-use super::handover::Lent;
-use super::uids::Uid;
 use crate::SandboxId;
 use crate::cgroup::Cgroup;
+use crate::handover::Lent;
 use crate::live::Cell;
+use crate::uids::Uid;
 
 /// What is released at the end of a sandbox.
 pub(super) struct InitCell {

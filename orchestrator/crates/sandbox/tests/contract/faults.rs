@@ -59,7 +59,7 @@ pub async fn a_deadline_is_told_and_the_kill_ends_all(fixture: &Fixture) {
     let fault = call(sandbox.as_mut(), "spin", deadline).await.unwrap_err();
     assert!(matches!(fault.kind, SandboxFaultKind::Deadline), "{:?}", fault.kind);
     sandbox.kill().await;
-    assert_eq!(leftovers(&fixture.instance, false), Vec::<String>::new());
+    assert_eq!(leftovers(fixture.subject, &fixture.instance, false).await, Vec::<String>::new());
 }
 
 pub async fn a_byte_out_of_turn_makes_it_unclean(fixture: &Fixture) {

@@ -13,17 +13,18 @@ use cloudbox_protocol::message::{DataSource, FunctionInfo, ResultMode};
 use cloudbox_protocol::{Answer, Invoke, Load, Reply};
 use cloudbox_sandbox::{
     CodeDir, Error, Instance, Network, Program, RootFs, Sandbox, SandboxDriver, SandboxFault, SandboxSpec,
-    Workspace, native,
+    Workspace, docker, native,
 };
 use cloudbox_types::Limits;
-
-use crate::init;
 use tempfile::TempDir;
 use tokio::time::Instant;
 
+use crate::{daemon, init};
+
 /// Which driver a test is about.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Subject {
+    Docker,
     Native,
 }
 
@@ -52,12 +53,16 @@ impl Folder {
 
 /// The drivers' `close` is no part of the trait: the service knows which driver it has opened.
 pub enum Opened {
+    Docker(Arc<docker::Driver>),
     Native(Arc<native::Driver>),
 }
 
 impl Opened {
     pub async fn open(subject: Subject, instance: &Instance) -> Result<Self, Error> {
         match subject {
+            Subject::Docker => {
+                docker::Driver::open(docker::Settings::new(instance.clone())).await.map(Self::Docker)
+            }
             Subject::Native => {
                 // The fixture's own: a second process must not wait for a build.
                 let init = instance.run_dir.with_file_name("rootfs").join("cloudbox/init");
@@ -69,20 +74,25 @@ impl Opened {
 
     pub fn driver(&self) -> &dyn SandboxDriver {
         match self {
+            Self::Docker(driver) => driver.as_ref(),
             Self::Native(driver) => driver.as_ref(),
         }
     }
 
     pub async fn close(&self) {
         match self {
+            Self::Docker(driver) => driver.close().await.unwrap(),
             Self::Native(driver) => driver.close().await.unwrap(),
         }
     }
 }
 
 impl Fixture {
-    /// None where the driver can't work here.
+    /// None where the driver was left out, or can't work here.
     pub async fn open(subject: Subject) -> Option<Self> {
+        if subject == Subject::Docker && daemon::is_left_out() {
+            return None;
+        }
         let dir = tempfile::tempdir().unwrap();
         let instance = Instance {
             id: format!("test-{:08x}", rand::random::<u32>()),
@@ -94,7 +104,7 @@ impl Fixture {
         std::fs::write(dir.path().join("code/main"), "the code").unwrap();
         match Opened::open(subject, &instance).await {
             Ok(opened) => Some(Self { subject, dir: Folder::Own(dir), instance, opened }),
-            Err(Error::Unavailable { driver, reason }) => {
+            Err(Error::Unavailable { driver, reason }) if subject != Subject::Docker => {
                 eprintln!("skipped: the {driver} driver can't work here: {reason}");
                 None
             }
@@ -115,14 +125,20 @@ impl Fixture {
     /// Closes the driver; nothing may be left.
     pub async fn close(self) {
         self.opened.close().await;
-        assert_eq!(leftovers(&self.instance, true), Vec::<String>::new());
+        assert_eq!(leftovers(self.subject, &self.instance, true).await, Vec::<String>::new());
+        if self.subject == Subject::Docker {
+            daemon::remove_image(&self.rootfs()).await;
+        }
     }
 
     pub fn rootfs(&self) -> RootFs {
         let path = self.dir.path().join("rootfs");
         let mut hasher = DefaultHasher::new();
         std::fs::read(path.join("bin/probe")).unwrap().hash(&mut hasher);
-        RootFs { name: "probe".to_owned(), path, digest: format!("{:064x}", hasher.finish()) }
+        let digest = format!("{:016x}", hasher.finish()).repeat(4);
+        // Its image is removed at the end, so no other test may have it.
+        path.hash(&mut hasher);
+        RootFs { name: format!("probe-{:016x}", hasher.finish()), path, digest }
     }
 
     pub fn code(&self) -> CodeDir {
@@ -219,8 +235,17 @@ pub fn text(reply: Reply<Answer>) -> String {
     }
 }
 
-/// What is left of an instance: mounts, cgroups with their processes, folders of sandboxes.
-pub fn leftovers(instance: &Instance, is_closed: bool) -> Vec<String> {
+/// What is left of an instance: containers, mounts, cgroups with their processes, folders of sandboxes.
+pub async fn leftovers(subject: Subject, instance: &Instance, is_closed: bool) -> Vec<String> {
+    let containers = if subject == Subject::Docker { daemon::containers(instance).await } else { Vec::new() };
+    containers
+        .into_iter()
+        .map(|name| format!("container {name}"))
+        .chain(on_host(instance, is_closed))
+        .collect()
+}
+
+fn on_host(instance: &Instance, is_closed: bool) -> Vec<String> {
     let run_dir = instance.run_dir.display().to_string();
     let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
     let is_left = |point: &str| {

@@ -34,14 +34,14 @@ pub async fn a_sweep_removes_what_an_earlier_life_left(fixture: &Fixture) {
     earlier.kill().unwrap();
     earlier.wait().unwrap();
     assert!(folder.join("up").exists(), "the earlier life came up");
-    assert!(!leftovers(&instance, false).is_empty());
+    assert!(!leftovers(fixture.subject, &instance, false).await.is_empty());
     let next = Opened::open(fixture.subject, &instance).await.unwrap();
     let report = next.driver().sweep().await.unwrap();
     assert_eq!((report.removed, report.failed), (3, 0));
-    assert_eq!(leftovers(&instance, false), Vec::<String>::new());
+    assert_eq!(leftovers(fixture.subject, &instance, false).await, Vec::<String>::new());
     assert_eq!(next.driver().sweep().await.unwrap().removed, 0);
     next.close().await;
-    assert_eq!(leftovers(&instance, true), Vec::<String>::new());
+    assert_eq!(leftovers(fixture.subject, &instance, true).await, Vec::<String>::new());
 }
 
 /// Makes sandboxes (with code, without, frozen), says so, and waits to be killed.

@@ -14,7 +14,7 @@ pub async fn a_call_brings_its_answer_and_its_logs(fixture: &Fixture) {
     assert_eq!(text(reply), "printed");
     assert!(sandbox.is_clean());
     sandbox.kill().await;
-    assert_eq!(leftovers(&fixture.instance, false), Vec::<String>::new());
+    assert_eq!(leftovers(fixture.subject, &fixture.instance, false).await, Vec::<String>::new());
 }
 
 pub async fn a_spare_gets_its_code_while_it_runs(fixture: &Fixture) {
@@ -72,7 +72,7 @@ pub async fn many_at_once(fixture: &Fixture) {
         sandbox.kill().await;
     });
     futures::future::join_all(calls).await;
-    assert_eq!(leftovers(&fixture.instance, false), Vec::<String>::new());
+    assert_eq!(leftovers(fixture.subject, &fixture.instance, false).await, Vec::<String>::new());
 }
 
 pub async fn a_build_writes_to_its_workspace_and_nowhere_else(fixture: &Fixture) {

@@ -12,10 +12,9 @@ use cloudbox_sandbox::RootFs;
 pub fn init() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| {
-        let target = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../target");
-        #[expect(clippy::disallowed_methods, reason = "cargo tells where it builds by its environment only")]
-        let target = std::env::var("CARGO_TARGET_DIR").unwrap_or_else(|_| target.to_owned());
-        let target = Path::new(&target).join("static-init");
+        // target/<profile>/deps/<this test>: cargo builds where it has built this.
+        let test = std::env::current_exe().expect("this test's path");
+        let target = test.ancestors().nth(3).expect("the target folder").to_owned();
         let triple = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
         #[expect(
             clippy::disallowed_methods,
@@ -27,6 +26,7 @@ pub fn init() -> &'static Path {
             .current_dir(env!("CARGO_MANIFEST_DIR"))
             .env("RUSTFLAGS", "-C target-feature=+crt-static")
             .env_remove("CARGO_ENCODED_RUSTFLAGS")
+            .env_remove("CARGO_BUILD_TARGET")
             .status()
             .expect("cargo runs");
         assert!(built.success(), "the init builds");

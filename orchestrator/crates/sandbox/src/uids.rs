@@ -5,30 +5,34 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-/// The first user id; above what systems give to people and services, below the usual ranges for containers' users.
-const FIRST: u32 = 200_000;
 /// How many there are.
 const COUNT: u32 = 60_000;
 
 /// Which users are taken.
-#[derive(Debug, Default)]
-pub(super) struct Uids {
+#[derive(Debug)]
+pub(crate) struct Uids {
+    first: u32,
     taken: Mutex<HashSet<u32>>,
 }
 
 /// A user, given back when dropped.
 #[derive(Debug)]
-pub(super) struct Uid {
+pub(crate) struct Uid {
     number: u32,
     all: Arc<Uids>,
 }
 
 impl Uids {
+    /// All of those from `first` on are free.
+    pub(crate) fn new(first: u32) -> Self {
+        Self { first, taken: Mutex::default() }
+    }
+
     /// One that no sandbox of this service has; picked at random, since another service may run here, too.
-    pub(super) fn take(self: &Arc<Self>) -> Uid {
+    pub(crate) fn take(self: &Arc<Self>) -> Uid {
         let mut taken = self.taken.lock();
         loop {
-            let number = FIRST + rand::random::<u32>() % COUNT;
+            let number = self.first + rand::random::<u32>() % COUNT;
             if taken.insert(number) {
                 return Uid { number, all: self.clone() };
             }
@@ -37,7 +41,7 @@ impl Uids {
 }
 
 impl Uid {
-    pub(super) const fn number(&self) -> u32 {
+    pub(crate) const fn number(&self) -> u32 {
         self.number
     }
 }
@@ -54,7 +58,7 @@ mod tests {
 
     #[test]
     fn a_user_is_given_back() {
-        let all = Arc::<Uids>::default();
+        let all = Arc::new(Uids::new(7));
         let (first, second) = (all.take(), all.take());
         assert_ne!(first.number(), second.number());
         drop((first, second));
