@@ -48,8 +48,7 @@ let late; exports.handler = (data, context, callback) => { if (late) late(null, 
 test('ten megabytes of prints', () => withShim(handler("for (let i = 0; i < 10240; i++) console.log('x'.repeat(1023)); return 1"), async (shim) => {
   await shim.load();
   assert.strictEqual((await shim.invoke({})).body.toString(), '1');
-  shim.process.stdin.end();
-  await shim.done;
+  await shim.end();
   assert.strictEqual(shim.logs.length, 10 << 20);
 }));
 
@@ -60,8 +59,7 @@ test('descriptors 0, 1 and 2 are not the protocol\'s', () => withShim(handler(`
   return read`), async (shim) => {
   await shim.load();
   assert.strictEqual((await shim.invoke({})).body.toString(), '0');
-  shim.process.stdin.end();
-  await shim.done;
+  await shim.end();
   assert.strictEqual(shim.logs, 'one\ntwo\nchild\n');
 }));
 
@@ -73,6 +71,7 @@ test('closed output costs the prints, not the answer', () => withShim(handler('p
 test('an exit ends the process without an answer', () => withShim(handler('process.exit(3)'), async (shim) => {
   await shim.load();
   assert.strictEqual((await shim.invoke({})).kind, 'end');
+  assert.strictEqual(await shim.end(), 3);
 }));
 
 test('patched internals do not reach the answer', () => withShim(`

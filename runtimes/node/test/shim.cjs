@@ -1,8 +1,9 @@
 'use strict';
 // A real shim over real pipes, and the frames to speak with it.
 
-const { spawn } = require('child_process');
+const { execFileSync, spawn } = require('child_process');
 const fs = require('fs');
+const net = require('net');
 const os = require('os');
 const path = require('path');
 
@@ -17,6 +18,19 @@ function frame(kind, header, body = Buffer.alloc(0)) {
   return Buffer.concat([prefix, head, body]);
 }
 
+/** Both ends of a pipe, as descriptors: Node itself would make sockets. */
+function makePipe() {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'cloudbox-pipe-'));
+  const file = path.join(folder, 'pipe');
+  execFileSync('mkfifo', [file]);
+  const both = fs.openSync(file, 'r+');
+  const pipe = { read: fs.openSync(file, 'r'), write: fs.openSync(file, 'w') };
+  fs.closeSync(both);
+  fs.unlinkSync(file);
+  fs.rmdirSync(folder);
+  return pipe;
+}
+
 class Shim {
   constructor(files) {
     this.folder = fs.mkdtempSync(path.join(os.tmpdir(), 'cloudbox-test-'));
@@ -24,18 +38,25 @@ class Shim {
       fs.mkdirSync(path.dirname(path.join(this.folder, name)), { recursive: true });
       fs.writeFileSync(path.join(this.folder, name), text);
     }
-    // Pipes, not sockets as Node would make: a shell in between has them.
-    const script = `cat | { ${JSON.stringify(process.execPath)} ${JSON.stringify(path.join(__dirname, '..', 'shim.cjs'))} 2>&1 >&3 | cat >&2; } 3>&1 | cat`;
-    this.process = spawn('/bin/sh', ['-c', script], { stdio: ['pipe', 'pipe', 'pipe'] });
+    const [requests, answers, logs] = [makePipe(), makePipe(), makePipe()];
+    const stdio = [requests.read, answers.write, logs.write];
+    this.process = spawn(process.execPath, [path.join(__dirname, '..', 'shim.cjs')], { stdio });
+    stdio.forEach((fd) => fs.closeSync(fd));
+    this.requests = new net.Socket({ fd: requests.write, readable: false, writable: true });
+    this.requests.on('error', () => {});
     this.bytes = Buffer.alloc(0);
     this.logs = '';
     this.isClosed = false;
     this.waiting = () => {};
-    this.process.stdout.on('data', (data) => { this.bytes = Buffer.concat([this.bytes, data]); this.waiting(); });
-    this.process.stdout.on('end', () => { this.isClosed = true; this.waiting(); });
-    this.process.stderr.on('data', (data) => { this.logs += data; });
-    this.process.stdin.on('error', () => {});
-    this.done = new Promise((resolve) => this.process.on('close', resolve));
+    const answered = new net.Socket({ fd: answers.read, readable: true, writable: false });
+    answered.on('data', (data) => { this.bytes = Buffer.concat([this.bytes, data]); this.waiting(); });
+    answered.on('end', () => { this.isClosed = true; this.waiting(); });
+    const logged = new net.Socket({ fd: logs.read, readable: true, writable: false });
+    logged.on('data', (data) => { this.logs += data; });
+    this.done = Promise.all([
+      new Promise((resolve) => this.process.on('exit', resolve)),
+      new Promise((resolve) => logged.on('close', resolve)),
+    ]);
     this.nonce = 0;
   }
 
@@ -61,7 +82,7 @@ class Shim {
 
   async exchange(kind, header, body) {
     const nonce = String(++this.nonce).padStart(32, '0');
-    this.process.stdin.write(frame(kind, { nonce, ...header }, body));
+    this.requests.write(frame(kind, { nonce, ...header }, body));
     const lines = [];
     for (;;) {
       const answer = await this.read();
@@ -88,9 +109,14 @@ class Shim {
     }, bytes);
   }
 
+  /** Ends the requests, waits for the process, and gives its exit code. */
+  async end() {
+    this.requests.end();
+    return (await this.done)[0];
+  }
+
   async close() {
-    this.process.stdin.end();
-    await this.done;
+    await this.end();
     for (const name of fs.readdirSync(this.folder)) {
       const file = path.join(this.folder, name);
       if (fs.statSync(file).isDirectory()) { fs.readdirSync(file).forEach((one) => fs.unlinkSync(path.join(file, one))); fs.rmdirSync(file); } else fs.unlinkSync(file);
