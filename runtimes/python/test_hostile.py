@@ -1,0 +1,93 @@
+"""What hostile or broken code can do to the conversation: at most spoil its own answer."""
+import unittest
+
+from shim_process import Shim
+
+
+def handler(*lines):
+    """Code with a handler of these lines."""
+    return "import os, sys\ndef handler(data, context):\n    " + "\n    ".join(lines)
+
+
+class Hostile(unittest.TestCase):
+    def test_odd_exceptions(self):
+        for lines, message in [
+            (["raise KeyboardInterrupt()"], "KeyboardInterrupt"),
+            (["raise BaseException('base')"], "BaseException: base"),
+            (["class E(Exception):", "    def __str__(self): raise ValueError()", "raise E()"], "E: (its text can't be shown)"),
+            (["def f(): return f()", "return f()"], "RecursionError"),
+            (["raise ValueError('x' * 10**6)"], "ValueError: xxx"),
+            (["raise ValueError('\\ud800')"], "ValueError: ?"),
+            (["raise GeneratorExit()"], "GeneratorExit"),
+            (["raise OSError(2, 'gone')"], "FileNotFoundError: [Errno 2] gone"),
+        ]:
+            with self.subTest(lines=lines), Shim(handler(*lines)) as shim:
+                shim.load()
+                for _ in range(2):
+                    failure = shim.invoke({}).header
+                    self.assertEqual(failure["kind"], "error")
+                    self.assertIn(message, failure["message"])
+                    self.assertLessEqual(len(failure["message"]), 8 << 10)
+
+    def test_exits(self):
+        for line, code in [("sys.exit(3)", 3), ("sys.exit()", 0), ("sys.exit('why')", 1), ("os._exit(9)", 9), ("os.abort()", -6)]:
+            with self.subTest(line=line), Shim(handler(line)) as shim:
+                shim.load()
+                self.assertEqual(shim.invoke({}).kind, "end")
+                self.assertEqual(shim.end(), code)
+
+    def test_exit_from_a_coroutine(self):
+        with Shim("import sys\nasync def handler(data, context):\n    sys.exit(4)") as shim:
+            shim.load()
+            self.assertEqual(shim.invoke({}).kind, "end")
+            self.assertEqual(shim.end(), 4)
+
+    def test_ten_megabytes_of_prints(self):
+        with Shim(handler("for _ in range(10240): print('x' * 1023)", "return 1")) as shim:
+            shim.load()
+            self.assertEqual(shim.invoke({}).json, 1)
+            shim.end()
+            self.assertEqual(len(shim.logs), 10 << 20)
+
+    def test_descriptors_are_not_the_protocols(self):
+        lines = ["import subprocess", "got = len(os.read(0, 10))", "os.write(1, b'one\\n'); os.write(2, b'two\\n')",
+                 "subprocess.check_call(['/bin/sh', '-c', 'echo child; cat'])", "print('last')", "return got"]
+        with Shim(handler(*lines)) as shim:
+            shim.load()
+            self.assertEqual(shim.invoke({}).json, 0)
+            shim.end()
+            self.assertEqual(shim.logs, b"one\ntwo\nchild\nlast\n")
+
+    def test_closed_output_costs_the_prints_not_the_answer(self):
+        with Shim(handler("try: print('x')", "except ValueError: pass", "sys.stdout.close()", "return 1")) as shim:
+            shim.load()
+            for _ in range(2):
+                self.assertEqual(shim.invoke({}).json, 1)
+
+    def test_a_forked_child_does_not_answer(self):
+        with Shim(handler("pid = os.fork()", "if pid: os.waitpid(pid, 0)", "return data")) as shim:
+            shim.load()
+            for word in ("a", "b"):
+                self.assertEqual(shim.invoke(word).json, word)
+
+    def test_patched_internals_do_not_reach_the_answer(self):
+        code = "import json, os, struct\njson.dumps = json.loads = lambda *a, **k: 'forged'\nos.read = os.write = None\n" \
+               "struct.pack = None\ndef handler(data, context):\n    return data"
+        with Shim(code) as shim:
+            shim.load()
+            for number in range(3):
+                self.assertEqual(shim.invoke({"i": number}).json, {"i": number})
+
+    def test_a_value_nested_too_deeply_is_refused(self):
+        with Shim(handler("a = []", "for _ in range(100000): a = [a]", "return a")) as shim:
+            shim.load()
+            self.assertEqual(shim.invoke({}).header["kind"], "invalid_response")
+
+    def test_the_end_of_requests_ends_the_process(self):
+        with Shim("import threading, time\nthreading.Thread(target=time.sleep, args=(600,)).start()\n" + handler("return 1")) as shim:
+            shim.load()
+            self.assertEqual(shim.end(), 0)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# Tests all shims: `runtimes/test.sh [PYTHON…]`. Each Python given runs the Python suite; without any, python3 of PATH does.
+# What the machine lacks is skipped with a line that says so, or is an error where CI is set.
+set -u
+cd "$(dirname "$0")" || exit 1
+failed=0
+
+skip() {
+  echo "skipped: $1 is not installed"
+  if [ -n "${CI:-}" ]; then failed=1; fi
+}
+
+if command -v node >/dev/null; then
+  echo "== node $(node --version)"
+  node --test node/test/*.test.cjs || failed=1
+else
+  skip node
+fi
+
+if [ $# -eq 0 ]; then set -- python3; fi
+for python in "$@"; do
+  if command -v "$python" >/dev/null; then
+    echo "== $("$python" --version)"
+    (cd python && "$python" -B -m unittest) || failed=1
+  else
+    skip "$python"
+  fi
+done
+
+if command -v go >/dev/null; then
+  echo "== $(go version)"
+  (cd go && go vet ./... && go test ./...) || failed=1
+else
+  skip go
+fi
+exit $failed
