@@ -1,6 +1,7 @@
 //! The sections of the settings file, with their defaults.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 
 use serde::Deserialize;
@@ -68,7 +69,7 @@ impl Default for Pool {
 }
 
 /// `[builds]`: the sandboxes in which deployments are built.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Builds {
     /// Seconds of one build step.
@@ -101,6 +102,22 @@ impl Default for Builds {
             env: BTreeMap::new(),
             files: BTreeMap::new(),
         }
+    }
+}
+
+/// Variables of builds may hold a registry's credentials: their names alone are shown.
+impl fmt::Debug for Builds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builds")
+            .field("timeout_s", &self.timeout_s)
+            .field("memory_mb", &self.memory_mb)
+            .field("cpu", &self.cpu)
+            .field("pids", &self.pids)
+            .field("disk_mb", &self.disk_mb)
+            .field("network", &self.network)
+            .field("env", &self.env.keys())
+            .field("files", &self.files)
+            .finish()
     }
 }
 

@@ -104,8 +104,9 @@ fn a_printed_configuration_shows_no_secret() {
         ("CLOUDBOX_SECRET_KEY", "canary-key"),
         ("CLOUDBOX_DATABASE_URL", "postgres://user:canary-password@host/db"),
     ];
-    let config = load("", &variables, ServeArgs::default()).unwrap();
+    let file = "[builds.env]\nNPM_TOKEN = \"canary-registry\"";
+    let config = load(file, &variables, ServeArgs::default()).unwrap();
     let mut printed = String::new();
     write!(printed, "{config:?}").unwrap();
-    assert!(!printed.contains("canary"), "{printed}");
+    assert!(!printed.contains("canary") && printed.contains("NPM_TOKEN"), "{printed}");
 }

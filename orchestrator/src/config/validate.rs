@@ -65,10 +65,9 @@ fn urls(config: &Config) -> Result<(), Error> {
 }
 
 fn secrets(config: &Config) -> Result<(), Error> {
-    if let Some(token) = config.admin_token.as_ref().map(|token| token.expose().as_str()) {
-        if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return wrong("CLOUDBOX_ADMIN_TOKEN", "must be printable ASCII without spaces");
-        }
+    let token = config.admin_token.as_ref().map(|token| token.expose().as_bytes());
+    if token.is_some_and(|token| !token.iter().all(u8::is_ascii_graphic)) {
+        return wrong("CLOUDBOX_ADMIN_TOKEN", "must be printable ASCII without spaces");
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! How the service is: for people, for probes, for Prometheus.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
@@ -12,6 +13,8 @@ use crate::api::Api;
 
 /// Bytes of a page of memory: `/proc/self/statm` counts in pages.
 const PAGE_BYTES: u64 = 4096;
+/// How long a probe waits for the database: probes give up after seconds themselves.
+const DATABASE_PATIENCE: Duration = Duration::from_secs(2);
 /// Of the machine's memory, the part below which there is too little left.
 const LOW_MEMORY: f64 = 0.05;
 
@@ -19,7 +22,11 @@ const LOW_MEMORY: f64 = 0.05;
 #[utoipa::path(get, path = "/health", tag = "health",
     responses((status = 200, body = Health), (status = 503, body = Health)))]
 pub async fn health(State(api): State<Arc<Api>>) -> Response {
-    let totals = api.store.totals().await;
+    let totals = within(async {
+        api.backend.flush().await;
+        api.store.totals().await
+    });
+    let totals = totals.await;
     let memory = memory();
     let mut warnings = Vec::new();
     #[expect(clippy::cast_precision_loss, reason = "a ratio")]
@@ -29,8 +36,8 @@ pub async fn health(State(api): State<Arc<Api>>) -> Response {
     let sandbox = api.backend.sandbox();
     let missing = sandbox.layers.iter().filter(|layer| !layer.is_active);
     warnings.extend(missing.map(|layer| format!("isolation lacks {}: {}", layer.name, layer.detail)));
-    let is_down = totals.is_err() || api.closing.is_cancelled();
-    if totals.is_err() {
+    let is_down = totals.is_none() || api.closing.is_cancelled();
+    if totals.is_none() {
         warnings.push("the database does not answer".to_owned());
     }
     let (status, health, http_status) = match (is_down, warnings.is_empty()) {
@@ -69,7 +76,7 @@ pub async fn ready(State(api): State<Arc<Api>>) -> (StatusCode, Json<Ready>) {
     if api.closing.is_cancelled() {
         reasons.push("the service is shutting down".to_owned());
     }
-    if api.store.ping().await.is_err() {
+    if within(api.store.ping()).await.is_none() {
         reasons.push("the database does not answer".to_owned());
     }
     if reasons.is_empty() {
@@ -84,6 +91,11 @@ pub async fn metrics(State(api): State<Arc<Api>>) -> Response {
     crate::metrics::refresh();
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], api.metrics.render())
         .into_response()
+}
+
+/// What the database answers; none where it fails or is slow.
+async fn within<T>(asking: impl Future<Output = Result<T, cloudbox_store::Error>>) -> Option<T> {
+    tokio::time::timeout(DATABASE_PATIENCE, asking).await.ok()?.ok()
 }
 
 /// Zero where the machine doesn't say.
