@@ -76,10 +76,7 @@ impl Driver {
     /// Waits for the last sandboxes to be gone and removes what the driver itself made.
     pub async fn close(&self) {
         let closed = match &self.kind {
-            Kind::Docker(driver) => {
-                driver.close().await;
-                Ok(())
-            }
+            Kind::Docker(driver) => driver.close().await,
             Kind::Native(driver) => driver.close().await,
         };
         if let Err(error) = closed {
