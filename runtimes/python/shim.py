@@ -140,6 +140,10 @@ def replace_environment(env):
         if name not in _KEPT:
             del os.environ[name]
     os.environ.update(env)
+    if "TZ" in env:
+        import time
+
+        time.tzset()
 
 
 _loop = None

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"reflect"
-	"runtime"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -192,10 +191,6 @@ func cloudboxServe(handler *cloudboxCallable) {
 }
 
 func main() {
-	// A share of a few cores on a machine with many: more threads would only wait for each other.
-	if os.Getenv("GOMAXPROCS") == "" && runtime.GOMAXPROCS(0) > 4 {
-		runtime.GOMAXPROCS(4)
-	}
 	nonce := cloudboxLoadedHead.Nonce
 	style := cloudboxLoadedHead.HandlerStyle
 	handler, err := cloudboxFit(cloudboxHandler)

@@ -2,14 +2,9 @@
 
 package main
 
-import (
-	"os"
-	"runtime/debug"
-)
+import "runtime/debug"
 
-// cloudboxLimitMemory has the collector work harder near the sandbox's limit, rather than be killed there.
-func cloudboxLimitMemory(megabytes int64) {
-	if _, isSet := os.LookupEnv("GOMEMLIMIT"); !isSet && megabytes > 0 {
-		debug.SetMemoryLimit(megabytes << 20 / 10 * 8)
-	}
+// cloudboxLimitMemory has the collector work harder near this many bytes, rather than the process be killed beyond.
+func cloudboxLimitMemory(bytes int64) {
+	debug.SetMemoryLimit(bytes)
 }

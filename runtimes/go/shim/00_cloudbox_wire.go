@@ -177,7 +177,18 @@ type cloudboxLoadHead struct {
 }
 
 // cloudboxKept are variables of the sandbox; all others are the function's own.
-var cloudboxKept = []string{"PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR", "GOMEMLIMIT", "GOMAXPROCS"}
+var cloudboxKept = []string{"PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR"}
+
+// cloudboxTune fits the language's runtime to the sandbox, where its own variables don't say how.
+func cloudboxTune(megabytes int64) {
+	if os.Getenv("GOMEMLIMIT") == "" && megabytes > 0 {
+		cloudboxLimitMemory(megabytes << 20 / 10 * 9)
+	}
+	// A share of a few cores on a machine with many: more threads would only wait for each other.
+	if os.Getenv("GOMAXPROCS") == "" && runtime.GOMAXPROCS(0) > 4 {
+		runtime.GOMAXPROCS(4)
+	}
+}
 
 // cloudboxStart says hello and waits for `load`, before the author's variables and init functions run: what they read
 // from the environment is there by then.
@@ -195,6 +206,7 @@ func cloudboxStart() (*cloudboxWire, *cloudboxLoadHead) {
 		fmt.Fprintf(os.Stderr, "cloudbox: a frame of kind %d in place of load\n", frame.kind)
 		os.Exit(70)
 	}
+	cloudboxTune(head.Function.MemoryMB)
 	kept := map[string]string{}
 	for _, name := range cloudboxKept {
 		if value, ok := os.LookupEnv(name); ok {
@@ -210,7 +222,6 @@ func cloudboxStart() (*cloudboxWire, *cloudboxLoadHead) {
 	if err := os.Chdir(head.CodeDir); err != nil {
 		cloudboxDie("entering the folder of the code", err)
 	}
-	cloudboxLimitMemory(head.Function.MemoryMB)
 	return wire, head
 }
 

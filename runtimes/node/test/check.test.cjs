@@ -8,12 +8,15 @@ const fs = require('fs');
 const os = require('os');
 const path = require('path');
 
+/** The Node.js that is tested, which may be older than the one that runs the tests. */
+const NODE = process.env.CLOUDBOX_TEST_NODE || process.execPath;
+
 /** `{code, said, main, files}` of a check of these files. */
 function check(files, main = 'index.js') {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'cloudbox-check-test-'));
   try {
     for (const [name, text] of Object.entries(files)) fs.writeFileSync(path.join(folder, name), text);
-    const done = spawnSync(process.execPath, [path.join(__dirname, '..', 'check.cjs'), folder, main], { encoding: 'utf8' });
+    const done = spawnSync(NODE, [path.join(__dirname, '..', 'check.cjs'), folder, main], { encoding: 'utf8' });
     const mark = path.join(folder, '.cloudbox-main');
     const found = fs.existsSync(mark) ? fs.readFileSync(mark, 'utf8') : null;
     return { code: done.status, said: done.stderr, main: found, files: fs.readdirSync(folder) };

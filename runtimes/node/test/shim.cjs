@@ -7,6 +7,9 @@ const net = require('net');
 const os = require('os');
 const path = require('path');
 
+/** The Node.js that is tested, which may be older than the one that runs the tests. */
+const NODE = process.env.CLOUDBOX_TEST_NODE || process.execPath;
+
 const KINDS = ['', 'hello', 'load', 'loaded', 'invoke', 'result', 'failure', 'log'];
 
 function frame(kind, header, body = Buffer.alloc(0)) {
@@ -40,7 +43,7 @@ class Shim {
     }
     const [requests, answers, logs] = [makePipe(), makePipe(), makePipe()];
     const stdio = [requests.read, answers.write, logs.write];
-    this.process = spawn(process.execPath, [path.join(__dirname, '..', 'shim.cjs')], { stdio });
+    this.process = spawn(NODE, [path.join(__dirname, '..', 'shim.cjs')], { stdio });
     stdio.forEach((fd) => fs.closeSync(fd));
     this.requests = new net.Socket({ fd: requests.write, readable: false, writable: true });
     this.requests.on('error', () => {});

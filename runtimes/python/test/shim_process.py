@@ -9,7 +9,7 @@ import threading
 import time
 
 KINDS = ["", "hello", "load", "loaded", "invoke", "result", "failure", "log"]
-HERE = os.path.dirname(os.path.abspath(__file__))
+SHIM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "shim.py")
 
 
 class Answer:
@@ -39,7 +39,7 @@ class Shim:
         self._answers, answer = os.pipe()
         logs, log = os.pipe()
         self.process = subprocess.Popen(
-            [sys.executable, "-B", os.path.join(HERE, "shim.py")], stdin=request, stdout=answer, stderr=log)
+            [sys.executable, "-I", "-B", SHIM], stdin=request, stdout=answer, stderr=log)
         for fd in (request, answer, log):
             os.close(fd)
         self.logs = b""

@@ -2,13 +2,17 @@
 import base64
 import json
 import os
+import sys
 import tempfile
 import unittest
 
-from cloudbox_event import loads
-from cloudbox_wire import Ended, Wire
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.dirname(HERE))
 
-FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "golden")
+from cloudbox_event import loads  # noqa: E402
+from cloudbox_wire import Ended, Wire  # noqa: E402
+
+FOLDER = os.path.join(HERE, "..", "..", "golden")
 KINDS = ["", "hello", "load", "loaded", "invoke", "result", "failure", "log", "call", "reply", "chunk"]
 
 

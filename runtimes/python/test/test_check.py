@@ -5,7 +5,7 @@ import sys
 import tempfile
 import unittest
 
-CHECK = os.path.join(os.path.dirname(os.path.abspath(__file__)), "check.py")
+CHECK = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "check.py")
 
 
 def check(files, main="index.py"):
