@@ -13,6 +13,7 @@ use cloudbox_types::{Deployment as Row, DeploymentStatus, ErrorCode};
 use futures::Stream;
 use http::StatusCode;
 
+use super::answer::async_stream;
 use crate::api::Api;
 use crate::auth::{Caller, access};
 use crate::error::ApiError;
@@ -150,5 +151,3 @@ fn events(api: Arc<Api>, first: Row) -> impl Stream<Item = Result<Event, Infalli
         }
     })
 }
-
-use super::answer::async_stream;

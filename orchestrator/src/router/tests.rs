@@ -17,8 +17,7 @@ use cloudbox_api_types::{Runtime, SandboxHealth};
 use cloudbox_store::{EnvironmentKey, NewProject, NewVersion, Store};
 use cloudbox_types::version::Stage;
 use cloudbox_types::{
-    Deployment, DeploymentStatus, ErrorCode, Function, FunctionId, InvocationId, Name, ProjectId, Secret,
-    Version,
+    Deployment, ErrorCode, Function, FunctionId, InvocationId, Name, ProjectId, Secret, Version,
 };
 use futures::future::BoxFuture;
 use http::Request;
@@ -242,11 +241,5 @@ impl TestApp {
         assert_eq!(self.post("/api/projects/1/functions", body).await.status, 201);
         let path = format!("/api/projects/1/functions/{name}/deploy?wait=true");
         assert_eq!(self.call("POST", &path, None).await.status, 200);
-    }
-}
-
-impl TestApp {
-    fn is_deployed(status: &str) -> bool {
-        status == DeploymentStatus::Deployed.as_str()
     }
 }
