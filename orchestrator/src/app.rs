@@ -66,11 +66,11 @@ impl App {
         tracing::info!("waiting for running calls");
         self.dispatcher.drain(grace).await;
         self.pool.drain(deadline).await;
+        self.recorder.close().await;
         self.tasks.close();
         if tokio::time::timeout_at(deadline, self.tasks.wait()).await.is_err() {
             tracing::warn!(tasks = self.tasks.len(), "deployments are broken off; the next start ends them");
         }
-        self.recorder.close().await;
         self.driver.close().await;
         self.store.close().await;
     }

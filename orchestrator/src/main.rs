@@ -35,13 +35,16 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(&format!("the runtime can't start: {error}")),
     };
-    match args.command {
+    let code = match args.command {
         Command::Serve(args) => match runtime.block_on(serve(&args)) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => fail(&format!("{error:#}")),
         },
         Command::Client(command) => runtime.block_on(cloudbox_cli::run(command)),
-    }
+    };
+    // A bundle that is being made can't be broken off, and need not be waited for: a half one is never used.
+    runtime.shutdown_background();
+    code
 }
 
 async fn serve(args: &ServeArgs) -> anyhow::Result<()> {
