@@ -16,7 +16,7 @@ use crate::make::{Made, Recipe};
 use crate::sources::Language;
 
 /// Counts changes of how bundles are made that no definition shows.
-const FORMAT: &str = "1";
+const FORMAT: &str = "2";
 
 /// Folders that are being made begin so.
 const UNFINISHED: &str = ".making-";
