@@ -40,7 +40,8 @@ pub async fn run(args: &Args, session: &mut Session<'_>) -> Result<(), Error> {
     let since = args.since.as_deref().map(|text| moment(text, Timestamp::now())).transpose()?;
     // The stream is opened before the list is read, so that no call falls in between.
     let stream = if args.is_followed {
-        let request = request(args, since, session).query(&[("follow", "true")]);
+        // Without `since`: what is past comes from the list, at most `limit` calls of it.
+        let request = request(args, None, session).query(&[("follow", "true")]);
         let request = request.header("accept", "text/event-stream");
         Some(session.client.send(request).await?)
     } else {
