@@ -139,6 +139,7 @@ impl Plan {
             .arg(self.home.data())
             .env("CLOUDBOX_RUNTIMES_BUNDLES_DIR", machine::bundles_dir())
             .envs(self.settings.iter().cloned())
+            .env("NO_COLOR", "1")
             .current_dir(self.home.path())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -15,8 +15,8 @@ async fn run(runtime: &str, driver: Driver) {
     for case in cases().iter().filter(|case| case.name.contains(&wanted)) {
         wrong.extend(case.run(runtime, &api).await);
     }
-    service.stop().await;
     assert!(wrong.is_empty(), "{runtime} on {}:\n{}", driver.as_str(), wrong.join("\n"));
+    service.stop().await;
 }
 
 #[tokio::test]
