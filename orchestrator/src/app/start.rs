@@ -78,7 +78,8 @@ impl App {
     /// What goes on beside requests: records move into the store, spares come up, sandboxes that are to stay warm start.
     fn start_background(self: &Arc<Self>) {
         let recorder = Arc::clone(&self.recorder);
-        self.tasks.spawn(async move { recorder.run().await });
+        // None of the tasks that a shutdown waits for: it goes on until the recorder is closed, after the last of them.
+        tokio::spawn(async move { recorder.run().await });
         for entry in self.table.entries() {
             if entry.function.settings.min_instances > 0 {
                 let dispatcher = Arc::clone(&self.dispatcher);

@@ -178,8 +178,8 @@ fn fault_failure(kind: SandboxFaultKind, call: &Call) -> Failure {
         }
         SandboxFaultKind::Deadline => {
             let seconds = call.timeout().as_secs_f64();
-            let unit = if (seconds - 1.0).abs() < f64::EPSILON { "second" } else { "seconds" };
-            Failure::new(ErrorCode::Timeout, format!("Function execution timed out after {seconds} {unit}"))
+            // One wording for every number, so that callers can look for it.
+            Failure::new(ErrorCode::Timeout, format!("Function execution timed out after {seconds} seconds"))
         }
         SandboxFaultKind::AnswerTooLarge { len, limit } => Failure::new(
             ErrorCode::ResponseTooLarge,
