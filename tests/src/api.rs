@@ -25,8 +25,12 @@ impl Api {
     /// No client can be made.
     #[must_use]
     pub fn new(base: String, token: Option<String>) -> Self {
-        // No pool: a service that is restarted on the same port would meet its predecessor's connections.
-        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        // A redirect is an answer to look at.
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .unwrap();
         Self { http, base, token, project: "default".to_owned() }
     }
 

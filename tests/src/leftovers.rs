@@ -13,20 +13,21 @@ use crate::machine;
 pub fn of(home: &Path) -> Vec<String> {
     let name = home.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let data = home.join("data");
-    let id = fs::read_to_string(data.join("instance-id")).unwrap_or_default().trim().to_owned();
-    let mut left = processes(&name);
+    let full_id = fs::read_to_string(data.join("instance-id")).unwrap_or_default().trim().to_owned();
+    // A service that never came as far as an instance has made nothing outside of its folder.
+    let id = full_id.get(..8).unwrap_or_default();
+    let mut left = processes(&name, id);
     left.extend(mounts(&name));
     left.extend(files(&data.join("run")));
-    // A service that never came as far as an instance has made nothing outside of its folder.
-    if id.len() >= 8 {
-        left.extend(containers(&id));
-        left.extend(cgroups(&id[..8]));
+    if !id.is_empty() {
+        left.extend(containers(&full_id));
+        left.extend(cgroups(id));
     }
     left
 }
 
-/// Processes that run in the data folder, or in a sandbox that was made from it.
-fn processes(name: &str) -> Vec<String> {
+/// Processes that were started with the data folder, work in it, or are in a cgroup of the instance.
+fn processes(name: &str, id: &str) -> Vec<String> {
     let mut left = Vec::new();
     for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
         let pid = entry.file_name().to_string_lossy().into_owned();
@@ -37,12 +38,11 @@ fn processes(name: &str) -> Vec<String> {
             let bytes = fs::read(entry.path().join(file)).unwrap_or_default();
             String::from_utf8_lossy(&bytes).replace('\0', " ")
         };
-        // A mount of the run folder that is shared with the whole machine is no sign of a process: those are looked
-        // for among the mounts. A sandbox has its own root, so its mounts are the sandbox's own.
-        let has_own_root =
-            fs::read_link(entry.path().join("ns/mnt")).ok() != fs::read_link("/proc/self/ns/mnt").ok();
-        let is_ours = read("cmdline").contains(name) || has_own_root && read("mountinfo").contains(name);
-        if is_ours {
+        let link = |file: &str| fs::read_link(entry.path().join(file)).unwrap_or_default();
+        let is_inside =
+            ["cwd", "root", "exe"].map(link).iter().any(|path| path.to_string_lossy().contains(name));
+        let is_grouped = !id.is_empty() && read("cgroup").contains(id);
+        if is_inside || is_grouped || read("cmdline").contains(name) {
             left.push(format!("process {pid}: {}", read("cmdline")));
         }
     }
