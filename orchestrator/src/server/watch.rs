@@ -35,14 +35,11 @@ pub(super) struct Activity {
 
 impl Activity {
     pub(super) fn new() -> Arc<Self> {
-        let began = Instant::now();
-        let none = AtomicU64::new(0);
-        // A client that connects and says nothing is as slow as one that says little.
-        let (last_ms, head_ms) = (none, AtomicU64::new(1));
         Arc::new(Self {
-            began,
-            last_ms,
-            head_ms,
+            began: Instant::now(),
+            last_ms: AtomicU64::new(0),
+            // A client that connects and says nothing is as slow as one that says little.
+            head_ms: AtomicU64::new(1),
             in_flight: AtomicUsize::new(0),
             is_h2: AtomicBool::new(false),
         })
