@@ -1,6 +1,7 @@
 //! A runtime that is ready: its roots and how its programs are started in them.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::sync::Arc;
 
 use cloudbox_sandbox::{Program, RootFs};
@@ -30,6 +31,8 @@ pub struct Bundle {
     /// What builds run in; the same as `run` where the toolchain is part of that.
     pub build: RootFs,
     pub(crate) definition: Arc<Definition>,
+    /// Keeps other processes from removing the roots while this one may use them.
+    pub(crate) _in_use: Arc<File>,
 }
 
 impl Bundle {

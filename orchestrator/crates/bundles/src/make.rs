@@ -194,7 +194,12 @@ fn finish(root: &Path) -> Result<Made, Error> {
             continue;
         }
         let mode = metadata.permissions().mode();
-        let wanted = if metadata.is_dir() || mode & 0o100 != 0 { 0o755 } else { 0o644 };
+        let wanted = match (metadata.is_dir(), mode & 0o1000 != 0, mode & 0o100 != 0) {
+            // `/tmp`, which is for everybody.
+            (true, true, _) => 0o1777,
+            (true, false, _) | (false, _, true) => 0o755,
+            (false, _, false) => 0o644,
+        };
         if mode & 0o7777 != wanted {
             let permissions = fs::Permissions::from_mode(wanted);
             fs::set_permissions(&path, permissions).map_err(Error::io("changing the mode of", &path))?;

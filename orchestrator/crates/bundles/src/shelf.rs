@@ -1,12 +1,13 @@
 //! Where bundles are kept: `bundles_dir/<runtime>-<key>/{run,build,bundle.json}`, complete or not there at all.
 
-use std::fs;
+use std::fs::{self, File};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use cloudbox_sandbox::RootFs;
 use serde::{Deserialize, Serialize};
+use tempfile::TempDir;
 
 use crate::bundle::Bundle;
 use crate::definition::Definition;
@@ -16,10 +17,13 @@ use crate::make::{Made, Recipe};
 use crate::sources::Language;
 
 /// Counts changes of how bundles are made that no definition shows.
-const FORMAT: &str = "2";
+const FORMAT: &str = "3";
 
 /// Folders that are being made begin so.
 const UNFINISHED: &str = ".making-";
+
+/// Locked by the process that makes a bundle: others that share the folder wait.
+const LOCK: &str = ".lock";
 
 /// The bundles of this machine.
 #[derive(Debug)]
@@ -35,6 +39,8 @@ pub struct Kept {
     pub toolchain: String,
     folder: PathBuf,
     record: Record,
+    /// Its `bundle.json`, locked as long as this process may use the bundle: nobody removes it meanwhile.
+    in_use: Arc<File>,
 }
 
 /// `bundle.json`.
@@ -54,8 +60,12 @@ impl Shelf {
         fs::create_dir_all(folder).map_err(Error::io("making", folder))?;
         let folder = folder.canonicalize().map_err(Error::io("finding", folder))?;
         let shelf = Self { folder, init };
-        for path in shelf.folders(UNFINISHED) {
-            fs::remove_dir_all(&path).map_err(Error::io("removing", path))?;
+        // Where another process makes one just now, what is unfinished is that one's.
+        let lock = shelf.lock_file()?;
+        if lock.try_lock().is_ok() {
+            for path in shelf.folders(UNFINISHED) {
+                fs::remove_dir_all(&path).map_err(Error::io("removing", path))?;
+            }
         }
         Ok(shelf)
     }
@@ -72,22 +82,38 @@ impl Shelf {
         kept.into_iter().find(|kept| kept.record.recipe == recipe && kept.record.runtime == runtime)
     }
 
-    /// The bundle of a recipe: as it is kept where it is whole, else made anew.
+    /// The bundle of a recipe: as it is kept where it is whole, else made anew. Blocks while another process makes one.
     pub fn get_or_make(&self, recipe: &Recipe<'_>) -> Result<Kept, Error> {
         let digest = self.recipe(recipe.language)?;
         let folder = self.folder.join(format!("{}-{}", recipe.runtime, key(recipe, &digest)));
-        if let Some(kept) = Kept::read(&folder) {
-            if kept.is_whole() {
-                return Ok(kept);
-            }
-            tracing::warn!(runtime.name = recipe.runtime, "the bundle was damaged, so it is made again");
+        if let Some(kept) = Kept::read(&folder).filter(Kept::is_whole) {
+            return Ok(kept);
         }
+        let lock = self.lock_file()?;
+        lock.lock().map_err(Error::io("locking", self.folder.join(LOCK)))?;
+        match Kept::read(&folder) {
+            Some(kept) if kept.is_whole() => return Ok(kept),
+            Some(_) => {
+                tracing::warn!(runtime.name = recipe.runtime, "the bundle is damaged: it is made again");
+            }
+            None => {}
+        }
+        self.make(recipe, digest, &folder)?;
+        Kept::read(&folder).ok_or_else(|| Error::Missing {
+            runtime: recipe.runtime.to_owned(),
+            path: folder,
+            why: "it was removed as soon as it was made",
+        })
+    }
+
+    fn make(&self, recipe: &Recipe<'_>, digest: String, folder: &Path) -> Result<(), Error> {
         let started = std::time::SystemTime::now();
         let temporary = tempfile::Builder::new()
             .prefix(UNFINISHED)
             .tempdir_in(&self.folder)
             .map_err(Error::io("making a folder in", &self.folder))?;
         let (run, build) = recipe.make(temporary.path())?;
+        let bytes = run.bytes + build.as_ref().map_or(0, |build| build.bytes);
         let record = Record {
             runtime: recipe.runtime.to_owned(),
             toolchain: recipe.toolchain.version.clone(),
@@ -95,28 +121,39 @@ impl Shelf {
             run,
             build,
         };
+        let path = temporary.path().join("bundle.json");
         let text = serde_json::to_vec_pretty(&record).map_err(|error| Error::Io {
             what: "writing",
-            path: temporary.path().join("bundle.json"),
+            path: path.clone(),
             source: error.into(),
         })?;
-        let path = temporary.path().join("bundle.json");
         fs::write(&path, text).map_err(Error::io("writing", path))?;
-        self.replace(recipe.runtime, &temporary.keep(), &folder)?;
-        let bytes = record.run.bytes + record.build.as_ref().map_or(0, |build| build.bytes);
+        self.replace(recipe.runtime, temporary, folder)?;
         let duration_ms = started.elapsed().map_or(0, |taken| taken.as_millis());
         tracing::info!(runtime.name = recipe.runtime, bytes, duration_ms, "made a bundle");
-        Ok(Kept { toolchain: record.toolchain.clone(), folder, record })
+        Ok(())
     }
 
-    /// Puts a finished bundle into its place; older ones of the same runtime serve nobody any more.
-    fn replace(&self, runtime: &str, from: &Path, to: &Path) -> Result<(), Error> {
+    /// Puts a finished bundle into its place, and removes older ones of the same runtime that no process uses.
+    fn replace(&self, runtime: &str, from: TempDir, to: &Path) -> Result<(), Error> {
         for path in self.folders(&format!("{runtime}-")) {
-            fs::remove_dir_all(&path).map_err(Error::io("removing", path))?;
+            let is_used = File::open(path.join("bundle.json")).is_ok_and(|file| file.try_lock().is_err());
+            if path == to || !is_used {
+                fs::remove_dir_all(&path).map_err(Error::io("removing", path))?;
+            }
         }
         let open = fs::Permissions::from_mode(0o755);
-        fs::set_permissions(from, open).map_err(Error::io("changing the mode of", from))?;
-        fs::rename(from, to).map_err(Error::io("moving into place", to))
+        fs::set_permissions(from.path(), open).map_err(Error::io("changing the mode of", from.path()))?;
+        fs::rename(from.path(), to).map_err(Error::io("moving into place", to))?;
+        // It is not where it was made any more.
+        let _ = from.keep();
+        Ok(())
+    }
+
+    fn lock_file(&self) -> Result<File, Error> {
+        let path = self.folder.join(LOCK);
+        let file = File::options().create(true).write(true).truncate(false).open(&path);
+        file.map_err(Error::io("opening", path))
     }
 
     fn recipe(&self, language: &Language) -> Result<String, Error> {
@@ -155,9 +192,11 @@ fn key(recipe: &Recipe<'_>, digest: &str) -> String {
 
 impl Kept {
     fn read(folder: &Path) -> Option<Self> {
-        let text = fs::read(folder.join("bundle.json")).ok()?;
-        let record: Record = serde_json::from_slice(&text).ok()?;
-        Some(Self { toolchain: record.toolchain.clone(), folder: folder.to_owned(), record })
+        let file = File::open(folder.join("bundle.json")).ok()?;
+        file.lock_shared().ok()?;
+        let record: Record = serde_json::from_reader(&file).ok()?;
+        let toolchain = record.toolchain.clone();
+        Some(Self { toolchain, folder: folder.to_owned(), record, in_use: Arc::new(file) })
     }
 
     /// Whether all of it is there: a power cut may have left empty files.
@@ -183,6 +222,13 @@ impl Kept {
             digest: made.digest,
         });
         let build = build.unwrap_or_else(|| run.clone());
-        Bundle { runtime: runtime.to_owned(), toolchain: self.toolchain, run, build, definition }
+        Bundle {
+            runtime: runtime.to_owned(),
+            toolchain: self.toolchain,
+            run,
+            build,
+            definition,
+            _in_use: self.in_use,
+        }
     }
 }

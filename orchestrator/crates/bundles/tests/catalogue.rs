@@ -120,7 +120,8 @@ impl Machine {
 
     fn bundles(&self) -> Vec<String> {
         let entries = fs::read_dir(self.path("bundles")).unwrap();
-        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| name != ".lock").collect()
     }
 }
 
@@ -227,11 +228,16 @@ async fn a_change_or_damage_makes_it_anew() {
     assert_eq!(fs::read(mended.run.path.join("cloudbox/shim.inv")).unwrap(), b"shim");
     assert_eq!(mended.run, first.run);
 
-    fs::write(machine.path("runtimes/invented/shim.inv"), "another shim").unwrap();
+    let shim = machine.path("runtimes/invented/shim.inv");
+    fs::write(&shim, "another shim").unwrap();
     let changed = machine.catalogue().bundle("inv1.3").await.unwrap();
     assert_ne!(changed.run.digest, first.run.digest);
-    assert!(!first.run.path.exists(), "the older one is removed");
-    assert_eq!(machine.bundles().len(), 1);
+    assert!(mended.run.path.exists(), "somebody still uses the older one");
+
+    drop((first, mended, changed));
+    fs::write(&shim, "a third shim").unwrap();
+    machine.catalogue().bundle("inv1.3").await.unwrap();
+    assert_eq!(machine.bundles().len(), 1, "nobody uses the older ones");
 }
 
 #[tokio::test]

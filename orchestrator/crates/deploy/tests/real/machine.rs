@@ -1,0 +1,218 @@
+//! This machine: its toolchains, a driver, and a deployer in a folder of its own.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use base64::Engine;
+use cloudbox_bundles::{Catalogue, SearchPlaces};
+use cloudbox_deploy::{Deployer, Outcome, Settings, launch_of};
+use cloudbox_protocol::channel::ChannelLimits;
+use cloudbox_protocol::message::DataSource;
+use cloudbox_protocol::{Answer, Invoke, ResultMode};
+use cloudbox_sandbox::{Error, Instance, SandboxDriver, SandboxId, docker, native};
+use cloudbox_store::{EnvironmentKey, NewFunction, Store};
+use cloudbox_types::function::FunctionSettings;
+use cloudbox_types::{DeploymentStatus, HandlerStyle, Isolation, Language, Limits, Name, ProjectId, Stage};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::time::Instant;
+
+use crate::init::init;
+
+#[derive(Clone, Copy, Debug)]
+pub enum DriverKind {
+    Native,
+    Docker,
+}
+
+enum Driver {
+    Native(Arc<native::Driver>),
+    Docker(Arc<docker::Driver>),
+}
+
+impl Driver {
+    async fn open(kind: DriverKind, instance: Instance) -> Result<Self, Error> {
+        Ok(match kind {
+            DriverKind::Native => {
+                let settings = native::Settings { instance, init: init().to_owned(), ceiling: None };
+                Self::Native(native::Driver::open(settings).await?)
+            }
+            DriverKind::Docker => Self::Docker(docker::Driver::open(docker::Settings::new(instance)).await?),
+        })
+    }
+
+    fn shared(&self) -> Arc<dyn SandboxDriver> {
+        match self {
+            Self::Native(driver) => driver.clone(),
+            Self::Docker(driver) => driver.clone(),
+        }
+    }
+}
+
+pub struct Machine {
+    folder: TempDir,
+    driver: Driver,
+    catalogue: Arc<Catalogue>,
+    store: Arc<dyn Store>,
+    deployer: Deployer,
+    count: AtomicU32,
+}
+
+#[expect(clippy::print_stderr, reason = "what can't run here says so")]
+fn skip(why: &str) {
+    eprintln!("skipped: {why}");
+}
+
+/// Every toolchain that the tests' own environment leads to.
+#[expect(clippy::disallowed_methods, reason = "no settings file tells a test where the toolchains are")]
+fn places() -> SearchPlaces {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let pyenv = std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".pyenv"));
+    let roots = pyenv.into_iter().map(|root| ("pyenv_root".to_owned(), root)).collect();
+    SearchPlaces { path: std::env::split_paths(&path).collect(), roots }
+}
+
+impl Machine {
+    /// None where the driver can't work here.
+    pub async fn open(kind: DriverKind) -> Option<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let id = format!("test-{}", SandboxId::generate());
+        let instance = Instance { id, boot: "1".to_owned(), run_dir: path("run") };
+        let driver = match Driver::open(kind, instance).await {
+            Ok(driver) => driver,
+            Err(Error::Unavailable { driver, reason }) => {
+                skip(&format!("the {driver} driver can't work here: {reason}"));
+                return None;
+            }
+            Err(error) => panic!("{error}: {:?}", std::error::Error::source(&error)),
+        };
+        let catalogue = Catalogue::open(cloudbox_bundles::Settings {
+            runtimes_dir: None,
+            // Kept between runs, since a Go toolchain's takes a minute on a busy machine.
+            bundles_dir: Path::new(env!("CARGO_TARGET_TMPDIR")).join("bundles"),
+            init: init().to_owned(),
+            places: places(),
+            is_strict: false,
+            today: jiff::civil::date(2026, 11, 21),
+        });
+        let catalogue = Arc::new(catalogue.unwrap());
+        let key = base64::engine::general_purpose::STANDARD.encode([7; 32]);
+        let url = format!("sqlite://{}", path("cloudbox.db").display());
+        let store = cloudbox_store::open(&url, EnvironmentKey::from_base64(&key).unwrap()).await.unwrap();
+        let settings = Settings::new(path("code"), path("builds"));
+        let deployer =
+            Deployer::new(Arc::clone(&store), driver.shared(), Arc::clone(&catalogue), settings).unwrap();
+        Some(Self { folder, driver, catalogue, store, deployer, count: AtomicU32::new(0) })
+    }
+
+    pub async fn close(self) {
+        assert_eq!(std::fs::read_dir(self.folder.path().join("builds")).unwrap().count(), 0);
+        match &self.driver {
+            Driver::Native(driver) => driver.close().await.unwrap(),
+            Driver::Docker(driver) => driver.close().await.unwrap(),
+        }
+        self.store.close().await;
+    }
+
+    /// None where the language is not here.
+    async fn try_deploy(&self, language: Language, entry_point: &str, code: &str) -> Option<Outcome> {
+        let Ok(resolved) = self.catalogue.resolve(language, None) else {
+            skip(&format!("no {language} on this machine"));
+            return None;
+        };
+        let name = format!("f{}-x", self.count.fetch_add(1, Ordering::Relaxed));
+        let mut settings = settings(&name, language, entry_point, code);
+        settings.runtime = resolved.runtime;
+        let new = NewFunction { project_id: ProjectId(1), settings };
+        let function = self.store.create_function(new).await.unwrap();
+        let deployment = self.deployer.begin(function.id).await.unwrap();
+        Some(self.deployer.run(deployment).await.unwrap())
+    }
+
+    pub async fn deploy(&self, language: Language, entry_point: &str, code: &str) -> Option<Outcome> {
+        let outcome = self.try_deploy(language, entry_point, code).await?;
+        let deployment = &outcome.deployment;
+        assert_eq!(deployment.status, DeploymentStatus::Deployed, "{}", deployment.build_logs);
+        Some(outcome)
+    }
+
+    /// The deployment fails at `stage`, and its logs say `words`.
+    pub async fn assert_fails(&self, language: Language, code: &str, stage: Stage, words: &str) {
+        let Some(outcome) = self.try_deploy(language, "handler", code).await else { return };
+        let deployment = outcome.deployment;
+        assert_eq!(deployment.status, DeploymentStatus::Failed, "{code}");
+        assert_eq!(deployment.stage, stage, "{}", deployment.build_logs);
+        assert!(deployment.build_logs.contains(words), "{words}\n{}", deployment.build_logs);
+        assert!(!deployment.build_logs.contains("root:x:0"), "{}", deployment.build_logs);
+    }
+
+    /// Brings the version up as a call does, and calls it.
+    pub async fn call(&self, outcome: &Outcome, data: Value) -> Value {
+        let (function, version) = outcome.active.as_ref().unwrap();
+        let bundle = self.catalogue.bundle(&version.runtime).await.unwrap();
+        let launch =
+            launch_of(function, version, &bundle, self.deployer.code_dir(), ChannelLimits::default());
+        let deadline = Instant::now() + Duration::from_secs(30);
+        let driver = self.driver.shared();
+        let (mut sandbox, _, _) = launch.cold(driver.as_ref(), deadline).await.unwrap();
+        let body = serde_json::to_vec(&data).unwrap().into();
+        let reply = sandbox.exchange(invoke(), body, deadline).await;
+        sandbox.kill().await;
+        let reply = reply.unwrap();
+        match reply.answer {
+            Answer::Result(_, body) => serde_json::from_slice(&body).unwrap(),
+            Answer::Failure(failure) => panic!("{failure:?}: {}", reply.logs.into_text()),
+        }
+    }
+
+    /// The files of an artefact.
+    pub fn files(&self, digest: &str) -> Vec<String> {
+        let entries = std::fs::read_dir(self.deployer.code_dir().join(digest)).unwrap();
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    }
+}
+
+fn invoke() -> Invoke {
+    Invoke {
+        nonce: String::new(),
+        invocation_id: "00000000-0000-7000-8000-000000000000".to_owned(),
+        mode: ResultMode::Raw,
+        data: DataSource::Body,
+        method: "POST".to_owned(),
+        path: "/".to_owned(),
+        query: String::new(),
+        headers: vec![("content-type".to_owned(), "application/json".to_owned())],
+        timestamp: "2026-11-21T00:00:00Z".to_owned(),
+        timeout_ms: 30_000,
+        max_response_bytes: 1 << 20,
+        deadline_ms: 4_102_444_800_000,
+    }
+}
+
+fn settings(name: &str, language: Language, entry_point: &str, code: &str) -> FunctionSettings {
+    FunctionSettings {
+        name: Name::new(name).unwrap(),
+        description: String::new(),
+        runtime: String::new(),
+        language,
+        code: Some(code.to_owned()),
+        entry_point: entry_point.to_owned(),
+        handler_style: HandlerStyle::Auto,
+        isolation: Isolation::Version,
+        limits: Limits::default(),
+        environment: BTreeMap::new(),
+        dependencies: BTreeMap::new(),
+        is_public: false,
+        is_active: true,
+        expose_errors: false,
+        egress: Vec::new(),
+        cors: None,
+        min_instances: 0,
+        max_instances: 1,
+        concurrency: 1,
+    }
+}
