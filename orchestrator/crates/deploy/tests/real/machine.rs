@@ -203,7 +203,8 @@ fn settings(name: &str, language: Language, entry_point: &str, code: &str) -> Fu
         entry_point: entry_point.to_owned(),
         handler_style: HandlerStyle::Auto,
         isolation: Isolation::Version,
-        limits: Limits::default(),
+        // The smallest that may be asked for.
+        limits: Limits { memory_mb: 64, ..Limits::default() },
         environment: BTreeMap::new(),
         dependencies: BTreeMap::new(),
         is_public: false,
