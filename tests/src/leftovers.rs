@@ -39,6 +39,10 @@ fn processes(name: &str, id: &str) -> Vec<String> {
             String::from_utf8_lossy(&bytes).replace('\0', " ")
         };
         let link = |file: &str| fs::read_link(entry.path().join(file)).unwrap_or_default();
+        // Killed with its sandbox, and no more than an entry that the machine's init has not taken yet.
+        if read("stat").rsplit(')').next().is_some_and(|rest| rest.starts_with(" Z")) {
+            continue;
+        }
         let is_inside =
             ["cwd", "root", "exe"].map(link).iter().any(|path| path.to_string_lossy().contains(name));
         let is_grouped = !id.is_empty() && read("cgroup").contains(id);
