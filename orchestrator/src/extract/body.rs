@@ -4,6 +4,7 @@ use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, Request};
 use bytes::Bytes;
 use cloudbox_types::ErrorCode;
+use http::{HeaderValue, header};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
@@ -25,10 +26,13 @@ impl<S: Send + Sync> FromRequest<S> for Body {
 impl From<BytesRejection> for ApiError {
     fn from(rejection: BytesRejection) -> Self {
         if rejection.status() == http::StatusCode::PAYLOAD_TOO_LARGE {
-            return Self::new(
+            let mut error = Self::new(
                 ErrorCode::PayloadTooLarge,
                 "the request's body is over the limit (limits.max_request_bytes)",
             );
+            // The rest of the body is not read, so no other request can follow on this connection.
+            error.headers.push((header::CONNECTION, HeaderValue::from_static("close")));
+            return error;
         }
         Self::invalid_field("body", "was not sent whole, or not in time")
     }
