@@ -1,5 +1,7 @@
 //! The invariants of docs/ARCHITECTURE.md that a manifest or a source file can break.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic where it can't go on")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,7 +12,8 @@ const EDGES: &[(&str, &[&str])] = &[
     ("protocol", &[]),
     ("init", &["protocol"]),
     ("seccomp", &[]),
-    ("sandbox", &["protocol", "seccomp", "types"]),
+    ("cgroup", &["types"]),
+    ("sandbox", &["cgroup", "protocol", "seccomp", "types"]),
     ("pool", &["protocol", "sandbox", "types"]),
     ("store", &["types"]),
     ("bundles", &["sandbox", "types"]),

@@ -1,5 +1,7 @@
 //! The channel against a shim that behaves, and against shims that don't.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic where it can't go on")]
+
 use std::time::Duration;
 
 use bytes::Bytes;

@@ -1,5 +1,7 @@
 //! The frame reader against random bytes, and against every way to cut a good frame.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic where it can't go on")]
+
 use bytes::Bytes;
 use cloudbox_protocol::{Frame, FrameError, FrameLimits, Kind};
 use proptest::prelude::*;

@@ -1,5 +1,7 @@
 //! The golden messages of `runtimes/golden`, which every shim passes too: bytes, frames and typed headers agree.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic where it can't go on")]
+
 use std::path::Path;
 
 use base64::Engine as _;

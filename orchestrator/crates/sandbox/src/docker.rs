@@ -21,13 +21,13 @@ use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
-use crate::cgroup::hierarchy::Hierarchy;
 use crate::driver::{Layer, Sandbox, SandboxDriver, SweepReport};
 use crate::error::Error;
 use crate::kills::Kills;
 use crate::run_dir::RunDir;
 use crate::spec::{Instance, RootFs, SandboxId, SandboxSpec};
 use crate::uids::Uids;
+use cloudbox_cgroup::hierarchy::Hierarchy;
 use config::Engine;
 use daemon::{Daemon, unavailable};
 use image::Images;

@@ -14,6 +14,8 @@ use cloudbox_protocol::{Answer, Failure, Invoke, Load, Loaded, Logs, Reply};
 use cloudbox_types::Limits;
 use tokio::time::Instant;
 
+pub use cloudbox_cgroup::Stats;
+
 use crate::error::Error;
 use crate::spec::{CodeDir, Program, RootFs, SandboxId, SandboxSpec};
 
@@ -191,19 +193,6 @@ pub struct Exit {
     pub is_out_of_memory: bool,
     /// What it printed.
     pub logs: Logs,
-}
-
-/// What a sandbox used, as its cgroup counts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Stats {
-    /// Bytes charged now.
-    pub memory_bytes: u64,
-    /// Bytes charged at the highest; where the kernel doesn't keep it, as `memory_bytes`.
-    pub memory_peak_bytes: u64,
-    /// Microseconds of CPU.
-    pub cpu_us: u64,
-    /// Processes killed at the memory limit.
-    pub oom_kills: u64,
 }
 
 /// One layer of the isolation.

@@ -51,14 +51,8 @@ pub enum Error {
         source: bollard::errors::Error,
     },
     /// A cgroup could not be made, changed or read.
-    #[error("cgroup: {what}")]
-    Cgroup {
-        /// What was tried.
-        what: String,
-        /// Why it failed.
-        #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
+    #[error(transparent)]
+    Cgroup(#[from] cloudbox_cgroup::Error),
 }
 
 impl Error {

@@ -2,7 +2,6 @@
 //!
 //! Knows no SQL, no HTTP and no functions: a sandbox is a root file system, limits, a program, and a folder of code.
 
-pub mod cgroup;
 pub mod docker;
 pub mod driver;
 pub mod error;

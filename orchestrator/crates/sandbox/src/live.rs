@@ -12,7 +12,6 @@ use cloudbox_protocol::{Answer, Failure, Invoke, Load, Loaded, Logs, Reply};
 use cloudbox_types::Limits;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::cgroup::Cgroup;
 use crate::kills::Kills;
 use crate::link::{Control, Pipes};
 use crate::run_dir::RunDir;
@@ -20,6 +19,7 @@ use crate::slot::Slot;
 use crate::{
     CodeDir, Error, Exit, Program, Sandbox, SandboxFault, SandboxFaultKind, SandboxId, Stats, plain,
 };
+use cloudbox_cgroup::Cgroup;
 
 /// How long the runtime's end may take to be told after its pipes closed.
 const EXIT_TOLD_WITHIN: Duration = Duration::from_millis(200);
@@ -49,7 +49,7 @@ pub struct Remains {
 impl Remains {
     /// Ends every process and removes everything.
     pub async fn remove(mut self) {
-        if let Err(error) = crate::cgroup::end(self.cgroup.as_ref()).await {
+        if let Err(error) = cloudbox_cgroup::end(self.cgroup.as_ref()).await {
             tracing::warn!(sandbox.id = %self.id, %error, "a sandbox's processes do not end");
         }
         self.cell.remove().await;
@@ -252,11 +252,11 @@ impl Sandbox for Live {
     }
 
     fn stats(&self) -> Result<Stats, Error> {
-        self.cgroup.stats()
+        Ok(self.cgroup.stats()?)
     }
 
     fn freeze(&mut self, is_frozen: bool) -> Result<(), Error> {
-        self.cgroup.freeze(is_frozen)
+        Ok(self.cgroup.freeze(is_frozen)?)
     }
 
     async fn kill(&mut self) {

@@ -14,8 +14,6 @@ use parking_lot::Mutex;
 use tokio::net::UnixStream;
 use tokio::time::Instant;
 
-use crate::cgroup::Cgroup;
-use crate::cgroup::hierarchy::Hierarchy;
 use crate::kills::Kills;
 use crate::link::{Control, Pipes};
 use crate::live::{Live, Remains};
@@ -26,6 +24,8 @@ use crate::{
     Error, Instance, Layer, Network, RootFs, Sandbox, SandboxDriver, SandboxId, SandboxSpec, SweepReport,
     Workspace,
 };
+use cloudbox_cgroup::Cgroup;
+use cloudbox_cgroup::hierarchy::Hierarchy;
 
 mod cell;
 mod layers;
@@ -125,7 +125,7 @@ impl Driver {
         let cgroup: Arc<dyn Cgroup> = if self.has_cgroups {
             self.hierarchy.create(&path, Some(&spec.limits))?.into()
         } else {
-            Arc::new(crate::cgroup::Uncounted)
+            Arc::new(cloudbox_cgroup::Uncounted)
         };
         self.alive.lock().insert(id.clone());
         let uid = self.uids.as_ref().map(Uids::take);

@@ -70,7 +70,7 @@ async fn clear(mut cell: DockerCell) {
 }
 
 /// What a container's first process has sent, and where it is.
-type Up = (Control, Pipes, Box<dyn crate::cgroup::Cgroup>);
+type Up = (Control, Pipes, Box<dyn cloudbox_cgroup::Cgroup>);
 
 /// A sandbox that is on its way.
 struct Making<'a> {

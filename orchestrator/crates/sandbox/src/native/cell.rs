@@ -8,10 +8,10 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 
 use crate::SandboxId;
-use crate::cgroup::Cgroup;
 use crate::handover::Lent;
 use crate::live::Cell;
 use crate::uids::Uid;
+use cloudbox_cgroup::Cgroup;
 
 /// What is released at the end of a sandbox.
 pub(super) struct InitCell {

@@ -25,7 +25,7 @@ pub(super) fn unavailable(reason: impl Into<String>) -> Error {
 }
 
 /// As root there must be cgroups.
-pub(super) fn no_cgroups(error: &Error) -> Error {
+pub(super) fn no_cgroups(error: &cloudbox_cgroup::Error) -> Error {
     let source = std::error::Error::source(error).map(|source| format!(": {source}")).unwrap_or_default();
     unavailable(format!(
         "the layers cgroup_memory and cgroup_pids are missing ({error}{source}); mount the cgroup hierarchy \

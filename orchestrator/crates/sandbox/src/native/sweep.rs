@@ -33,7 +33,7 @@ impl Driver {
     async fn remove_leftover(&self, id: &SandboxId) -> Result<(), Error> {
         if self.has_cgroups {
             let path = format!("{}/{id}", self.parent);
-            crate::cgroup::end(self.hierarchy.group(&path).as_ref()).await?;
+            cloudbox_cgroup::end(self.hierarchy.group(&path).as_ref()).await?;
             self.hierarchy.remove(&path)?;
         }
         self.run_dir.remove_sandbox(id)

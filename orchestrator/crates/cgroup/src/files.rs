@@ -5,14 +5,14 @@ use std::path::Path;
 
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
-use super::failed;
 use crate::Error;
+use crate::failed;
 
 /// Microseconds over which a CPU quota counts.
-pub(super) const CPU_PERIOD_US: u32 = 100_000;
+pub(crate) const CPU_PERIOD_US: u32 = 100_000;
 
 /// Writes a value. Never makes a file: a cgroup that is gone stays gone.
-pub(super) fn set(folder: &Path, name: &str, value: &str) -> Result<(), Error> {
+pub(crate) fn set(folder: &Path, name: &str, value: &str) -> Result<(), Error> {
     let path = folder.join(name);
     let write =
         || io::Write::write_all(&mut std::fs::OpenOptions::new().write(true).open(&path)?, value.as_bytes());
@@ -26,25 +26,25 @@ fn text(folder: &Path, name: &str) -> Result<String, Error> {
 }
 
 /// The number that a file holds.
-pub(super) fn number(folder: &Path, name: &str) -> Result<u64, Error> {
+pub(crate) fn number(folder: &Path, name: &str) -> Result<u64, Error> {
     text(folder, name)?.trim().parse().map_err(|error| failed(format!("{name} holds no number"), error))
 }
 
 /// The number of a file's line `key number`; 0 where there is no such line (an older kernel).
-pub(super) fn field(folder: &Path, name: &str, key: &str) -> Result<u64, Error> {
+pub(crate) fn field(folder: &Path, name: &str, key: &str) -> Result<u64, Error> {
     let text = text(folder, name)?;
     let value = text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(' '));
     Ok(value.and_then(|number| number.trim().parse().ok()).unwrap_or(0))
 }
 
 /// The ids of a cgroup's processes; none where it is gone.
-pub(super) fn processes(folder: &Path) -> Vec<i32> {
+pub(crate) fn processes(folder: &Path) -> Vec<i32> {
     let text = std::fs::read_to_string(folder.join("cgroup.procs")).unwrap_or_default();
     text.lines().filter_map(|line| line.parse().ok()).collect()
 }
 
 /// Sends each process of a cgroup `SIGKILL`, through a pidfd that is checked to be still of this cgroup.
-pub(super) fn kill_each(folder: &Path) -> Result<(), Error> {
+pub(crate) fn kill_each(folder: &Path) -> Result<(), Error> {
     for pid in processes(folder).into_iter().filter_map(Pid::from_raw) {
         let Ok(process) = pidfd_open(pid, PidfdFlags::empty()) else { continue };
         // The id may have been given to another process between the list and the descriptor.
@@ -60,7 +60,7 @@ pub(super) fn kill_each(folder: &Path) -> Result<(), Error> {
 }
 
 /// Removes a cgroup's folder and those below it; one that is gone already is no error.
-pub(super) fn remove(folder: &Path) -> Result<(), Error> {
+pub(crate) fn remove(folder: &Path) -> Result<(), Error> {
     if let Ok(entries) = std::fs::read_dir(folder) {
         for below in entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())) {
             remove(&below.path())?;

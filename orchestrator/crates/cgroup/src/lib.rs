@@ -7,8 +7,6 @@ use std::time::Duration;
 use cloudbox_types::Limits;
 use tokio::time::{Instant, sleep};
 
-use crate::{Error, Stats};
-
 mod files;
 pub mod hierarchy;
 mod v1;
@@ -16,6 +14,29 @@ mod v2;
 
 /// The longest that a killed cgroup may take to empty: a process in an uninterruptible wait holds it up.
 const EMPTY_WITHIN: Duration = Duration::from_secs(10);
+
+/// What a sandbox used, as its cgroup counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Bytes charged now.
+    pub memory_bytes: u64,
+    /// Bytes charged at the highest; where the kernel doesn't keep it, as `memory_bytes`.
+    pub memory_peak_bytes: u64,
+    /// Microseconds of CPU.
+    pub cpu_us: u64,
+    /// Processes killed at the memory limit.
+    pub oom_kills: u64,
+}
+
+/// A cgroup could not be made, changed or read.
+#[derive(Debug, thiserror::Error)]
+#[error("cgroup: {what}")]
+pub struct Error {
+    /// What was tried.
+    what: String,
+    /// Why it failed.
+    source: Box<dyn std::error::Error + Send + Sync>,
+}
 
 /// The cgroup of one sandbox, made by us or by the Docker daemon.
 pub trait Cgroup: Send + Sync {
@@ -66,7 +87,7 @@ pub trait Cgroup: Send + Sync {
 }
 
 /// Where a sandbox can have no cgroup: without root and without a delegated group.
-pub(crate) struct Uncounted;
+pub struct Uncounted;
 
 impl Cgroup for Uncounted {
     fn stats(&self) -> Result<Stats, Error> {
@@ -122,5 +143,5 @@ pub async fn end(cgroup: &dyn Cgroup) -> Result<(), Error> {
 
 /// For `map_err`-like uses: what was tried, and why it failed.
 fn failed(what: impl Into<String>, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
-    Error::Cgroup { what: what.into(), source: source.into() }
+    Error { what: what.into(), source: source.into() }
 }

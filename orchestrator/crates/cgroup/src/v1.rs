@@ -8,8 +8,8 @@ use cgroups_rs::fs::pid::PidController;
 use cgroups_rs::fs::{Controller, MaxValue};
 use cloudbox_types::Limits;
 
-use super::files::{self, CPU_PERIOD_US};
-use super::{Cgroup, failed};
+use crate::files::{self, CPU_PERIOD_US};
+use crate::{Cgroup, failed};
 use crate::{Error, Stats};
 
 /// CPU shares beside the service's own 1024: under load, sandboxes come second.
@@ -17,26 +17,27 @@ const CPU_SHARES: u64 = 256;
 
 /// The folders of one cgroup.
 #[derive(Clone, Debug)]
-pub(super) struct Group {
-    pub(super) memory: PathBuf,
-    pub(super) cpu: PathBuf,
-    pub(super) cpuacct: PathBuf,
-    pub(super) pids: PathBuf,
-    pub(super) freezer: Option<PathBuf>,
+pub(crate) struct Group {
+    pub(crate) memory: PathBuf,
+    pub(crate) cpu: PathBuf,
+    pub(crate) cpuacct: PathBuf,
+    pub(crate) pids: PathBuf,
+    pub(crate) freezer: Option<PathBuf>,
     /// In the hybrid hierarchy: no controllers, but `cgroup.kill` and `cgroup.freeze`.
-    pub(super) unified: Option<PathBuf>,
+    pub(crate) unified: Option<PathBuf>,
 }
 
 impl Group {
     /// Makes the folders.
-    pub(super) fn create(&self) -> Result<(), Error> {
+    pub(crate) fn create(&self) -> Result<(), Error> {
         self.memory().create().map_err(|error| failed("making the memory group", error))?;
         self.cpu().create().map_err(|error| failed("making the CPU group", error))?;
         self.pids().create().map_err(|error| failed("making the group of processes", error))?;
         for folder in
             [Some(&self.cpuacct), self.freezer.as_ref(), self.unified.as_ref()].into_iter().flatten()
         {
-            std::fs::create_dir_all(folder).map_err(Error::io("creating", folder))?;
+            std::fs::create_dir_all(folder)
+                .map_err(|error| failed(format!("creating {}", folder.display()), error))?;
         }
         Ok(())
     }

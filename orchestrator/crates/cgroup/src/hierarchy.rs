@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use cloudbox_types::Limits;
 
-use super::{Cgroup, failed, files, v1, v2};
 use crate::Error;
+use crate::{Cgroup, failed, files, v1, v2};
 
 /// Without these a sandbox has no limits.
 const REQUIRED: [&str; 4] = ["memory", "cpu", "cpuacct", "pids"];
@@ -129,7 +129,8 @@ impl Hierarchy {
     /// The process is gone, or in no group of its own.
     pub fn of_process(&self, pid: i32) -> Result<Box<dyn Cgroup>, Error> {
         let path = format!("/proc/{pid}/cgroup");
-        let text = std::fs::read_to_string(&path).map_err(Error::io("reading", &path))?;
+        let text =
+            std::fs::read_to_string(&path).map_err(|error| failed(format!("reading {path}"), error))?;
         let own = parse_membership(&text);
         let of = |name: &str| own.get(name).filter(|path| !path.is_empty()).cloned();
         let needed = if matches!(self, Self::V2(_)) { "unified" } else { "memory" };

@@ -7,8 +7,8 @@ use cgroups_rs::fs::memory::{MemController, SetMemory};
 use cgroups_rs::fs::pid::PidController;
 use cloudbox_types::Limits;
 
-use super::files::{self, CPU_PERIOD_US};
-use super::{Cgroup, failed};
+use crate::files::{self, CPU_PERIOD_US};
+use crate::{Cgroup, failed};
 use crate::{Error, Stats};
 
 /// CPU weight beside the service's own 100.
@@ -16,8 +16,8 @@ const CPU_WEIGHT: &str = "50";
 
 /// The folder of one cgroup.
 #[derive(Clone, Debug)]
-pub(super) struct Group {
-    pub(super) folder: PathBuf,
+pub(crate) struct Group {
+    pub(crate) folder: PathBuf,
 }
 
 impl Cgroup for Group {
