@@ -1,5 +1,7 @@
 //! The service's own log, to stderr: text for people or JSON lines for programs.
 
+use std::io::IsTerminal as _;
+
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
 
@@ -23,6 +25,8 @@ pub enum Error {
 pub fn start(log: &Log) -> Result<(), Error> {
     let filter: EnvFilter = EnvFilter::builder().parse(&log.level)?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // Colours are for a person who watches, and NO_COLOR is the subscriber's own business.
+    let builder = if std::io::stderr().is_terminal() { builder } else { builder.with_ansi(false) };
     match log.format {
         LogFormat::Text => builder.finish().try_init()?,
         LogFormat::Json => builder.json().flatten_event(true).finish().try_init()?,
