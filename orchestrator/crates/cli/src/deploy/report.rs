@@ -56,11 +56,9 @@ pub fn ended(
         let mut value = summary(function, change, &deployment.status);
         value["deployment"] = json!(deployment);
         session.terminal.json(&value)?;
-    } else {
-        // A person sees what a good build has to say too: it may hold a warning.
-        session.terminal.block(&deployment.build_logs);
     }
     if deployment.status != "deployed" {
+        session.terminal.block(&deployment.build_logs);
         let reason = deployment.error.as_deref().unwrap_or("no reason was given");
         return Err(Error::Failed(format!(
             "{} was not deployed: {} failed: {reason}{}",
@@ -71,6 +69,9 @@ pub fn ended(
     }
     if session.is_json {
         return Ok(());
+    }
+    for warning in deployment.build_logs.lines().filter(|line| line.contains("warning: ")) {
+        session.terminal.say(warning);
     }
     let verb = if *change == Change::Created { "created and deployed" } else { "deployed" };
     let runtime = function.resolved_runtime.as_deref().unwrap_or(&function.runtime);

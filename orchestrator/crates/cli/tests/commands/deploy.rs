@@ -22,7 +22,7 @@ fn with_deployment(stage: Stage) -> Stage {
             watched,
             200,
             &deployment(
-                &json!({ "status": "deployed", "stage": "health_check", "build_logs": "using node 20\n" }),
+                &json!({ "status": "deployed", "stage": "health_check", "build_logs": "[validate] warning: nodejs18 is not here\n[build] 1 file\n" }),
             ),
         )
 }
