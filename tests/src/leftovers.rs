@@ -40,14 +40,18 @@ fn processes(name: &str, id: &str) -> Vec<String> {
         };
         let link = |file: &str| fs::read_link(entry.path().join(file)).unwrap_or_default();
         // Killed with its sandbox, and no more than an entry that the machine's init has not taken yet.
-        if read("stat").rsplit(')').next().is_some_and(|rest| rest.starts_with(" Z")) {
+        if read("stat")
+            .rsplit(')')
+            .next()
+            .is_some_and(|rest| rest.starts_with(" Z") || rest.starts_with(" X"))
+        {
             continue;
         }
         let is_inside =
             ["cwd", "root", "exe"].map(link).iter().any(|path| path.to_string_lossy().contains(name));
         let is_grouped = !id.is_empty() && read("cgroup").contains(id);
         if is_inside || is_grouped || read("cmdline").contains(name) {
-            left.push(format!("process {pid}: {}", read("cmdline")));
+            left.push(format!("process {pid}: {} {}", read("cmdline"), read("status")));
         }
     }
     left
