@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cloudbox_bundles::Catalogue;
-use cloudbox_pool::{Lease, Pool, Start};
+use cloudbox_pool::{Lease, Pool, Start, Target};
 use cloudbox_sandbox::SandboxDriver;
 use cloudbox_types::InvocationId;
 use jiff::Timestamp;
@@ -83,7 +83,7 @@ impl Dispatcher {
             }
         };
         let settled = match self.pool.lease(&target).await {
-            Ok(lease) => self.exchange(id, accepted, &call, lease).await,
+            Ok(lease) => self.exchange((id, accepted), &call, &target, lease).await,
             Err(error) => match settle::refused(error, &call) {
                 // What never reached a sandbox is no invocation: it is answered, but not recorded.
                 Err(failure) => return Outcome::refused(id, call.version(), failure),
@@ -97,9 +97,9 @@ impl Dispatcher {
     /// The call itself, with what it used.
     async fn exchange(
         &self,
-        id: InvocationId,
-        accepted: Timestamp,
+        (id, accepted): (InvocationId, Timestamp),
         call: &Call,
+        target: &Target,
         mut lease: Lease,
     ) -> Settled {
         let timeout = call.timeout();
@@ -107,6 +107,7 @@ impl Dispatcher {
         let before = lease.stats().unwrap_or_default();
         let began = Instant::now();
         let exchanged = lease.exchange(invoke, call.body.clone(), began + timeout).await;
+        let exchanged = exchanged.map_err(|fault| target.launch.explain(fault));
         let elapsed = began.elapsed();
         let after = lease.stats().unwrap_or(before);
         let is_warm = lease.start() == Start::Warm;

@@ -48,6 +48,12 @@ impl Bundle {
         self.definition.is_executable
     }
 
+    /// What the runtime prints when it ends itself at a memory limit of its own, below the sandbox's.
+    #[must_use]
+    pub fn out_of_memory_mark(&self) -> Option<&str> {
+        self.definition.start.out_of_memory_mark.as_deref()
+    }
+
     /// MB of the smallest sandbox that the runtime comes up in.
     #[must_use]
     pub fn memory_floor_mb(&self) -> u32 {

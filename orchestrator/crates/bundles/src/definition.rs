@@ -175,6 +175,9 @@ pub struct Start {
     /// Values that depend on the memory limit, smallest first: few, so that spares can be shared.
     #[serde(default)]
     pub classes: Vec<MemoryClass>,
+    /// What the runtime prints when it ends itself at a memory limit of its own, below the sandbox's.
+    #[serde(default)]
+    pub out_of_memory_mark: Option<String>,
 }
 
 /// What to fill in for sandboxes of some memory.

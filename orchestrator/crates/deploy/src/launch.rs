@@ -30,6 +30,7 @@ pub fn launch_of(
         rootfs: bundle.run.clone(),
         program: bundle.program(&settings.limits),
         starts_before_code: bundle.starts_before_code(),
+        out_of_memory_mark: bundle.out_of_memory_mark().map(str::to_owned),
         limits: settings.limits,
         max_file_bytes: MAX_FILE_BYTES,
         code: CodeDir { path: code_dir.join(&version.digest), is_executable: bundle.is_executable() },

@@ -29,6 +29,12 @@ impl Logs {
         self.bytes.is_empty()
     }
 
+    /// Whether what was kept has these bytes in it.
+    #[must_use]
+    pub fn contains(&self, part: &[u8]) -> bool {
+        !part.is_empty() && self.bytes.windows(part.len()).any(|window| window == part)
+    }
+
     /// The text: what is not UTF-8 replaced, and a last line that says how much was cut off.
     #[must_use]
     pub fn into_text(self) -> String {
@@ -56,6 +62,13 @@ mod tests {
         logs.push(b"abc");
         logs.push(b"def");
         assert_eq!(logs.into_text(), "abcd\n… [2 more bytes were cut off: the limit is 4]\n");
+    }
+
+    #[test]
+    fn parts_are_found() {
+        let mut logs = Logs::new(10);
+        logs.push(b"abcdef");
+        assert!(logs.contains(b"cde") && !logs.contains(b"ce") && !logs.contains(b""));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use cloudbox_protocol::{Failure, Load, Loaded, Logs};
 use cloudbox_types::Limits;
 use tokio::time::Instant;
 
-use crate::driver::{Sandbox, SandboxDriver, SandboxFault};
+use crate::driver::{Sandbox, SandboxDriver, SandboxFault, SandboxFaultKind};
 use crate::spec::{CodeDir, Network, Program, RootFs, SandboxSpec, Workspace};
 
 /// All that it takes to bring a version up.
@@ -19,6 +19,8 @@ pub struct Launch {
     pub program: Program,
     /// Whether `program` starts before the code is there (an interpreter), or is part of the code (a binary).
     pub starts_before_code: bool,
+    /// What the runtime prints when it ends itself at a memory limit of its own, below the sandbox's.
+    pub out_of_memory_mark: Option<String>,
     /// What a sandbox may use.
     pub limits: Limits,
     /// Bytes of the largest file it may write.
@@ -72,6 +74,18 @@ impl Launch {
         }
     }
 
+    /// A runtime that ended at its own memory limit ran out of memory, too. A function that prints the mark and ends
+    /// spoils its own record at most.
+    #[must_use]
+    pub fn explain(&self, mut fault: SandboxFault) -> SandboxFault {
+        let has_mark =
+            || self.out_of_memory_mark.as_ref().is_some_and(|mark| fault.logs.contains(mark.as_bytes()));
+        if matches!(fault.kind, SandboxFaultKind::Exited { .. }) && has_mark() {
+            fault.kind = SandboxFaultKind::OutOfMemory;
+        }
+        fault
+    }
+
     /// Makes a sandbox, starts the runtime and loads the code.
     ///
     /// # Errors
@@ -111,7 +125,7 @@ impl Launch {
         if !self.starts_before_code {
             sandbox.start(&self.program, deadline).await?;
         }
-        let reply = sandbox.load(self.load.clone(), deadline).await?;
+        let reply = sandbox.load(self.load.clone(), deadline).await.map_err(|fault| self.explain(fault))?;
         match reply.answer {
             Ok(loaded) => Ok((loaded, reply.logs)),
             Err(failure) => Err(LaunchError::Code { failure, logs: reply.logs }),

@@ -59,6 +59,7 @@ pub fn launch(function: i64, version: i64, memory_mb: u32) -> Launch {
         rootfs: rootfs(),
         program: program(),
         starts_before_code: true,
+        out_of_memory_mark: None,
         limits: Limits { memory_mb, ..Limits::default() },
         max_file_bytes: 1 << 20,
         code: CodeDir { path: format!("/code/{function}/{version}").into(), is_executable: false },
