@@ -33,6 +33,8 @@ pub trait Backend: Send + Sync + 'static {
     fn runtimes(&self) -> Vec<Runtime>;
     /// What isolates functions.
     fn sandbox(&self) -> SandboxHealth;
+    /// Brings the series that are only counted when somebody looks up to date.
+    fn refresh_metrics(&self);
     /// Moves what was recorded until now into the store.
     async fn flush(&self);
 }

@@ -1,5 +1,7 @@
 //! Prometheus: the recorder of this process, its buckets and what each series is.
 
+pub mod pool;
+
 use std::sync::OnceLock;
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
@@ -42,6 +44,7 @@ fn describe() {
     );
     describe_counter!("cloudbox_cold_starts_total", "Calls that found no warm sandbox");
     describe_counter!("cloudbox_records_lost_total", "Records that the spool did not take");
+    pool::describe();
     process().describe();
 }
 

@@ -15,6 +15,7 @@ use super::App;
 use crate::api::Backend;
 use crate::dispatch::{Call, Outcome};
 use crate::error::ApiError;
+use crate::metrics;
 
 /// The service, as the interface that is shared by every request. Cloned by its parts' handles.
 pub struct Shared(pub Arc<App>);
@@ -90,6 +91,10 @@ impl Backend for Shared {
             driver: self.0.driver.name().to_owned(),
             layers: self.0.driver.shared().layers().into_iter().map(layer).collect(),
         }
+    }
+
+    fn refresh_metrics(&self) {
+        metrics::pool::record(&self.0.pool.snapshot());
     }
 
     async fn flush(&self) {

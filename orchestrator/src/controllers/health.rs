@@ -91,6 +91,7 @@ pub async fn ready(State(api): State<Arc<Api>>) -> (StatusCode, Json<Ready>) {
 #[utoipa::path(get, path = "/metrics", tag = "health", responses((status = 200, body = String)))]
 pub async fn metrics(State(api): State<Arc<Api>>) -> Response {
     crate::metrics::refresh();
+    api.backend.refresh_metrics();
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], api.metrics.render())
         .into_response()
 }

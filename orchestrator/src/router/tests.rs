@@ -141,6 +141,8 @@ impl Backend for Fake {
         SandboxHealth { driver: "fake".to_owned(), layers: Vec::new() }
     }
 
+    fn refresh_metrics(&self) {}
+
     async fn flush(&self) {}
 }
 
