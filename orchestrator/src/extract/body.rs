@@ -5,7 +5,7 @@ use axum::extract::{FromRequest, Request};
 use bytes::Bytes;
 use cloudbox_types::ErrorCode;
 use http::{HeaderValue, header};
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::{Map, Value};
 
 use super::Fields;
@@ -68,10 +68,15 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for OptionalJson<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         let Body(bytes) = Body::from_request(request, state).await?;
-        if bytes.iter().all(u8::is_ascii_whitespace) {
-            return Ok(Self(None));
+        match bytes.iter().find(|byte| !byte.is_ascii_whitespace()) {
+            None => Ok(Self(None)),
+            // serde would take a list for a struct's fields in order.
+            Some(b'[') => {
+                read_json::<IgnoredAny>(&bytes)?;
+                Err(ApiError::invalid_field("body", "must be a JSON object, not a list"))
+            }
+            Some(_) => read_json(&bytes).map(Some).map(Self),
         }
-        read_json(&bytes).map(Some).map(Self)
     }
 }
 
@@ -136,6 +141,17 @@ mod tests {
         let (field, message) = problem(r#"{"dat": 1}"#);
         assert_eq!(field, "dat");
         assert!(message.contains("unknown field"), "{message}");
+    }
+
+    #[tokio::test]
+    async fn a_list_is_no_object_with_its_fields_in_order() {
+        for bad in ["[]", " [1]", "[{\"data\": 1}]", "[1"] {
+            let request = Request::new(axum::body::Body::from(bad));
+            let read = OptionalJson::<ExecuteRequest>::from_request(request, &()).await;
+            assert_eq!(read.unwrap_err().body.details.unwrap()[0].field, "body", "{bad}");
+        }
+        let request = Request::new(axum::body::Body::from(" \n"));
+        assert!(OptionalJson::<ExecuteRequest>::from_request(request, &()).await.unwrap().0.is_none());
     }
 
     #[test]
