@@ -12,6 +12,8 @@ use tokio::sync::mpsc;
 
 use crate::dispatch::Outcome;
 
+/// The header with a call's id.
+pub(super) const ID_HEADER: &str = "x-cloudbox-invocation-id";
 /// Events that wait for a slow reader.
 const EVENTS_AHEAD: usize = 16;
 
@@ -46,7 +48,7 @@ pub(super) fn call_headers(outcome: &Outcome, traceparent: Option<&HeaderValue>)
             headers.insert(HeaderName::from_static(name), value);
         }
     };
-    put("x-cloudbox-invocation-id", outcome.invocation_id.to_string());
+    put(ID_HEADER, outcome.invocation_id.to_string());
     put("x-cloudbox-execution-time", format!("{:.3}", outcome.execution_time_ms));
     put("x-cloudbox-start", start_word(outcome.is_warm).to_owned());
     put("x-cloudbox-version", outcome.version.to_string());

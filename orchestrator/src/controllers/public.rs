@@ -7,10 +7,10 @@ use axum::response::{IntoResponse, Response};
 use cloudbox_api_types::ErrorBody;
 use cloudbox_protocol::ResultMode;
 use cloudbox_protocol::message::DataSource;
-use cloudbox_types::{ErrorCode, Trigger};
-use http::{HeaderValue, Method, StatusCode};
+use cloudbox_types::{ErrorCode, InvocationId, Trigger};
+use http::{HeaderName, HeaderValue, Method, StatusCode};
 
-use super::answer::call_headers;
+use super::answer::{ID_HEADER, call_headers};
 use crate::api::Api;
 use crate::auth::{Caller, MaybeCaller, access};
 use crate::dispatch::{Call, Failure, Outcome, Success};
@@ -29,12 +29,11 @@ mod headers;
 pub async fn call(
     caller: MaybeCaller,
     State(api): State<Arc<Api>>,
-    Path((project, name)): Path<(String, String)>,
+    path: Result<Path<(String, String)>, ApiError>,
     request: Request,
 ) -> Response {
-    run(&api, caller.0, (&project, &name), request)
-        .await
-        .unwrap_or_else(|error| error.public().into_response())
+    let named = path.map(|Path(named)| named);
+    answered(&api, caller.0, named, request).await
 }
 
 /// Call a function with a path of its own.
@@ -46,21 +45,46 @@ pub async fn call(
 pub async fn call_below(
     caller: MaybeCaller,
     State(api): State<Arc<Api>>,
-    Path((project, name, _path)): Path<(String, String, String)>,
+    path: Result<Path<(String, String, String)>, ApiError>,
     request: Request,
 ) -> Response {
-    run(&api, caller.0, (&project, &name), request)
-        .await
-        .unwrap_or_else(|error| error.public().into_response())
+    // Below the function's path bytes that are no text are the function's business.
+    let named = path.map(|Path((project, name, _))| (project, name));
+    let named = named.or_else(|error| raw_names(request.uri().path()).ok_or(error));
+    answered(&api, caller.0, named, request).await
+}
+
+/// The project and the function as they are written in `/p/{project}/functions/{name}/…`.
+fn raw_names(path: &str) -> Option<(String, String)> {
+    let (project, rest) = path.strip_prefix("/p/")?.split_once("/functions/")?;
+    let (name, _) = rest.split_once('/')?;
+    Some((project.to_owned(), name.to_owned()))
+}
+
+/// A call that began has its id in its answer; one that was refused before gets one, so that all errors look alike.
+async fn answered(
+    api: &Api,
+    caller: Option<Caller>,
+    named: Result<(String, String), ApiError>,
+    request: Request,
+) -> Response {
+    let run = async { run(api, caller, named?, request).await };
+    run.await.unwrap_or_else(|mut error| {
+        let id = InvocationId::generate().to_string();
+        let header = HeaderValue::try_from(&id).ok().map(|id| (HeaderName::from_static(ID_HEADER), id));
+        error.headers.extend(header);
+        error.body.invocation_id = Some(id);
+        error.public().into_response()
+    })
 }
 
 async fn run(
     api: &Api,
     caller: Option<Caller>,
-    (project, name): (&str, &str),
+    (project, name): (String, String),
     request: Request,
 ) -> Result<Response, ApiError> {
-    let entry = access::public(api, caller, project, name).await?;
+    let entry = access::public(api, caller, &project, &name).await?;
     let cors = entry.function.settings.cors.clone();
     let origin = request.headers().get(http::header::ORIGIN).cloned();
     if let Some(cors) = &cors

@@ -113,6 +113,9 @@ async fn the_public_calls_with_any_method_and_path() {
     assert_eq!(below["data"], "Body");
     let slash = app.anonymous("GET", "/p/1/functions/a/", "").await;
     assert_eq!(slash.status, 200, "{}", slash.text);
+    let no_text = app.anonymous("GET", "/p/1/functions/a/%ff", "").await;
+    assert_eq!(no_text.json()["path"], "/p/1/functions/a/%ff", "{}", no_text.text);
+    assert_eq!(app.anonymous("GET", "/p/1/functions/%ff", "").await.status, 404);
 }
 
 #[tokio::test]
@@ -122,8 +125,12 @@ async fn the_public_can_not_tell_a_private_function_from_none() {
     let private = app.anonymous("POST", "/p/1/functions/a", "").await;
     let none = app.anonymous("POST", "/p/1/functions/none", "").await;
     assert_eq!((private.status, none.status), (404, 404));
-    assert_eq!(private.text, none.text);
-    assert_eq!(none.json(), json!({"error": "there is no such function", "code": "NOT_FOUND"}));
+    for answer in [&private, &none] {
+        let id = answer.headers["x-cloudbox-invocation-id"].to_str().unwrap();
+        let told = json!({"error": "there is no such function", "code": "NOT_FOUND", "invocation_id": id});
+        assert_eq!(answer.json(), told);
+        assert!(!answer.headers.contains_key("x-cloudbox-version"));
+    }
     let big = "x".repeat(MAX_REQUEST_BYTES + 1);
     assert_eq!(app.anonymous("POST", "/p/1/functions/a", &big).await.status, 404);
     let known = app.call("POST", "/p/1/functions/a", None).await;
