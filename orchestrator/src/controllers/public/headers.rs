@@ -34,14 +34,20 @@ pub(super) fn into_function(
                 || !OF_THE_CONNECTION.contains(&name.as_str())
         })
         .filter(|(name, _)| name.as_str() != crate::trace::NAME)
-        .map(|(name, value)| {
-            (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
-        })
+        .map(|(name, value)| (name.as_str().to_owned(), text(value.as_bytes())))
         .collect();
     if let Some(value) = traceparent.and_then(|value| value.to_str().ok()) {
         seen.push((crate::trace::NAME.to_owned(), value.to_owned()));
     }
     seen
+}
+
+/// UTF-8, else Latin-1, which headers were made for: no byte is lost.
+fn text(value: &[u8]) -> String {
+    match std::str::from_utf8(value) {
+        Ok(text) => text.to_owned(),
+        Err(_) => value.iter().copied().map(char::from).collect(),
+    }
 }
 
 /// Adds a function's headers to an answer, with those that keep a browser from trusting it too much.
@@ -107,6 +113,14 @@ mod tests {
         assert_eq!(into_function(&headers, true, None), pairs(&[("x-own", "1")]));
         let seen = into_function(&headers, false, None);
         assert!(seen.contains(&("authorization".to_owned(), "Bearer x".to_owned())));
+    }
+
+    #[test]
+    fn values_are_utf_8_or_latin_1() {
+        let mut headers = HeaderMap::new();
+        headers.append("x-a", HeaderValue::from_bytes("é".as_bytes()).unwrap());
+        headers.append("x-a", HeaderValue::from_bytes(b"\xe9").unwrap());
+        assert_eq!(into_function(&headers, false, None), pairs(&[("x-a", "é"), ("x-a", "é")]));
     }
 
     #[test]
