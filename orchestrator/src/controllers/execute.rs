@@ -9,7 +9,7 @@ use cloudbox_api_types::execution::start_word;
 use cloudbox_api_types::{ErrorBody, ExecuteAnswer, ExecuteRequest};
 use cloudbox_protocol::ResultMode;
 use cloudbox_protocol::message::DataSource;
-use cloudbox_types::Trigger;
+use cloudbox_types::{ErrorCode, Trigger};
 use http::{HeaderMap, HeaderValue, header};
 use serde_json::json;
 
@@ -97,12 +97,16 @@ fn error_of(outcome: &Outcome, failure: &Failure) -> ApiError {
     body.logs = Some(outcome.logs.clone());
     body.execution_time = Some(outcome.execution_time_ms);
     body.stack.clone_from(&failure.stack);
+    if failure.code == ErrorCode::RuntimeError {
+        // Its field is always there: a process that ended, and Go's plain errors, have no stack.
+        body.stack.get_or_insert_default();
+    }
     error
 }
 
 #[cfg(test)]
 mod tests {
-    use cloudbox_types::{ErrorCode, InvocationId};
+    use cloudbox_types::InvocationId;
 
     use super::*;
 
@@ -145,5 +149,13 @@ mod tests {
         assert_eq!(body.execution_time, Some(1.5));
         assert_eq!(body.stack.as_deref(), Some("at line 1"));
         assert_eq!(body.logs.as_deref(), Some("said \"hi\"\n"));
+    }
+
+    #[test]
+    fn a_failure_without_a_stack_has_an_empty_one() {
+        let response = answer(&outcome(Err(Failure::new(ErrorCode::RuntimeError, "exit 3"))), None);
+        assert_eq!(response.extensions().get::<ApiError>().unwrap().body.stack.as_deref(), Some(""));
+        let response = answer(&outcome(Err(Failure::new(ErrorCode::Timeout, "30 s"))), None);
+        assert_eq!(response.extensions().get::<ApiError>().unwrap().body.stack, None);
     }
 }

@@ -29,7 +29,7 @@ pub struct ExecuteRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub query: Option<serde_json::Value>,
-    /// Milliseconds that this call may take, at most the function's `timeout`.
+    /// Milliseconds that this call may take, in place of the function's `timeout`, which it may exceed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, maximum = 300_000)]
     pub timeout_ms: Option<u64>,
