@@ -14,6 +14,7 @@ pub mod digest;
 pub mod error;
 mod libraries;
 mod make;
+mod runtime_info;
 mod shelf;
 mod slot;
 mod sources;
@@ -22,7 +23,8 @@ pub mod toolchain;
 mod tree;
 
 pub use bundle::Bundle;
-pub use catalogue::{Catalogue, Resolved, RuntimeInfo, Settings, State};
+pub use catalogue::{Catalogue, Resolved, Settings};
 pub use definition::Definition;
 pub use error::Error;
+pub use runtime_info::{RuntimeInfo, State};
 pub use toolchain::SearchPlaces;

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use tokio::sync::OnceCell;
 
 use crate::bundle::Bundle;
-use crate::catalogue::{RuntimeInfo, State};
 use crate::definition::{Definition, VersionEntry};
 use crate::error::Error;
 use crate::make::Recipe;
+use crate::runtime_info::{RuntimeInfo, State};
 use crate::shelf::{Kept, Shelf};
 use crate::sources::Language;
 use crate::toolchain::Toolchain;

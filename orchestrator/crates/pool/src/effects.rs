@@ -7,7 +7,8 @@ use tokio::time::Instant;
 
 use crate::budget::Permit;
 use crate::slot::Slot;
-use crate::spares::{KindId, Spare, SpareSpec};
+use crate::spare_spec::SpareSpec;
+use crate::spares::{KindId, Spare};
 use crate::target::{Target, TargetKey};
 
 /// Decided under the lock, done after it.

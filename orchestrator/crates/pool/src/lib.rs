@@ -15,7 +15,7 @@ pub mod lease;
 pub mod pool;
 pub mod settings;
 pub mod snapshot;
-pub mod spares;
+pub mod spare_spec;
 pub mod target;
 
 mod backoff;
@@ -26,6 +26,7 @@ mod fleet;
 mod queue;
 mod rotation;
 mod slot;
+mod spares;
 mod start;
 mod state;
 
@@ -35,5 +36,5 @@ pub use pool::Pool;
 pub use settings::Settings;
 pub use slot::Start;
 pub use snapshot::Snapshot;
-pub use spares::SpareSpec;
+pub use spare_spec::SpareSpec;
 pub use target::{Target, TargetKey};

@@ -12,7 +12,7 @@ use crate::error::LeaseError;
 use crate::lease::Lease;
 use crate::settings::Settings;
 use crate::snapshot::Snapshot;
-use crate::spares::SpareSpec;
+use crate::spare_spec::SpareSpec;
 use crate::state::State;
 use crate::target::{Target, TargetKey};
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::spares::SpareSpec;
+use crate::spare_spec::SpareSpec;
 
 /// The limits of one pool.
 #[derive(Clone, Debug)]

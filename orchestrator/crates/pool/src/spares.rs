@@ -3,61 +3,12 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use cloudbox_protocol::channel::ChannelLimits;
-use cloudbox_sandbox::{Launch, Network, Program, RootFs, Sandbox, SandboxSpec, Workspace};
-use cloudbox_types::Limits;
+use cloudbox_sandbox::{Launch, Sandbox};
 use tokio::time::Instant;
 
 use crate::backoff::Backoff;
 use crate::budget::Permit;
-
-/// One kind of generic sandbox, and how many of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SpareSpec {
-    /// Its root.
-    pub rootfs: RootFs,
-    /// What runs in it. None for compiled functions: the sandbox is there, and the program comes with the code.
-    pub program: Option<Program>,
-    /// What it may use until it is bound; its memory counts against the budget.
-    pub limits: Limits,
-    /// Bytes of the largest file it may write.
-    pub max_file_bytes: u64,
-    /// How much an exchange may bring.
-    pub channel: ChannelLimits,
-    /// How many are held ready.
-    pub count: u32,
-}
-
-impl SpareSpec {
-    /// The sandbox to create.
-    #[must_use]
-    pub fn sandbox(&self) -> SandboxSpec {
-        SandboxSpec {
-            rootfs: self.rootfs.clone(),
-            limits: self.limits,
-            workspace: Workspace::Slot,
-            mounts: Vec::new(),
-            network: Network::None,
-            max_file_bytes: self.max_file_bytes,
-            channel: self.channel,
-        }
-    }
-
-    /// Whether a version can be loaded into it. Limits don't matter: binding sets them. What the runtime was told of
-    /// its memory is among the program's arguments.
-    #[must_use]
-    pub fn suits(&self, launch: &Launch) -> bool {
-        let program = launch.starts_before_code.then_some(&launch.program);
-        self.rootfs.digest == launch.rootfs.digest
-            && self.program.as_ref() == program
-            && self.max_file_bytes == launch.max_file_bytes
-            && self.channel == launch.channel
-    }
-
-    fn is_same_kind(&self, other: &Self) -> bool {
-        Self { count: 0, ..self.clone() } == Self { count: 0, ..other.clone() }
-    }
-}
+use crate::spare_spec::SpareSpec;
 
 /// Names a kind for as long as the pool lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use cloudbox_sandbox::{Launch, LaunchError, Sandbox, SandboxDriver};
 use tokio::time::Instant;
 
 use crate::error::is_of_host;
-use crate::spares::SpareSpec;
+use crate::spare_spec::SpareSpec;
 
 /// A sandbox with the version's code loaded, and what the code printed meanwhile. Where the host could not give the
 /// code to the spare, a fresh sandbox is made; where the code itself failed, that is the answer.

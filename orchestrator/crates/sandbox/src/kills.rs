@@ -5,7 +5,7 @@ use std::future::Future;
 use tokio::runtime::Handle;
 use tokio_util::task::TaskTracker;
 
-use crate::live::Remains;
+use crate::remains::Remains;
 
 /// Runs kills to their end, whether or not somebody waits.
 #[derive(Clone, Debug)]

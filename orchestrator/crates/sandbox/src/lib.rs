@@ -12,9 +12,11 @@ pub mod link;
 pub mod live;
 pub mod native;
 mod plain;
+pub mod remains;
 pub mod run_dir;
 pub mod slot;
 pub mod spec;
+mod staged;
 mod uids;
 
 pub use driver::{

@@ -16,7 +16,8 @@ use tokio::time::Instant;
 
 use crate::kills::Kills;
 use crate::link::{Control, Pipes};
-use crate::live::{Live, Remains};
+use crate::live::Live;
+use crate::remains::Remains;
 use crate::run_dir::RunDir;
 use crate::slot::Slot;
 use crate::uids::{Uid, Uids};

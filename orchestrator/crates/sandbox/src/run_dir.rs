@@ -10,7 +10,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use rustix::mount::{MountPropagationFlags, UnmountFlags, mount_bind, mount_change, unmount};
 
-use crate::slot::Staged;
+use crate::staged::Staged;
 use crate::{CodeDir, Error, SandboxId};
 
 /// Where code folders are made read only before they are attached.

@@ -14,6 +14,7 @@ use rustix::mount::{
 };
 
 use crate::run_dir::RunDir;
+use crate::staged::Staged;
 use crate::{CodeDir, Error};
 
 /// The slot of one sandbox.
@@ -22,26 +23,6 @@ pub struct Slot {
     run_dir: Arc<RunDir>,
     path: PathBuf,
     attached: Option<CodeDir>,
-}
-
-/// A code folder's staging mount, and how many slots have a clone of it.
-#[derive(Debug)]
-pub(crate) struct Staged {
-    path: PathBuf,
-    users: usize,
-}
-
-impl Staged {
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
-    }
-}
-
-impl Drop for Staged {
-    fn drop(&mut self) {
-        let _ = unmount(&self.path, UnmountFlags::DETACH);
-        let _ = std::fs::remove_dir(&self.path);
-    }
 }
 
 impl Slot {

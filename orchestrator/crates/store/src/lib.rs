@@ -10,7 +10,7 @@ mod functions;
 mod key;
 mod open;
 #[cfg(test)]
-mod plans;
+mod plan_tests;
 mod projects;
 mod records;
 mod rows;

@@ -9,7 +9,7 @@ use super::State;
 use crate::effects::Effects;
 use crate::error::LeaseError;
 use crate::fleet::Fleet;
-use crate::spares::SpareSpec;
+use crate::spare_spec::SpareSpec;
 use crate::target::{Target, TargetKey};
 
 impl State {

@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 
 use crate::SandboxId;
 use crate::handover::Lent;
-use crate::live::Cell;
+use crate::remains::Cell;
 use crate::uids::Uid;
 use cloudbox_cgroup::Cgroup;
 
