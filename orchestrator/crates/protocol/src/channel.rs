@@ -4,20 +4,16 @@
 //! answer with the request's nonce. A byte out of turn, a wrong nonce, an over-long or unknown frame ends the
 //! sandbox's life ([`FaultKind::Tainted`]).
 
-use std::future::Future;
-
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::net::unix::pipe;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
 use crate::frame::{Frame, FrameError, FrameLimits, Kind};
+use crate::log_pipe::{drain, with_logs};
 use crate::logs::Logs;
 use crate::message::{Failure, Invoke, Load, Loaded, LogLine, ResultHead};
 use crate::nonce::Nonce;
-
-/// Bytes read at once from the pipe of the logs, on the stack.
-const LOG_STEP: usize = 16 << 10;
 
 /// The service's ends of a sandbox's three pipes.
 #[derive(Debug)]
@@ -272,39 +268,6 @@ impl Channel {
             Err(_) => Some(FaultKind::Ended),
         }
     }
-}
-
-/// Runs `work` while it reads the logs, so that a full pipe never stalls the code that prints.
-async fn with_logs<T>(
-    work: impl Future<Output = Result<T, FaultKind>>,
-    pipe: &pipe::Receiver,
-    logs: &mut Logs,
-    deadline: Instant,
-) -> Result<T, FaultKind> {
-    let expired = sleep_until(deadline);
-    tokio::pin!(work, expired);
-    let mut is_open = true;
-    loop {
-        tokio::select! {
-            biased;
-            done = &mut work => return done,
-            () = &mut expired => return Err(FaultKind::Deadline),
-            ready = pipe.readable(), if is_open => is_open = ready.is_ok() && read_some(pipe, logs) != Some(0),
-        }
-    }
-}
-
-/// Takes what the pipe holds now, without waiting.
-fn drain(pipe: &pipe::Receiver, logs: &mut Logs) {
-    while read_some(pipe, logs).is_some_and(|len| len > 0) {}
-}
-
-/// How many bytes came; 0 at the end of the stream, none where there is nothing now.
-fn read_some(pipe: &pipe::Receiver, logs: &mut Logs) -> Option<usize> {
-    let mut step = [0; LOG_STEP];
-    let len = pipe.try_read(&mut step).ok()?;
-    logs.push(&step[..len]);
-    Some(len)
 }
 
 fn header<T: serde::de::DeserializeOwned>(frame: &Frame) -> Result<T, FaultKind> {

@@ -15,6 +15,8 @@ pub mod channel;
 #[cfg(feature = "host")]
 pub mod frame;
 #[cfg(feature = "host")]
+mod log_pipe;
+#[cfg(feature = "host")]
 pub mod logs;
 #[cfg(feature = "host")]
 pub mod message;

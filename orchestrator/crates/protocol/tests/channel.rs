@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic where it can't go on")]
 
+use std::io::Write;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -180,4 +181,31 @@ async fn a_flood_of_logs_neither_stalls_nor_outlasts_the_deadline() {
     let (reply, ()) = tokio::join!(channel.invoke(invoke(), Bytes::new(), soon()), flood);
     let text = reply.unwrap().logs.into_text();
     assert!(text.starts_with("xxxxxxxxxx\n… [104857590 more bytes"), "{text}");
+}
+
+#[tokio::test]
+async fn what_prints_without_end_does_not_keep_an_answer_back() {
+    let (mut channel, mut shim) = pair(ChannelLimits { logs: 10, ..ChannelLimits::default() });
+    let logs = std::fs::File::from(shim.logs.into_blocking_fd().unwrap());
+    // As fast as it can, until the channel is dropped: the pipe is never empty for long.
+    let flood = std::thread::spawn(move || while (&logs).write_all(&[b'x'; 64 << 10]).is_ok() {});
+    let serve = async {
+        for _ in 0..3 {
+            let header: Value = {
+                let frame = Frame::read(&mut shim.requests, FrameLimits::default()).await.unwrap();
+                serde_json::from_slice(&frame.header).unwrap()
+            };
+            let result =
+                Frame::new(Kind::Result, &json!({"nonce": header["nonce"], "status": 200}), Bytes::new());
+            shim.answers.write_all(&result.encode()).await.unwrap();
+        }
+    };
+    let call = async {
+        for _ in 0..3 {
+            channel.invoke(invoke(), Bytes::new(), soon()).await.unwrap();
+        }
+    };
+    tokio::join!(call, serve);
+    drop(channel);
+    flood.join().unwrap();
 }
