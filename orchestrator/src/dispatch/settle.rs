@@ -13,6 +13,15 @@ use serde_json::value::RawValue;
 
 use super::call::{Call, Failure, Outcome, Success};
 
+/// Headers of one answer. Every client takes as many; the server's own table of them ends a request beyond 32,768.
+const MAX_HEADERS: usize = 256;
+/// Bytes of an answer's headers, names and values together.
+const MAX_HEADER_BYTES: usize = 64 << 10;
+/// Bytes of an exception's message, as the shims cut it: who forges a frame gets no further.
+const MAX_MESSAGE_BYTES: usize = 8 << 10;
+/// Bytes of a stack, in the same way.
+const MAX_STACK_BYTES: usize = 64 << 10;
+
 /// A call that is over.
 #[derive(Debug)]
 pub(super) struct Settled {
@@ -148,12 +157,27 @@ fn success(head: ResultHead, body: Bytes, mode: ResultMode) -> Result<Success, F
             head.status
         )));
     }
-    for (name, value) in &head.headers {
-        if name.parse::<HeaderName>().is_err() || HeaderValue::from_str(value).is_err() {
-            return Err(invalid(format!("The function answered with a header that can't be sent: {name:?}")));
-        }
-    }
+    check_headers(&head.headers).map_err(invalid)?;
     Ok(Success { status: head.status, headers: head.headers, body })
+}
+
+/// What stands against sending these headers.
+fn check_headers(headers: &[(String, String)]) -> Result<(), String> {
+    let bytes: usize = headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+    if headers.len() > MAX_HEADERS || bytes > MAX_HEADER_BYTES {
+        return Err(format!(
+            "The function answered with {} headers of {bytes} bytes; the limits are {MAX_HEADERS} and \
+             {MAX_HEADER_BYTES}",
+            headers.len()
+        ));
+    }
+    let can_be_sent = |(name, value): &&(String, String)| {
+        name.parse::<HeaderName>().is_ok() && HeaderValue::from_str(value).is_ok()
+    };
+    match headers.iter().find(|header| !can_be_sent(header)) {
+        Some((name, _)) => Err(format!("The function answered with a header that can't be sent: {name:?}")),
+        None => Ok(()),
+    }
 }
 
 fn code_failure(failure: cloudbox_protocol::Failure) -> Failure {
@@ -162,8 +186,14 @@ fn code_failure(failure: cloudbox_protocol::Failure) -> Failure {
         FailureKind::InvalidResponse => ErrorCode::InvalidResponse,
         FailureKind::ResponseTooLarge => ErrorCode::ResponseTooLarge,
     };
-    let stack = Some(failure.stack).filter(|stack| !stack.is_empty());
-    Failure { stack, ..Failure::new(code, failure.message) }
+    let stack = Some(cut(failure.stack, MAX_STACK_BYTES)).filter(|stack| !stack.is_empty());
+    Failure { stack, ..Failure::new(code, cut(failure.message, MAX_MESSAGE_BYTES)) }
+}
+
+/// At most `limit` bytes of a text.
+fn cut(mut text: String, limit: usize) -> String {
+    text.truncate(text.floor_char_boundary(limit));
+    text
 }
 
 fn fault_failure(kind: SandboxFaultKind, call: &Call) -> Failure {
@@ -198,4 +228,53 @@ fn fault_failure(kind: SandboxFaultKind, call: &Call) -> Failure {
 
 fn name(call: &Call) -> &str {
     call.entry.function.settings.name.as_str()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answered(headers: Vec<(String, String)>) -> Result<Success, Failure> {
+        let head = ResultHead { nonce: String::new(), status: 200, headers };
+        success(head, Bytes::new(), ResultMode::Http)
+    }
+
+    fn header(name: impl Into<String>, value: &str) -> (String, String) {
+        (name.into(), value.to_owned())
+    }
+
+    #[test]
+    fn headers_are_sent_up_to_a_limit() {
+        let many = |count: usize| (0..count).map(|number| header(format!("x-{number}"), "")).collect();
+        assert_eq!(answered(many(MAX_HEADERS)).unwrap().headers.len(), MAX_HEADERS);
+        // More than a table of headers can hold.
+        for count in [MAX_HEADERS + 1, 40_000] {
+            let refused = answered(many(count)).unwrap_err();
+            assert_eq!(refused.code, ErrorCode::InvalidResponse);
+            assert!(refused.message.contains("the limits are 256 and 65536"), "{}", refused.message);
+        }
+        let long = "v".repeat(MAX_HEADER_BYTES);
+        assert_eq!(answered(vec![header("x", &long)]).unwrap_err().code, ErrorCode::InvalidResponse);
+        assert!(answered(vec![header("x", &long[1..])]).is_ok());
+    }
+
+    #[test]
+    fn headers_that_would_split_an_answer_are_refused() {
+        for (name, value) in [("a", "b\r\nc: d"), ("a\r\nb", "c"), ("a", "\0"), ("", "b"), ("a b", "c")] {
+            let refused = answered(vec![header(name, value)]).unwrap_err();
+            assert_eq!(refused.code, ErrorCode::InvalidResponse, "{name:?}: {value:?}");
+        }
+    }
+
+    #[test]
+    fn a_forged_failure_is_no_longer_than_a_shims() {
+        let failure = code_failure(cloudbox_protocol::Failure {
+            nonce: String::new(),
+            kind: FailureKind::Error,
+            message: format!("a{}", "\u{e9}".repeat(100_000)),
+            stack: "s".repeat(400_000),
+        });
+        assert_eq!(failure.message.len(), MAX_MESSAGE_BYTES - 1, "no half character");
+        assert_eq!(failure.stack.unwrap().len(), MAX_STACK_BYTES);
+    }
 }
