@@ -128,13 +128,13 @@ fn assert_ulimits(found: &Value) {
     assert_eq!(found, expected.map(|(name, soft, hard)| (name.to_owned(), soft, hard)));
 }
 
-/// Two folders of the sandbox's own, read only, and nothing else of the host.
+/// Two folders and a file of the sandbox's own, read only, and nothing else of the host.
 fn assert_slot_mounts(world: &World, found: &Value) {
     let mounts = found.as_array().expect("a list");
     let run_dir = world.instance.run_dir.canonicalize().expect("the folder");
-    for (mount, target, propagation) in
-        [(&mounts[0], "/run/cloudbox", "rprivate"), (&mounts[1], "/workspace", "rslave")]
-    {
+    let expected = [("/run/cloudbox", "rprivate"), ("/workspace", "rslave"), ("/etc/hosts", "rprivate")];
+    assert_eq!(mounts.len(), expected.len());
+    for (mount, (target, propagation)) in mounts.iter().zip(expected) {
         let source = mount["Source"].as_str().expect("a source");
         assert!(std::path::Path::new(source).starts_with(&run_dir), "{source}");
         assert_eq!(mount["Type"], json!("bind"));
@@ -143,7 +143,6 @@ fn assert_slot_mounts(world: &World, found: &Value) {
         assert_eq!(mount["BindOptions"]["Propagation"], json!(propagation));
         assert_eq!(mount["BindOptions"]["NonRecursive"], json!(true));
     }
-    assert_eq!(mounts.len(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -167,6 +166,10 @@ async fn a_builds_container_differs_in_its_workspace_its_mounts_and_its_network(
     assert_eq!(host["NetworkMode"], json!("host"));
     assert!(config["NetworkDisabled"] != json!(true));
     let mounts = host["Mounts"].as_array().expect("a list");
+    assert!(
+        !mounts.iter().any(|mount| mount["Target"] == "/etc/hosts"),
+        "the host's names are the daemon's part"
+    );
     let of = |target: &str| mounts.iter().find(|mount| mount["Target"] == target).expect(target);
     assert_eq!(of("/workspace")["Source"], json!(work.to_str()));
     assert!(of("/workspace")["ReadOnly"] != json!(true));

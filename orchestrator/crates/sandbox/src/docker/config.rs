@@ -35,6 +35,8 @@ pub(super) struct Container<'a> {
     pub uid: u32,
     /// The folder with the control socket, on the host.
     pub channel: &'a Path,
+    /// The file that becomes `/etc/hosts`, on the host: without a network the daemon leaves that one empty.
+    pub hosts: Option<&'a Path>,
     /// The folder that becomes the workspace, on the host, and whether mounts made in it later are to appear inside.
     pub workspace: (&'a Path, bool),
     pub engine: &'a Engine,
@@ -162,6 +164,9 @@ impl Container<'_> {
                 if takes_mounts { Propagation::RSLAVE } else { Propagation::RPRIVATE },
             ),
         ];
+        mounts.extend(
+            self.hosts.map(|hosts| bind(hosts, Path::new("/etc/hosts"), true, Propagation::RPRIVATE)),
+        );
         let further = self.spec.mounts.iter();
         mounts.extend(further.map(|(host, inside)| bind(host, inside, true, Propagation::RPRIVATE)));
         mounts

@@ -23,7 +23,7 @@ use crate::link::{Control, Listener, Pipes};
 use crate::live::Live;
 use crate::remains::{Cell, Remains};
 use crate::slot::Slot;
-use crate::spec::{SandboxId, SandboxSpec, Workspace};
+use crate::spec::{Network, SandboxId, SandboxSpec, Workspace};
 use crate::uids::Uid;
 
 /// The longest that a daemon under load was seen to take, several times over.
@@ -32,6 +32,9 @@ const UP_WITHIN: Duration = Duration::from_secs(30);
 const CLEARED_WITHIN: Duration = Duration::from_secs(2);
 /// How often it is looked whether a container whose init doesn't call still lives.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// The only names that a sandbox without a network can look up.
+const HOSTS: &str = "127.0.0.1 localhost\n::1 localhost\n";
 
 /// Makes a sandbox; on an error nothing of it is left.
 pub(super) async fn create(shared: Arc<Shared>, spec: SandboxSpec) -> Result<Box<dyn Sandbox>, Error> {
@@ -91,6 +94,8 @@ impl Making<'_> {
         }
         let channel = self.folder.join("channel");
         DirBuilder::new().mode(0o711).create(&channel).map_err(Error::io("creating", &channel))?;
+        let hosts = self.folder.join("hosts");
+        std::fs::write(&hosts, HOSTS).map_err(Error::io("writing", &hosts))?;
         let listener = Listener::bind(&channel, self.cell.uid.number())?;
         self.make(&channel).await?;
         let name = self.cell.name.as_deref().unwrap_or_default();
@@ -127,7 +132,7 @@ impl Making<'_> {
     }
 
     async fn try_make(&mut self, channel: &Path, image: &str) -> Result<(), DockerError> {
-        let slot = self.folder.join("slot");
+        let (slot, hosts) = (self.folder.join("slot"), self.folder.join("hosts"));
         let workspace = match &self.spec.workspace {
             Workspace::Slot => (slot.as_path(), self.shared.run_dir.can_mount()),
             Workspace::Writable(folder) => (folder.as_path(), false),
@@ -139,6 +144,7 @@ impl Making<'_> {
             image,
             uid: self.cell.uid.number(),
             channel,
+            hosts: (self.spec.network == Network::None).then_some(hosts.as_path()),
             workspace,
             engine: &self.shared.engine,
         };

@@ -286,6 +286,7 @@ fn make_rootfs(root: &Path) {
     let probe = probe();
     std::fs::copy(&probe, root.join("bin/probe")).unwrap();
     std::fs::write(root.join("etc/passwd"), "sandbox:x:65532:65532::/tmp:/bin/false\n").unwrap();
+    std::fs::write(root.join("etc/hosts"), "127.0.0.1 localhost\n::1 localhost\n").unwrap();
     let listed = run(Command::new("ldd").arg(&probe));
     for library in listed.split_whitespace().filter(|word| word.starts_with('/')) {
         let target = root.join(library.trim_start_matches('/'));

@@ -49,14 +49,24 @@ pub async fn it_reaches_no_network(fixture: &Fixture) {
         let found = ask(sandbox.as_mut(), &format!("connect {address}")).await;
         assert!(found.starts_with("error"), "{address}: {found}");
     }
+    // But its own loopback device has its name.
+    let names = ask(sandbox.as_mut(), "read /etc/hosts").await;
+    assert_eq!(names.trim(), "127.0.0.1 localhost\n::1 localhost");
     sandbox.kill().await;
 }
 
 pub async fn its_root_and_code_are_read_only(fixture: &Fixture) {
     let mut sandbox = fixture.serving(&fixture.spec()).await;
-    for path in
-        ["/new", "/bin/new", "/etc/new", "/etc/passwd", "/workspace/new", "/workspace/main", "/dev/new"]
-    {
+    for path in [
+        "/new",
+        "/bin/new",
+        "/etc/new",
+        "/etc/passwd",
+        "/etc/hosts",
+        "/workspace/new",
+        "/workspace/main",
+        "/dev/new",
+    ] {
         let found = ask(sandbox.as_mut(), &format!("write {path} x")).await;
         assert!(found.starts_with("error"), "{path}: {found}");
     }
