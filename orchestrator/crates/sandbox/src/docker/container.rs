@@ -218,7 +218,7 @@ struct DockerCell {
 impl Cell for DockerCell {
     async fn remove(&mut self) {
         if let Some(name) = &self.name
-            && let Err(error) = remove_container(&self.shared.docker, name).await
+            && let Err(error) = remove_container(&self.shared.docker, name, &self.id).await
         {
             tracing::warn!(container = name, %error, "a container stays until the next sweep");
         }

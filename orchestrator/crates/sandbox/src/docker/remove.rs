@@ -1,13 +1,16 @@
 //! Containers go away, also while the daemon is busy, slow or being restarted.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use bollard::Docker;
 use bollard::errors::Error as DockerError;
-use bollard::query_parameters::RemoveContainerOptionsBuilder;
+use bollard::query_parameters::{ListContainersOptionsBuilder, RemoveContainerOptionsBuilder};
 use tokio::time::sleep;
 
+use super::SANDBOX_LABEL;
 use super::image::status;
+use crate::spec::SandboxId;
 
 /// Tries before it is left to the next sweep.
 const TRIES: u32 = 12;
@@ -16,17 +19,23 @@ const FIRST_PAUSE: Duration = Duration::from_millis(20);
 /// So that a daemon that is away for half a minute is still waited for, without a busy loop.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// Removes a container with all its processes and volumes; one that isn't there is removed already.
+/// Removes a sandbox's container with all its processes and volumes; one that isn't there is removed already.
 ///
 /// # Errors
 /// The last answer, after the last try.
-pub(super) async fn remove_container(docker: &Docker, name: &str) -> Result<(), DockerError> {
+pub(super) async fn remove_container(docker: &Docker, name: &str, id: &SandboxId) -> Result<(), DockerError> {
     let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
     let mut pause = FIRST_PAUSE;
     for attempt in 1.. {
         match docker.remove_container(name, Some(options.clone())).await {
             Ok(()) => return Ok(()),
-            Err(error) if status(&error) == Some(404) => return Ok(()),
+            // A container loses its name before it is gone, and the daemon itself removes one whose create was broken
+            // off: so the name alone says nothing.
+            Err(error) if status(&error) == Some(404) => {
+                if attempt >= TRIES || !is_listed(docker, id).await? {
+                    return Ok(());
+                }
+            }
             // 400: the request is wrong, and will be so again.
             Err(error) if attempt >= TRIES || status(&error) == Some(400) => return Err(error),
             // 409: a removal is on its way; 500: the driver of the storage was busy; no status: the daemon is away.
@@ -36,4 +45,11 @@ pub(super) async fn remove_container(docker: &Docker, name: &str) -> Result<(), 
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
     Ok(())
+}
+
+/// Whether the daemon knows a container of the sandbox, in whatever state.
+async fn is_listed(docker: &Docker, id: &SandboxId) -> Result<bool, DockerError> {
+    let filters = HashMap::from([("label", vec![format!("{SANDBOX_LABEL}={id}")])]);
+    let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
+    Ok(!docker.list_containers(Some(options)).await?.is_empty())
 }

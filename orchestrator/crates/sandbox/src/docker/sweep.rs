@@ -52,7 +52,7 @@ async fn list(shared: &Shared) -> Result<Vec<ContainerSummary>, Error> {
 /// The folder last: while it is there, the next sweep finds what stayed.
 async fn remove(shared: &Shared, id: SandboxId, containers: Vec<String>) -> bool {
     for name in containers {
-        if let Err(error) = remove_container(&shared.docker, &name).await {
+        if let Err(error) = remove_container(&shared.docker, &name, &id).await {
             tracing::warn!(container = %name, %error, "an earlier life's container stays");
             return false;
         }
