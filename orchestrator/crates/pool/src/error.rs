@@ -38,9 +38,17 @@ pub enum Reason {
     OverBudget,
 }
 
+/// What ends a process without asking it: the kernel short of memory, or an operator. The sandbox's own memory limit
+/// has an error of its own.
+const SIGKILL: i32 = 9;
+
 /// Whether the host is to blame, not the code: another try may well succeed.
 pub(crate) const fn is_of_host(error: &LaunchError) -> bool {
-    matches!(error, LaunchError::Fault(SandboxFault { kind: SandboxFaultKind::Host(_), .. }))
+    use SandboxFaultKind::{Exited, Host};
+    matches!(
+        error,
+        LaunchError::Fault(SandboxFault { kind: Host(_) | Exited { signal: Some(SIGKILL), .. }, .. })
+    )
 }
 
 /// The same failure once more, for another call that waited for it.

@@ -68,6 +68,8 @@ pub enum Outcome {
     Code,
     /// The process ends.
     Exit,
+    /// The process is killed from outside.
+    Killed,
     /// The driver panics.
     Panic,
 }
@@ -175,7 +177,7 @@ impl SandboxDriver for FakeDriver {
                 Ok(Box::new(FakeSandbox { id, index, desk: Arc::clone(&self.desk) }))
             }
             Outcome::Panic => panic!("the script says so"),
-            Outcome::Host | Outcome::Code | Outcome::Exit => Err(Error::Gone),
+            Outcome::Host | Outcome::Code | Outcome::Exit | Outcome::Killed => Err(Error::Gone),
         }
     }
 
@@ -236,6 +238,7 @@ impl Sandbox for FakeSandbox {
             }
             Outcome::Code => Ok(Reply { answer: Err(failure()), logs }),
             Outcome::Exit => Err(self.fault(EXITED)),
+            Outcome::Killed => Err(self.fault(SandboxFaultKind::Exited { code: None, signal: Some(9) })),
             Outcome::Host => Err(self.fault(Error::Gone.into())),
             Outcome::Panic => panic!("the script says so"),
         }

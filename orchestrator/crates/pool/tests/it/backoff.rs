@@ -46,6 +46,23 @@ async fn a_failure_of_the_host_fails_one_call_and_the_others_get_the_next_start(
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_process_that_is_killed_while_it_loads_fails_one_call() {
+    let (driver, pool) = open(settings());
+    driver.load(1, Outcome::Killed);
+    let target = of(Target { max_instances: 1, ..target(1, 1) });
+    let calls: Vec<_> = (0..10).map(|_| spawn_call(&pool, &target, "/")).collect();
+    // The first start is loading, and has its fate.
+    sleep(95 * MS).await;
+    driver.rewrite(|script| script.loads.clear());
+    let mut failed = 0;
+    for call in calls {
+        failed += usize::from(call.await.unwrap().is_err());
+    }
+    assert_eq!((failed, driver.book().entries.len()), (1, 2));
+    finish(&driver, &pool).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_driver_that_panics_fails_the_start() {
     let (driver, pool) = open(settings());
     driver.rewrite(|script| script.creates = Outcome::Panic);

@@ -1,7 +1,7 @@
 //! Generic spares: used once, refilled, chosen by what can be loaded into them.
 
 use cloudbox_pool::fake::Outcome;
-use cloudbox_pool::{LeaseError, Settings};
+use cloudbox_pool::{LeaseError, Settings, Start};
 use cloudbox_sandbox::LaunchError;
 use tokio::time::{Instant, sleep};
 
@@ -97,6 +97,20 @@ async fn where_the_host_cannot_bind_a_spare_the_call_gets_the_fresh_ones_error()
     assert!(matches!(error, LeaseError::Launch(LaunchError::Fault(_))));
     driver.rewrite(|script| script.binds = Outcome::Good);
     call(&pool, &of(target(2, 1)), "/").await.unwrap();
+    finish(&driver, &pool).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_spare_that_is_killed_while_it_loads_is_replaced_by_a_fresh_one() {
+    let (driver, pool) = open(with_spares(1));
+    sleep(SECOND).await;
+    driver.load(1, Outcome::Killed);
+    let waiting = spawn_call(&pool, &of(target(1, 1)), "/");
+    sleep(5 * MS).await;
+    // The spare is loading, and has its fate; the fresh one loads much later.
+    assert!(driver.book().entries.iter().any(|entry| entry.loads.len() == 1));
+    driver.rewrite(|script| script.loads.clear());
+    assert_eq!(waiting.await.unwrap().unwrap(), Start::Cold);
     finish(&driver, &pool).await;
 }
 
