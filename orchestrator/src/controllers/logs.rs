@@ -69,7 +69,11 @@ async fn follow(api: Arc<Api>, function: FunctionId, filter: RecordFilter, sende
     loop {
         // A long call is recorded after shorter ones that began later, so each look goes back by the longest.
         let horizon = Timestamp::now() - LONGEST_CALL;
-        let since = filter.since.filter(|_| seen.is_empty()).unwrap_or(horizon);
+        let since = match filter.since {
+            Some(since) if seen.is_empty() => since,
+            Some(since) => since.max(horizon),
+            None => horizon,
+        };
         for record in look(&api, function, RecordFilter { since: Some(since), status: filter.status }).await {
             let is_new = seen.insert(record.id, record.created_at).is_none();
             if is_new && is_sending && !sender.send("execution", &Execution::from(record)).await {

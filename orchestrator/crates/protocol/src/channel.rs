@@ -10,7 +10,7 @@ use tokio::net::unix::pipe;
 use tokio::time::Instant;
 
 use crate::frame::{Frame, FrameError, FrameLimits, Kind};
-use crate::log_pipe::{drain, with_logs};
+use crate::log_pipe::{Expired, drain, with_logs};
 use crate::logs::Logs;
 use crate::message::{Failure, Invoke, Load, Loaded, LogLine, ResultHead};
 use crate::nonce::Nonce;
@@ -100,6 +100,12 @@ pub enum FaultKind {
 impl FaultKind {
     fn tainted(why: impl Into<String>) -> Self {
         Self::Tainted(why.into())
+    }
+}
+
+impl From<Expired> for FaultKind {
+    fn from(Expired: Expired) -> Self {
+        Self::Deadline
     }
 }
 
@@ -241,11 +247,11 @@ impl Channel {
         if let Some(frame) = frame {
             let mut bytes = frame.head().chain(frame.body);
             let send = async { self.requests.write_all_buf(&mut bytes).await.map_err(|_| FaultKind::Ended) };
-            with_logs(send, &self.logs, logs, deadline).await?;
+            with_logs(send, &self.logs, logs, deadline).await??;
         }
         loop {
-            let read = async { Ok(Frame::read(&mut self.answers, self.limits.frame).await?) };
-            let frame = with_logs(read, &self.logs, logs, deadline).await?;
+            let read = Frame::read(&mut self.answers, self.limits.frame);
+            let frame = with_logs(read, &self.logs, logs, deadline).await??;
             if frame.kind != Kind::Log {
                 return answer(frame, nonce.as_ref());
             }

@@ -5,7 +5,6 @@ use std::future::Future;
 use tokio::net::unix::pipe;
 use tokio::time::{Instant, sleep_until};
 
-use crate::channel::FaultKind;
 use crate::logs::Logs;
 
 /// Bytes read at once, on the stack.
@@ -13,21 +12,24 @@ const LOG_STEP: usize = 16 << 10;
 /// The most that a pipe of an unprivileged process holds.
 const PIPE_BYTES: usize = 1 << 20;
 
+/// The deadline passed before the work was done.
+pub(crate) struct Expired;
+
 /// Runs `work` while it reads the logs, so that a full pipe never stalls the code that prints.
 pub(crate) async fn with_logs<T>(
-    work: impl Future<Output = Result<T, FaultKind>>,
+    work: impl Future<Output = T>,
     pipe: &pipe::Receiver,
     logs: &mut Logs,
     deadline: Instant,
-) -> Result<T, FaultKind> {
+) -> Result<T, Expired> {
     let expired = sleep_until(deadline);
     tokio::pin!(work, expired);
     let mut is_open = true;
     loop {
         tokio::select! {
             biased;
-            done = &mut work => return done,
-            () = &mut expired => return Err(FaultKind::Deadline),
+            done = &mut work => return Ok(done),
+            () = &mut expired => return Err(Expired),
             ready = pipe.readable(), if is_open => is_open = ready.is_ok() && read_some(pipe, logs) != Some(0),
         }
     }
