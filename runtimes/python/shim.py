@@ -111,6 +111,9 @@ def import_main(code_dir, main):
     path = os.path.join(code_dir, main)
     name = os.path.splitext(os.path.basename(main))[0]
     sys.path[0] = code_dir
+    packages = os.path.join(code_dir, ".packages")
+    if os.path.isdir(packages):
+        sys.path.insert(1, packages)
     folder = os.path.dirname(path)
     if folder != code_dir:
         sys.path.insert(0, folder)

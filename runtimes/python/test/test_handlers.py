@@ -33,6 +33,17 @@ def handler(data, context):
             shim.end()
             self.assertIn(b"Received data: {'name': 'Ada'}\n", shim.logs)
 
+    def test_packages_are_found_after_the_code_itself(self):
+        files = {
+            "index.py": "import sys, mine, theirs\n" + EVENT + "[mine.NAME, theirs.NAME, sys.path[0]]",
+            "mine.py": "NAME = 'code'",
+            ".packages/mine.py": "NAME = 'package'",
+            ".packages/theirs/__init__.py": "NAME = 'package'",
+        }
+        with Shim(files) as shim:
+            self.assertEqual(shim.load().kind, "loaded")
+            self.assertEqual(shim.invoke({}).json, ["code", "package", shim.code_dir])
+
     def test_forms(self):
         for files, options in [
             ("async def handler(data, context):\n    import asyncio\n    await asyncio.sleep(0)\n    return data", {}),
