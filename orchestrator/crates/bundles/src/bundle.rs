@@ -8,6 +8,7 @@ use cloudbox_sandbox::{Program, RootFs};
 use cloudbox_types::{Language, Limits};
 
 use crate::definition::{Definition, Step};
+use crate::dependencies::Install;
 use crate::template::fill;
 
 /// What every program of a sandbox has in its environment, unless the definition says otherwise.
@@ -95,12 +96,12 @@ impl Bundle {
         self.definition.build.as_ref().map(|step| step_program(step, main, entry_point))
     }
 
-    /// What installs dependencies into `/workspace`, in the build root, and the name of the file that it reads them
-    /// from; none where it can't be done.
+    /// What installs dependencies in a folder of their own at `/workspace`, in the build root, and the rules for them;
+    /// none where it can't be done.
     #[must_use]
-    pub fn install(&self) -> Option<(&str, Program)> {
+    pub fn install(&self) -> Option<(&Install, Program)> {
         let install = self.definition.install.as_ref()?;
-        Some((&install.manifest, program(&install.argv, &install.env, &|_| None)))
+        Some((install, program(&install.argv, &install.env, &|_| None)))
     }
 }
 

@@ -11,6 +11,7 @@ use cloudbox_types::Language;
 use jiff::civil::Date;
 use serde::Deserialize;
 
+use crate::dependencies::Install;
 use crate::error::Error;
 use crate::template::fill;
 
@@ -194,19 +195,6 @@ pub struct MemoryClass {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Step {
-    /// The program and its arguments.
-    pub argv: Vec<String>,
-    /// Its environment, besides what every sandbox has.
-    #[serde(default)]
-    pub env: BTreeMap<String, String>,
-}
-
-/// How dependencies are installed.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Install {
-    /// The file that the names and versions are written to.
-    pub manifest: String,
     /// The program and its arguments.
     pub argv: Vec<String>,
     /// Its environment, besides what every sandbox has.

@@ -12,8 +12,20 @@ const BATCH: usize = 64;
 /// Folders that a loader searches by itself, besides that of the C library.
 const STANDARD: [&str; 4] = ["/lib", "/lib64", "/usr/lib", "/usr/lib64"];
 
-/// What the C library itself loads by name when it is needed: name services, and the end of a thread.
-const LOADED_LATE: [&str; 4] = ["libgcc_s.so.1", "libnss_dns.so.2", "libnss_files.so.2", "libresolv.so.2"];
+/// What the C library itself loads by name when it is needed (name services, and the end of a thread), and what
+/// compiled packages may expect of any system (PEP 513).
+const LOADED_LATE: [&str; 10] = [
+    "libgcc_s.so.1",
+    "libnss_dns.so.2",
+    "libnss_files.so.2",
+    "libresolv.so.2",
+    "libdl.so.2",
+    "libm.so.6",
+    "libpthread.so.0",
+    "librt.so.1",
+    "libstdc++.so.6",
+    "libutil.so.1",
+];
 
 /// Every library that `programs` need, theirs included: where it goes in a root -> where it is here.
 ///
