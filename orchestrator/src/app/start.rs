@@ -8,7 +8,7 @@ use anyhow::Context;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use cloudbox_bundles::{Catalogue, RuntimeInfo, SearchPlaces};
-use cloudbox_deploy::Deployer;
+use cloudbox_deploy::{Deployer, Mirrors};
 use cloudbox_pool::{Pool, SpareSpec};
 use cloudbox_sandbox::Instance;
 use cloudbox_store::{EnvironmentKey, Store};
@@ -220,8 +220,9 @@ fn open_deployer(
     driver: &Driver,
     catalogue: &Arc<Catalogue>,
 ) -> anyhow::Result<Arc<Deployer>> {
-    let defaults = cloudbox_deploy::Settings::new(data_dir.path.join("code"), data_dir.path.join("builds"));
+    let defaults = cloudbox_deploy::Settings::new(&data_dir.path);
     let builds = &config.builds;
+    let files = builds.files.iter().map(|(inside, here)| (here.clone(), inside.into())).collect();
     let settings = cloudbox_deploy::Settings {
         limits: Limits {
             timeout_s: u32::try_from(builds.timeout_s).unwrap_or(u32::MAX),
@@ -231,8 +232,7 @@ fn open_deployer(
             pids: builds.pids,
         },
         has_network: builds.network,
-        install_env: builds.env.clone(),
-        install_files: builds.files.iter().map(|(inside, here)| (here.clone(), inside.into())).collect(),
+        mirrors: Mirrors::of_machine(&environment).with(builds.env.clone(), files),
         ..defaults
     };
     let deployer = Deployer::new(Arc::clone(store), driver.shared(), Arc::clone(catalogue), settings)?;

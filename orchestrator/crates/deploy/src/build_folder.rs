@@ -19,7 +19,7 @@ pub(crate) const MAIN_NOTE: &str = ".cloudbox-main";
 #[derive(Debug)]
 pub struct BuildFolder {
     /// Mode 0700: no other user of the machine gets to what is below.
-    _outer: TempDir,
+    outer: TempDir,
     workspace: PathBuf,
 }
 
@@ -37,7 +37,7 @@ impl BuildFolder {
         fs::create_dir(&workspace).map_err(StageError::io("making", &workspace))?;
         // The sandbox's user, whoever that is, writes here.
         set_mode(&workspace, 0o777)?;
-        Ok(Self { _outer: outer, workspace })
+        Ok(Self { outer, workspace })
     }
 
     /// What becomes `/workspace`.
@@ -54,6 +54,17 @@ impl BuildFolder {
         let path = self.workspace.join(name);
         fs::write(&path, text).map_err(StageError::io("writing", &path))?;
         set_mode(&path, 0o666)
+    }
+
+    /// Writes a file outside of the workspace, readable for the user of a sandbox that it is mounted in.
+    ///
+    /// # Errors
+    /// It can't be written.
+    pub fn write_beside(&self, name: &str, bytes: &[u8]) -> Result<PathBuf, StageError> {
+        let path = self.outer.path().join(name);
+        fs::write(&path, bytes).map_err(StageError::io("writing", &path))?;
+        set_mode(&path, 0o444)?;
+        Ok(path)
     }
 
     /// The file that the check or the compiler named as the one to load; `written` where it named none. To be called

@@ -36,6 +36,8 @@ pub struct Done {
     pub output: String,
     /// Whether it did its work.
     pub outcome: Result<(), String>,
+    /// Whether it ended by itself, with an exit code other than 0.
+    pub has_failed: bool,
 }
 
 impl Step<'_> {
@@ -63,7 +65,7 @@ impl Step<'_> {
             Err(SandboxFault { kind: SandboxFaultKind::Host(error), .. }) => Err(error.into()),
             Err(fault) => {
                 let why = of_fault(self.name, settings.limits.timeout(), settings.limits.memory_mb, &fault);
-                Ok(Done { output: fault.logs.into_text(), outcome: Err(why) })
+                Ok(Done { output: fault.logs.into_text(), outcome: Err(why), has_failed: false })
             }
         }
     }
@@ -84,7 +86,8 @@ fn of_exit(name: &str, settings: &Settings, exit: Exit) -> Done {
             (_, None, None) => format!("{name} ended without an exit code"),
         })
     };
-    Done { output, outcome }
+    let has_failed = !exit.is_out_of_memory && exit.code.is_some_and(|code| code != 0);
+    Done { output, outcome, has_failed }
 }
 
 fn of_fault(name: &str, timeout: Duration, memory_mb: u32, fault: &SandboxFault) -> String {

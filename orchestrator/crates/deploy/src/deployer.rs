@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use crate::code_store::{self, CodeStore};
+use crate::dependency_store::{self, DependencyStore};
 use crate::error::{Error, StageError};
 use crate::pipeline::{Site, Work};
 use crate::settings::Settings;
@@ -46,7 +47,7 @@ impl Deployer {
         catalogue: Arc<Catalogue>,
         mut settings: Settings,
     ) -> Result<Self, Error> {
-        for folder in [&mut settings.code_dir, &mut settings.builds_dir] {
+        for folder in [&mut settings.code_dir, &mut settings.dependencies_dir, &mut settings.builds_dir] {
             let io = |what, path: &Path| {
                 let path = path.to_owned();
                 move |source| Error::Io { what, path, source }
@@ -56,7 +57,8 @@ impl Deployer {
         }
         let builds = Semaphore::new(settings.parallel.max(1));
         let code = CodeStore::new(settings.code_dir.clone());
-        Ok(Self { store, site: Site { driver, catalogue, code, settings }, builds })
+        let dependencies = DependencyStore::new(settings.dependencies_dir.clone());
+        Ok(Self { store, site: Site { driver, catalogue, code, dependencies, settings }, builds })
     }
 
     /// The code store, absolute: what [`crate::launch_of`] takes.
@@ -76,6 +78,7 @@ impl Deployer {
             tracing::warn!(deployments = ended, "ended deployments that the service's last life left");
         }
         remove_all(&self.site.settings.builds_dir, build_folder::PREFIX)?;
+        remove_all(&self.site.settings.dependencies_dir, dependency_store::PREFIX)?;
         remove_all(&self.site.settings.code_dir, code_store::PREFIX)
     }
 

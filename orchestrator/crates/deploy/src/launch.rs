@@ -26,6 +26,7 @@ pub fn launch_of(
 ) -> Launch {
     let settings = &function.settings;
     let environment = settings.environment.iter();
+    let code = code_dir.join(&version.digest);
     Launch {
         rootfs: bundle.run.clone(),
         program: bundle.program(&settings.limits),
@@ -33,7 +34,7 @@ pub fn launch_of(
         out_of_memory_mark: bundle.out_of_memory_mark().map(str::to_owned),
         limits: settings.limits,
         max_file_bytes: MAX_FILE_BYTES,
-        code: CodeDir { path: code_dir.join(&version.digest), is_executable: bundle.is_executable() },
+        code: CodeDir { is_executable: may_execute(bundle, &code), path: code },
         load: Load {
             nonce: String::new(),
             code_dir: WORKSPACE.to_owned(),
@@ -51,4 +52,10 @@ pub fn launch_of(
         },
         channel,
     }
+}
+
+/// Whether the kernel may map code as a program: a compiled function, or a package with a native library.
+fn may_execute(bundle: &Bundle, code: &Path) -> bool {
+    let has_packages = || bundle.install().is_some_and(|(install, _)| code.join(&install.result).is_dir());
+    bundle.is_executable() || has_packages()
 }

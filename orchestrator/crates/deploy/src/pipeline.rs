@@ -10,6 +10,7 @@ use tempfile::TempDir;
 use crate::artefact::Artefact;
 use crate::build_folder::BuildFolder;
 use crate::code_store::CodeStore;
+use crate::dependency_store::DependencyStore;
 use crate::settings::Settings;
 
 /// What every deployment works with.
@@ -20,6 +21,8 @@ pub struct Site {
     pub catalogue: Arc<Catalogue>,
     /// Where artefacts go.
     pub code: CodeStore,
+    /// Dependencies that were installed before.
+    pub dependencies: DependencyStore,
     /// Limits and folders.
     pub settings: Settings,
 }

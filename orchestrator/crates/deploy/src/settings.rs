@@ -1,17 +1,20 @@
 //! What builds may use, and where their results go.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use cloudbox_protocol::channel::ChannelLimits;
 use cloudbox_types::Limits;
+
+use crate::mirrors::Mirrors;
 
 /// The settings of a [`crate::Deployer`].
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The code store: one folder per artefact, named by its digest.
     pub code_dir: PathBuf,
+    /// Installed dependencies: one folder per set of them.
+    pub dependencies_dir: PathBuf,
     /// Where builds have their folders while they run.
     pub builds_dir: PathBuf,
     /// Of one build sandbox; `timeout_s` is for one step.
@@ -32,19 +35,18 @@ pub struct Settings {
     pub start_timeout: Duration,
     /// Whether the installation of dependencies may reach the network.
     pub has_network: bool,
-    /// More environment of an installation, such as a mirror's address.
-    pub install_env: BTreeMap<String, String>,
-    /// Files of this machine that an installation sees, read only: (here, inside).
-    pub install_files: Vec<(PathBuf, PathBuf)>,
+    /// How an installation reaches the registries.
+    pub mirrors: Mirrors,
 }
 
 impl Settings {
-    /// The defaults, with these two folders.
+    /// The defaults, with the folders `code`, `dependencies` and `builds` in this one.
     #[must_use]
-    pub fn new(code_dir: PathBuf, builds_dir: PathBuf) -> Self {
+    pub fn new(folder: &Path) -> Self {
         Self {
-            code_dir,
-            builds_dir,
+            code_dir: folder.join("code"),
+            dependencies_dir: folder.join("dependencies"),
+            builds_dir: folder.join("builds"),
             limits: Limits { timeout_s: 120, memory_mb: 1024, cpu_millis: 2000, tmp_mb: 512, pids: 256 },
             max_file_bytes: 256 << 20,
             max_artefact_bytes: 100 << 20,
@@ -54,8 +56,7 @@ impl Settings {
             parallel: 2,
             start_timeout: Duration::from_secs(30),
             has_network: true,
-            install_env: BTreeMap::new(),
-            install_files: Vec::new(),
+            mirrors: Mirrors::default(),
         }
     }
 

@@ -12,7 +12,7 @@ mod machine;
 #[path = "real/sources.rs"]
 mod sources;
 
-use cloudbox_types::{Language, Stage};
+use cloudbox_types::{DeploymentStatus, Language, Stage};
 use machine::{DriverKind, Machine};
 use serde_json::json;
 
@@ -41,7 +41,17 @@ macro_rules! on_each_driver {
     };
 }
 
-on_each_driver!(node, python, go, bad_node, bad_python, bad_go);
+on_each_driver!(
+    node,
+    python,
+    go,
+    bad_node,
+    bad_python,
+    bad_go,
+    node_packages,
+    python_packages,
+    packages_that_are_refused,
+);
 
 async fn node(machine: &Machine) {
     for (entry_point, code) in [
@@ -97,4 +107,66 @@ async fn bad_go(machine: &Machine) {
     machine.assert_fails(Language::Go, code, Stage::Build, "undefined: missing").await;
     let code = "package main\n\nimport _ \"embed\"\n\n//go:embed /etc/passwd\nvar secret string\n\nfunc handler(data, context map[string]interface{}) (string, error) { return secret, nil }\n";
     machine.assert_fails(Language::Go, code, Stage::Build, "index.go").await;
+}
+
+async fn node_packages(machine: &Machine) {
+    let code = "const isNumber = require('is-number');\nconst _ = require('lodash');\n\
+                exports.handler = async (data) => [isNumber(data.n), _.chunk([1, 2, 3], 2), require('axios').VERSION];\n";
+    let packages = [("axios", "^1.0.0"), ("is-number", "7.0.0"), ("lodash", "^4.17.21")];
+    let deploy = || machine.try_deploy(Language::Javascript, "handler", code, &packages);
+    let Some(outcome) = deploy().await else { return };
+    assert!(outcome.active.is_some(), "{}", outcome.deployment.build_logs);
+    let answer = machine.call(&outcome, json!({"n": "5"})).await;
+    assert_eq!((&answer[0], &answer[1]), (&json!(true), &json!([[1, 2], [3]])));
+    assert!(answer[2].as_str().unwrap().starts_with("1."));
+    assert_no_settings(&outcome.deployment.build_logs);
+    let (_, version) = outcome.active.as_ref().unwrap();
+    let mut files = machine.files(&version.digest);
+    files.sort();
+    assert_eq!(files, ["index.js", "node_modules"]);
+
+    let (one, other) = tokio::join!(deploy(), deploy());
+    for again in [one.unwrap(), other.unwrap()] {
+        assert!(again.deployment.build_logs.contains("[install] dependencies unchanged: reused"));
+        assert_eq!(again.active.as_ref().unwrap().1.digest, version.digest);
+    }
+}
+
+async fn python_packages(machine: &Machine) {
+    let code = "import sys\nimport six\nimport pydantic\nimport requests\n\nclass Model(pydantic.BaseModel):\n    n: int\n\n\
+                def handler(data, context):\n    \
+                return [six.__version__, Model(n=data['n']).n, requests.__name__, sys.path[0]]\n";
+    let packages = [("pydantic", "*"), ("requests", ">=2.28"), ("six", "1.16.0")];
+    let outcome = machine.try_deploy(Language::Python, "handler", code, &packages).await;
+    let Some(outcome) = outcome else { return };
+    assert!(outcome.active.is_some(), "{}", outcome.deployment.build_logs);
+    let answer = machine.call(&outcome, json!({"n": "5"})).await;
+    assert_eq!(answer, json!(["1.16.0", 5, "requests", "/workspace"]));
+    assert_no_settings(&outcome.deployment.build_logs);
+}
+
+fn assert_no_settings(logs: &str) {
+    for part in ["_authToken", "/root/", "/home/", "build-"] {
+        assert!(!logs.contains(part), "{part}: {logs}");
+    }
+}
+
+async fn packages_that_are_refused(machine: &Machine) {
+    for (language, code, package, stage, words) in [
+        (Language::Javascript, sources::NODE, ("x; id", "1"), Stage::Validate, "its name must be"),
+        (Language::Python, sources::PYTHON, ("six", "git+file:///x"), Stage::Validate, "its version"),
+        (Language::Javascript, sources::NODE, ("lodash", "^99.0.0"), Stage::Install, "lodash@^99.0.0"),
+        (Language::Python, sources::PYTHON, ("six", ">=99"), Stage::Install, "six>=99"),
+        (Language::Go, sources::GO, ("x.org/y", "v1.0.0"), Stage::Install, "can't be installed yet"),
+    ] {
+        let Some(outcome) = machine.try_deploy(language, "handler", code, &[package]).await else { continue };
+        let deployment = outcome.deployment;
+        assert_eq!((deployment.status, deployment.stage), (DeploymentStatus::Failed, stage));
+        let error = deployment.error.unwrap();
+        assert!(error.contains(words), "{error}\n{}", deployment.build_logs);
+        let start =
+            if stage == Stage::Install { "Failed to install dependencies: " } else { "dependency \"" };
+        assert!(error.starts_with(start), "{error}");
+        assert_no_settings(&deployment.build_logs);
+    }
 }

@@ -8,6 +8,7 @@ use crate::build_sandbox::Step;
 use crate::error::StageError;
 use crate::pipeline::{Site, Work};
 use crate::settings::Settings;
+use crate::stages::install;
 
 /// Finds the runtime, writes the source into a build folder, and has the language check it.
 pub(crate) async fn run(site: &Site, work: &mut Work) -> Result<(), StageError> {
@@ -26,6 +27,7 @@ pub(crate) async fn run(site: &Site, work: &mut Work) -> Result<(), StageError> 
     let main = bundle.source_file(language, &entry_point).ok_or_else(|| {
         StageError::Refused(format!("runtime {} does not serve {language}", resolved.runtime))
     })?;
+    install::check(work, &bundle)?;
     work.say(format!("{language} on {} ({})", bundle.runtime, bundle.toolchain));
     let folder = BuildFolder::create(&site.settings.builds_dir)?;
     folder.write(&main, &code)?;

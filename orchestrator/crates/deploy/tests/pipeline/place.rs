@@ -91,7 +91,7 @@ impl Place {
         let url = format!("sqlite://{}", path("cloudbox.db").display());
         let store = cloudbox_store::open(&url, EnvironmentKey::from_base64(&key).unwrap()).await.unwrap();
         let driver = Arc::new(FakeDriver::default());
-        let settings = Settings::new(path("code"), path("builds"));
+        let settings = Settings::new(folder.path());
         let deployer =
             Deployer::new(Arc::clone(&store), driver.clone(), Arc::new(catalogue.unwrap()), settings);
         Self { folder, store, driver, deployer: deployer.unwrap(), count: AtomicUsize::new(0) }

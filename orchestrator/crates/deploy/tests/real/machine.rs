@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use base64::Engine;
 use cloudbox_bundles::{Catalogue, SearchPlaces};
-use cloudbox_deploy::{Deployer, Outcome, Settings, launch_of};
+use cloudbox_deploy::{Deployer, Mirrors, Outcome, Settings, launch_of};
 use cloudbox_protocol::channel::ChannelLimits;
 use cloudbox_protocol::message::DataSource;
 use cloudbox_protocol::{Answer, Invoke, ResultMode};
@@ -75,6 +75,12 @@ fn places() -> SearchPlaces {
     SearchPlaces { path: std::env::split_paths(&path).collect(), roots }
 }
 
+/// The registries are those of whoever runs the tests.
+#[expect(clippy::disallowed_methods, reason = "no settings file tells a test where the registries are")]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
 impl Machine {
     /// None where the driver can't work here.
     pub async fn open(kind: DriverKind) -> Option<Self> {
@@ -103,7 +109,8 @@ impl Machine {
         let key = base64::engine::general_purpose::STANDARD.encode([7; 32]);
         let url = format!("sqlite://{}", path("cloudbox.db").display());
         let store = cloudbox_store::open(&url, EnvironmentKey::from_base64(&key).unwrap()).await.unwrap();
-        let settings = Settings::new(path("code"), path("builds"));
+        let mirrors = Mirrors::of_machine(&variable);
+        let settings = Settings { mirrors, ..Settings::new(folder.path()) };
         let deployer =
             Deployer::new(Arc::clone(&store), driver.shared(), Arc::clone(&catalogue), settings).unwrap();
         Some(Self { folder, driver, catalogue, store, deployer, count: AtomicU32::new(0) })
@@ -119,7 +126,13 @@ impl Machine {
     }
 
     /// None where the language is not here.
-    async fn try_deploy(&self, language: Language, entry_point: &str, code: &str) -> Option<Outcome> {
+    pub async fn try_deploy(
+        &self,
+        language: Language,
+        entry_point: &str,
+        code: &str,
+        dependencies: &[(&str, &str)],
+    ) -> Option<Outcome> {
         let Ok(resolved) = self.catalogue.resolve(language, None) else {
             skip(&format!("no {language} on this machine"));
             return None;
@@ -127,6 +140,8 @@ impl Machine {
         let name = format!("f{}-x", self.count.fetch_add(1, Ordering::Relaxed));
         let mut settings = settings(&name, language, entry_point, code);
         settings.runtime = resolved.runtime;
+        let owned = |(name, version): &(&str, &str)| ((*name).to_owned(), (*version).to_owned());
+        settings.dependencies = dependencies.iter().map(owned).collect();
         let new = NewFunction { project_id: ProjectId(1), settings };
         let function = self.store.create_function(new).await.unwrap();
         let deployment = self.deployer.begin(function.id).await.unwrap();
@@ -134,7 +149,7 @@ impl Machine {
     }
 
     pub async fn deploy(&self, language: Language, entry_point: &str, code: &str) -> Option<Outcome> {
-        let outcome = self.try_deploy(language, entry_point, code).await?;
+        let outcome = self.try_deploy(language, entry_point, code, &[]).await?;
         let deployment = &outcome.deployment;
         assert_eq!(deployment.status, DeploymentStatus::Deployed, "{}", deployment.build_logs);
         Some(outcome)
@@ -142,7 +157,7 @@ impl Machine {
 
     /// The deployment fails at `stage`, and its logs say `words`.
     pub async fn assert_fails(&self, language: Language, code: &str, stage: Stage, words: &str) {
-        let Some(outcome) = self.try_deploy(language, "handler", code).await else { return };
+        let Some(outcome) = self.try_deploy(language, "handler", code, &[]).await else { return };
         let deployment = outcome.deployment;
         assert_eq!(deployment.status, DeploymentStatus::Failed, "{code}");
         assert_eq!(deployment.stage, stage, "{}", deployment.build_logs);
