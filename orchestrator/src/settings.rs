@@ -193,19 +193,27 @@ fn dependencies(fields: &mut Fields) -> Option<std::collections::BTreeMap<String
         fields.problem("dependencies", format!("may have at most {MAX_DEPENDENCIES} packages"));
     }
     for (name, version) in &pairs {
-        // A name or version that begins with a hyphen would be read as an option by a package manager.
-        let is_plain = |text: &str, max: usize| {
-            text.len() <= max && !text.starts_with('-') && !text.chars().any(char::is_control)
-        };
-        let is_name = !name.is_empty() && is_plain(name, 214) && !name.contains(char::is_whitespace);
-        if !is_name || !is_plain(version, 256) {
+        if !is_package(name) || !is_version(version) {
             fields.problem(
                 format!("dependencies.{name}"),
-                "must be a package's name with the version wanted, such as \"^1.0.0\"",
+                "must be a package's name with the version wanted, such as \"^1.0.0\": no URL, path or option",
             );
         }
     }
     Some(pairs.into_iter().collect())
+}
+
+/// What a name in any language's registry is made of; a deployment checks the language's own rule.
+fn is_package(name: &str) -> bool {
+    let starts = |c: char| c.is_ascii_alphanumeric() || c == '@';
+    let plain = |c: char| c.is_ascii_alphanumeric() || "@/._~-[],".contains(c);
+    name.len() <= 214 && name.starts_with(starts) && name.chars().all(plain)
+}
+
+/// What versions wanted are made of. One that begins with a hyphen would be read as an option.
+fn is_version(version: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || " .^~<>=!|*+,_-".contains(c);
+    version.len() <= 256 && !version.starts_with('-') && version.chars().all(plain)
 }
 
 #[cfg(test)]
