@@ -7,10 +7,12 @@
 mod control;
 mod credentials;
 mod error;
+mod landlock;
 mod mounts;
 mod native;
 mod root;
 mod runtime;
+mod seccomp;
 mod serve;
 
 use std::process::ExitCode;

@@ -123,8 +123,7 @@ fn inner(control: &mut Control, setup: &Setup, handshake: Handshake) -> Result<(
     end_with_parent()?;
     nix::sys::prctl::set_no_new_privs().step("no_new_privs")?;
     umask(Mode::S_IWGRP | Mode::S_IWOTH);
-    // Landlock's place is here, since it holds for the init, too; that of the runtime's system call filter is in
-    // `runtime`, right before its `execve`.
+    // Landlock and the filter of system calls are for the runtime alone: `runtime` puts them on right before its `execve`.
     serve::harden()?;
     serve::serve(control, missing)
 }

@@ -1,14 +1,17 @@
-//! Starts the runtime: its own session, the three pipes as 0, 1 and 2, and nothing else of ours.
+//! Starts the runtime: its own session, the three pipes as 0, 1 and 2, nothing else of ours, and confined.
 
 use std::collections::BTreeMap;
-use std::ffi::{CString, NulError};
+use std::ffi::CString;
 use std::io::{self, Read};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
+use cloudbox_protocol::control::Confinement;
 use nix::fcntl::OFlag;
 use nix::unistd::{ForkResult, Pid, fork, pipe2};
 
 use crate::error::{Failed, Step};
+use crate::landlock;
+use crate::seccomp::Filter;
 
 /// The runtime's ends of the pipes.
 pub struct Ends {
@@ -20,18 +23,11 @@ pub struct Ends {
     pub logs: OwnedFd,
 }
 
-/// Starts `argv`; returns when the program has replaced the init's copy.
+/// Starts it; returns when it has replaced the init's copy.
 ///
 /// # Errors
-/// The program can't be started.
-pub fn start(
-    argv: &[String],
-    env: &BTreeMap<String, String>,
-    cwd: &str,
-    ends: Ends,
-    is_plain: bool,
-) -> Result<Pid, Failed> {
-    let program = Exec::new(argv, env, cwd).map_err(io::Error::from).step("start")?;
+/// The program can't be started or confined.
+pub fn start(program: &Program, ends: Ends, is_plain: bool) -> Result<Pid, Failed> {
     let (told, tell) = pipe2(OFlag::O_CLOEXEC).step("start")?;
     let stdout = if is_plain { &ends.logs } else { &ends.answers };
     let stdio = [&ends.requests, stdout, &ends.logs].map(AsRawFd::as_raw_fd);
@@ -49,12 +45,16 @@ pub fn start(
                 None => Ok(child),
                 Some((errno, step)) => {
                     let error = io::Error::from_raw_os_error(i32::from_ne_bytes(*errno));
-                    Err(Failed { step: if step == b"cwd" { "chdir" } else { "exec" }, error })
+                    let step = STEPS.into_iter().find(|name| name.as_bytes() == step).unwrap_or("exec");
+                    Err(Failed { step, error })
                 }
             }
         }
     }
 }
+
+/// What can fail between the fork and the program.
+const STEPS: [&str; 4] = ["chdir", "landlock", "seccomp", "exec"];
 
 /// Tells the init why there is no program, and ends.
 fn report(tell: &OwnedFd, step: &str, error: &io::Error) -> ! {
@@ -66,17 +66,32 @@ fn report(tell: &OwnedFd, step: &str, error: &io::Error) -> ! {
 }
 
 /// A program, ready for `execve`: all that takes memory is done before the fork.
-struct Exec {
+pub struct Program {
     argv: Vec<CString>,
     env: Vec<CString>,
     cwd: CString,
+    /// None where the kernel has no Landlock.
+    domain: Option<landlock::Domain>,
+    filter: Filter,
 }
 
-impl Exec {
-    fn new(argv: &[String], env: &BTreeMap<String, String>, cwd: &str) -> Result<Self, NulError> {
-        let argv = argv.iter().map(|word| CString::new(word.as_str())).collect::<Result<_, _>>()?;
-        let pairs = env.iter().map(|(name, value)| CString::new(format!("{name}={value}")));
-        Ok(Self { argv, env: pairs.collect::<Result<_, _>>()?, cwd: CString::new(cwd)? })
+impl Program {
+    /// `cwd` is where it starts.
+    ///
+    /// # Errors
+    /// A word has a NUL in it, or it can't be confined as told.
+    pub fn new(
+        argv: &[String],
+        env: &BTreeMap<String, String>,
+        cwd: &str,
+        confinement: Confinement,
+    ) -> Result<Self, Failed> {
+        let domain = landlock::Domain::new(&confinement).step("landlock")?;
+        let filter = Filter::new(&confinement.filter).step("seccomp")?;
+        let word = |text: &str| CString::new(text).map_err(io::Error::from).step("start");
+        let argv = argv.iter().map(|text| word(text)).collect::<Result<_, _>>()?;
+        let env = env.iter().map(|(name, value)| word(&format!("{name}={value}")));
+        Ok(Self { argv, env: env.collect::<Result<_, _>>()?, cwd: word(cwd)?, domain, filter })
     }
 
     /// Returns only where it fails.
@@ -98,8 +113,13 @@ impl Exec {
             }
         }
         close_on_exec_from(3).map_err(|error| ("exec", error))?;
-        nix::unistd::chdir(self.cwd.as_c_str()).map_err(|errno| ("cwd", errno.into()))?;
+        nix::unistd::chdir(self.cwd.as_c_str()).map_err(|errno| ("chdir", errno.into()))?;
         let path = self.argv.first().ok_or_else(|| ("exec", io::ErrorKind::InvalidInput.into()))?;
+        if let Some(domain) = &self.domain {
+            domain.enter().map_err(|error| ("landlock", error))?;
+        }
+        // Last, since it forbids much of the above.
+        self.filter.load().map_err(|error| ("seccomp", error))?;
         nix::unistd::execve(path, &self.argv, &self.env).map_err(exec)
     }
 }

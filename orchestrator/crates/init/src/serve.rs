@@ -13,7 +13,8 @@ use nix::unistd::{Pid, getpid, pipe2};
 
 use crate::control::Control;
 use crate::error::{Failed, Step};
-use crate::runtime::{self, Ends};
+use crate::landlock;
+use crate::runtime::{self, Ends, Program};
 
 /// Functions die before the service when the machine runs out of memory. Children inherit it.
 const OOM_SCORE: &[u8] = b"500";
@@ -63,9 +64,10 @@ pub fn serve(control: &mut Control, missing: Vec<String>) -> Result<(), Failed> 
             Some(ToInit::Processes) => {
                 control.send(&FromInit::Processes { count: count_processes() }, &[]).step("control")?;
             }
-            Some(ToInit::Start { argv, env, cwd, is_plain }) => {
+            Some(ToInit::Start { argv, env, cwd, is_plain, confinement }) => {
                 let ends = ends.take().ok_or(std::io::ErrorKind::AlreadyExists).step("start")?;
-                let pid = runtime::start(&argv, &env, &cwd, ends, is_plain)?;
+                let program = Program::new(&argv, &env, &cwd, confinement)?;
+                let pid = runtime::start(&program, ends, is_plain)?;
                 runtime = Some(pid);
                 control.send(&FromInit::Started { pid: pid.as_raw() }, &[]).step("control")?;
             }
@@ -97,7 +99,7 @@ fn make_pipes(control: &mut Control, missing: Vec<String>) -> Result<Ends, Faile
     let (service_answers, answers) = pipe()?;
     let (service_logs, logs) = pipe()?;
     let theirs = [&service_requests, &service_answers, &service_logs].map(AsRawFd::as_raw_fd);
-    control.send(&FromInit::Ready { missing }, &theirs).step("control")?;
+    control.send(&FromInit::Ready { missing, landlock_abi: landlock::abi() }, &theirs).step("control")?;
     Ok(Ends { requests, answers, logs })
 }
 

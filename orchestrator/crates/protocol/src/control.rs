@@ -30,6 +30,8 @@ pub enum ToInit {
         /// Whether its stdout goes where its stderr goes: a plain program, which speaks no protocol.
         #[serde(default)]
         is_plain: bool,
+        /// What it may no longer do, and nothing that it starts.
+        confinement: Confinement,
     },
     /// Answer with [`FromInit::Processes`].
     Processes,
@@ -44,6 +46,9 @@ pub enum FromInit {
         /// Layers of the isolation that the kernel did not give, though the sandbox is up.
         #[serde(default)]
         missing: Vec<String>,
+        /// The kernel's version of Landlock; 0 where it has none.
+        #[serde(default)]
+        landlock_abi: u32,
     },
     /// A step of the set-up failed; the init ends.
     Failed {
@@ -69,6 +74,18 @@ pub enum FromInit {
         /// The runtime included.
         count: u32,
     },
+}
+
+/// What the init takes from a program right before it starts it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Confinement {
+    /// The filter of system calls, an instruction each: code, jt, jf and k from the highest bits to the lowest, of 16, 8, 8
+    /// and 32 bits. Without one nothing is started.
+    pub filter: Vec<u64>,
+    /// Whether it may connect and listen.
+    pub has_network: bool,
+    /// Whether it may write to `/workspace`.
+    pub is_workspace_writable: bool,
 }
 
 /// What the native driver tells its init first, framed like every message. Paths are the host's.

@@ -12,7 +12,7 @@ mod sweep;
 mod tree;
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use bollard::Docker;
@@ -21,6 +21,7 @@ use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
+use crate::confinement;
 use crate::driver::{Layer, Sandbox, SandboxDriver, SweepReport};
 use crate::error::Error;
 use crate::kills::Kills;
@@ -51,7 +52,7 @@ pub struct Settings {
     pub instance: Instance,
     /// The daemon's socket, a path or `unix://` URL; none: `/var/run/docker.sock`.
     pub socket: Option<String>,
-    /// A seccomp profile as JSON; none: the daemon's own.
+    /// A seccomp profile as JSON; none: the one of all sandboxes.
     pub seccomp: Option<String>,
     /// The OCI runtime, such as `runsc`; none: the daemon's default.
     pub runtime: Option<String>,
@@ -74,6 +75,7 @@ impl Settings {
 #[derive(Debug)]
 pub struct Driver {
     shared: Arc<Shared>,
+    /// As the daemon told.
     layers: Vec<Layer>,
 }
 
@@ -95,6 +97,8 @@ struct Shared {
     /// Sandboxes that are being made: each goes on when its caller gives up.
     makings: TaskTracker,
     kills: Kills,
+    /// The kernel's, as the first sandbox found it.
+    landlock_abi: OnceLock<u32>,
     runtime: tokio::runtime::Handle,
 }
 
@@ -120,7 +124,7 @@ impl Driver {
             Some(parent)
         };
         let engine = Engine {
-            seccomp: settings.seccomp,
+            seccomp: settings.seccomp.or_else(confinement::docker_profile),
             runtime: settings.runtime,
             cgroup_parent: parent.as_ref().map_or_else(|| SLICE.to_owned(), |parent| format!("/{parent}")),
             has_remapped_users: daemon.has_remapped_users,
@@ -139,6 +143,7 @@ impl Driver {
             alive: Mutex::default(),
             makings: TaskTracker::new(),
             kills: Kills::new(),
+            landlock_abi: OnceLock::new(),
             runtime: tokio::runtime::Handle::current(),
         };
         Ok(Arc::new(Self { shared: Arc::new(shared), layers: daemon.layers }))
@@ -168,7 +173,9 @@ impl SandboxDriver for Driver {
     }
 
     fn layers(&self) -> Vec<Layer> {
-        self.layers.clone()
+        let mut layers = self.layers.clone();
+        layers.push(confinement::landlock_layer(self.shared.landlock_abi.get().copied()));
+        layers
     }
 
     async fn prepare(&self, rootfs: &RootFs) -> Result<(), Error> {

@@ -2,6 +2,7 @@
 //!
 //! Knows no SQL, no HTTP and no functions: a sandbox is a root file system, limits, a program, and a folder of code.
 
+mod confinement;
 pub mod docker;
 pub mod driver;
 pub mod error;

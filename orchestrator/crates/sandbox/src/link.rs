@@ -116,12 +116,21 @@ impl Pipes {
     }
 }
 
+/// What a sandbox's kernel gave it.
+#[derive(Clone, Debug)]
+pub struct Kernel {
+    /// The layers of the isolation that could not be had.
+    pub missing: Vec<String>,
+    /// The version of Landlock; 0 where there is none.
+    pub landlock_abi: u32,
+}
+
 /// The connection to a sandbox's init. Dropped, it ends the sandbox.
 #[derive(Debug)]
 pub struct Control {
     stream: UnixStream,
     init_pid: Option<i32>,
-    missing: Vec<String>,
+    kernel: Kernel,
     /// What arrived of the next message; kept here, so that a wait may be broken off.
     received: Vec<u8>,
     descriptors: Vec<OwnedFd>,
@@ -131,7 +140,13 @@ impl Control {
     /// Over a connection whose other end is, or will be, an init's.
     #[must_use]
     pub const fn new(stream: UnixStream, init_pid: Option<i32>) -> Self {
-        Self { stream, init_pid, missing: Vec::new(), received: Vec::new(), descriptors: Vec::new() }
+        Self {
+            stream,
+            init_pid,
+            kernel: Kernel { missing: Vec::new(), landlock_abi: 0 },
+            received: Vec::new(),
+            descriptors: Vec::new(),
+        }
     }
 
     /// The init's process id as the host sees it, where it connected by itself.
@@ -140,10 +155,10 @@ impl Control {
         self.init_pid
     }
 
-    /// The layers of the isolation that the init could not have.
+    /// What the init found its kernel to have; nothing before `ready`.
     #[must_use]
-    pub fn missing(&self) -> &[String] {
-        &self.missing
+    pub const fn kernel(&self) -> &Kernel {
+        &self.kernel
     }
 
     /// Waits for `Ready` and takes the pipes.
@@ -153,8 +168,8 @@ impl Control {
     pub async fn ready(&mut self, deadline: Instant) -> Result<Pipes, Error> {
         let late = start_timeout(deadline);
         match timeout_at(deadline, self.receive()).await.map_err(|_| late())?? {
-            FromInit::Ready { missing } => {
-                self.missing = missing;
+            FromInit::Ready { missing, landlock_abi } => {
+                self.kernel = Kernel { missing, landlock_abi };
                 Pipes::from_descriptors(std::mem::take(&mut self.descriptors)).map_err(broken)
             }
             FromInit::Failed { step, error } => Err(Error::Setup { step, message: error }),

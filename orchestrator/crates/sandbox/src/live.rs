@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use cloudbox_protocol::channel::{Channel, ChannelLimits, Fault};
-use cloudbox_protocol::control::{FromInit, ToInit};
+use cloudbox_protocol::control::{Confinement, FromInit, ToInit};
 use cloudbox_protocol::{Answer, Failure, Invoke, Load, Loaded, Logs, Reply};
 use cloudbox_types::Limits;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -16,7 +16,8 @@ use crate::kills::Kills;
 use crate::link::{Control, Pipes};
 use crate::remains::Remains;
 use crate::{
-    CodeDir, Error, Exit, Program, Sandbox, SandboxFault, SandboxFaultKind, SandboxId, Stats, plain,
+    CodeDir, Error, Exit, Program, Sandbox, SandboxFault, SandboxFaultKind, SandboxId, SandboxSpec, Stats,
+    Workspace, confinement, plain,
 };
 use cloudbox_cgroup::Cgroup;
 
@@ -36,6 +37,7 @@ pub struct Live {
     control: Control,
     ends: Ends,
     limits: ChannelLimits,
+    confinement: Confinement,
     /// Where the program starts: nothing is mounted over it later.
     cwd: PathBuf,
     cgroup: Arc<dyn Cgroup>,
@@ -47,30 +49,18 @@ pub struct Live {
 impl Live {
     /// A sandbox whose init has sent its pipes.
     #[must_use]
-    pub fn new(
-        control: Control,
-        pipes: Pipes,
-        limits: ChannelLimits,
-        remains: Remains,
-        kills: Kills,
-    ) -> Self {
+    pub fn new(control: Control, pipes: Pipes, spec: &SandboxSpec, remains: Remains, kills: Kills) -> Self {
         Self {
             id: remains.id.clone(),
             control,
             ends: Ends::Pipes(pipes),
-            limits,
-            cwd: PathBuf::from("/"),
+            limits: spec.channel,
+            confinement: confinement::of(spec),
+            cwd: PathBuf::from(if spec.workspace == Workspace::Slot { "/" } else { "/workspace" }),
             cgroup: remains.cgroup.clone(),
             remains: Some(remains),
             kills,
         }
-    }
-
-    /// For a sandbox whose `/workspace` is there from the beginning.
-    #[must_use]
-    pub fn in_workspace(mut self) -> Self {
-        self.cwd = PathBuf::from("/workspace");
-        self
     }
 
     /// Has the init start a program.
@@ -80,6 +70,7 @@ impl Live {
             env: program.env.clone(),
             cwd: self.cwd.display().to_string(),
             is_plain,
+            confinement: self.confinement.clone(),
         };
         self.control.send(&message).await?;
         match self.control.receive().await? {

@@ -15,7 +15,7 @@ use tokio::net::UnixStream;
 use tokio::time::Instant;
 
 use crate::kills::Kills;
-use crate::link::{Control, Pipes};
+use crate::link::{Control, Kernel, Pipes};
 use crate::live::Live;
 use crate::remains::Remains;
 use crate::run_dir::RunDir;
@@ -175,14 +175,12 @@ impl Driver {
     }
 
     /// Makes a sandbox, and says what its kernel did not give.
-    async fn make(&self, spec: &SandboxSpec) -> Result<(Live, Vec<String>), Error> {
+    async fn make(&self, spec: &SandboxSpec) -> Result<(Live, Kernel), Error> {
         let (remains, begun) = self.begin(spec)?;
         match self.bring_up(spec, &remains, &begun).await {
             Ok((control, pipes)) => {
-                let missing = control.missing().to_vec();
-                let live = Live::new(control, pipes, spec.channel, remains, self.kills.clone());
-                let has_workspace = matches!(spec.workspace, Workspace::Writable(_));
-                Ok((if has_workspace { live.in_workspace() } else { live }, missing))
+                let kernel = control.kernel().clone();
+                Ok((Live::new(control, pipes, spec, remains, self.kills.clone()), kernel))
             }
             Err(error) => {
                 self.kills.run(remains).await;

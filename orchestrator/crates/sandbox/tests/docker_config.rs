@@ -49,6 +49,8 @@ async fn every_field_of_a_slots_container() {
     let limits = Limits { memory_mb: 96, cpu_millis: 500, tmp_mb: 64, pids: 48, ..Limits::default() };
     let spec = SandboxSpec { limits, ..world.spec() };
     let (config, host) = inspected(&world, &spec).await;
+    let arch = cloudbox_seccomp::Arch::native().expect("a profile for this machine");
+    let profile = cloudbox_seccomp::Profile::get().docker(arch);
 
     let user = config["User"].as_str().expect("a user").to_owned();
     let (uid, gid) = user.split_once(':').expect("user and group");
@@ -82,7 +84,7 @@ async fn every_field_of_a_slots_container() {
             "ReadonlyRootfs": true, "IpcMode": "none", "PidMode": "", "UTSMode": "", "UsernsMode": "",
             "CgroupnsMode": "private", "Memory": 96 << 20, "MemorySwap": 96 << 20, "OomScoreAdj": 500,
             "NanoCpus": 500_000_000, "CpuShares": 256, "PidsLimit": 48,
-            "SecurityOpt": ["no-new-privileges:true"],
+            "SecurityOpt": ["no-new-privileges:true", format!("seccomp={profile}")],
             "Devices": null, "DeviceRequests": null, "DeviceCgroupRules": null, "Sysctls": null, "Links": null,
             "VolumesFrom": null, "Binds": null, "PortBindings": null, "PublishAllPorts": false,
             "ExtraHosts": null, "Dns": null, "AutoRemove": false, "Init": false,

@@ -52,9 +52,8 @@ pub(super) async fn create(shared: Arc<Shared>, spec: SandboxSpec) -> Result<Box
             let slot = Slot::new(Arc::clone(&shared.run_dir), &folder);
             let (run_dir, cell) = (Arc::clone(&shared.run_dir), Box::new(cell));
             let remains = Remains { id, run_dir, slot, cgroup: Arc::from(cgroup), cell };
-            let live = Live::new(control, pipes, spec.channel, remains, shared.kills.clone());
-            let is_slot = spec.workspace == Workspace::Slot;
-            Ok(Box::new(if is_slot { live } else { live.in_workspace() }))
+            shared.landlock_abi.get_or_init(|| control.kernel().landlock_abi);
+            Ok(Box::new(Live::new(control, pipes, &spec, remains, shared.kills.clone())))
         }
         Err(error) => {
             let clearing = shared.makings.spawn_on(clear(cell), &shared.runtime);

@@ -4,6 +4,8 @@ use cloudbox_protocol::channel::ChannelLimits;
 use cloudbox_types::Limits;
 
 use super::Driver;
+use crate::confinement;
+use crate::link::Kernel;
 use crate::{Error, Layer, LayerState, Network, RootFs, Sandbox, SandboxSpec, Workspace};
 
 /// What the init has set up wherever a sandbox came up at all.
@@ -49,6 +51,10 @@ fn remedy(step: &str) -> &'static str {
 impl Driver {
     /// Makes and ends a sandbox with an empty root.
     pub(super) async fn probe(&self) -> Result<Vec<Layer>, Error> {
+        let seccomp = confinement::seccomp_layer();
+        if let LayerState::Missing(why) = &seccomp.state {
+            return Err(unavailable(format!("the layer seccomp is missing ({why})")));
+        }
         let empty = self.run_dir.empty_folder()?;
         let spec = SandboxSpec {
             rootfs: RootFs { name: "probe".to_owned(), path: empty, digest: String::new() },
@@ -59,7 +65,7 @@ impl Driver {
             max_file_bytes: 1 << 20,
             channel: ChannelLimits::default(),
         };
-        let (mut live, missing) = self.make(&spec).await.map_err(|error| match error {
+        let (mut live, kernel) = self.make(&spec).await.map_err(|error| match error {
             Error::Setup { step, message } => {
                 unavailable(format!("the layer {step} is missing ({message}); {}", remedy(&step)))
             }
@@ -67,10 +73,10 @@ impl Driver {
         })?;
         let can_freeze = live.freeze(true).and_then(|()| live.freeze(false));
         live.kill().await;
-        Ok(self.list(&missing, &can_freeze))
+        Ok(self.list(&kernel, seccomp, &can_freeze))
     }
 
-    fn list(&self, missing: &[String], can_freeze: &Result<(), Error>) -> Vec<Layer> {
+    fn list(&self, kernel: &Kernel, seccomp: Layer, can_freeze: &Result<(), Error>) -> Vec<Layer> {
         let active = |name| Layer { name, state: LayerState::Active };
         let or_missing = |name, holds: bool, why: &str| {
             let state = if holds { LayerState::Active } else { LayerState::Missing(why.to_owned()) };
@@ -94,14 +100,14 @@ impl Driver {
             self.run_dir.can_mount(),
             "only root can mount; code is copied",
         ));
-        let is_whole = !missing.iter().any(|name| name.starts_with("proc"));
+        let is_whole = !kernel.missing.iter().any(|name| name.starts_with("proc"));
         layers.push(or_missing(
             "proc_subset",
             is_whole,
             "the kernel gives no /proc of processes alone (5.8)",
         ));
-        layers.push(or_missing("landlock", false, "not applied by this version"));
-        layers.push(or_missing("seccomp", false, "not applied by this version"));
+        layers.push(confinement::landlock_layer(Some(kernel.landlock_abi)));
+        layers.push(seccomp);
         layers
     }
 }

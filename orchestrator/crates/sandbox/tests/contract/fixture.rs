@@ -285,6 +285,7 @@ fn make_rootfs(root: &Path) {
     std::fs::create_dir(root.join("bin")).unwrap();
     let probe = probe();
     std::fs::copy(&probe, root.join("bin/probe")).unwrap();
+    std::fs::copy(init::init().with_file_name("examples/attempts"), root.join("bin/attempts")).unwrap();
     std::fs::write(root.join("etc/passwd"), "sandbox:x:65532:65532::/tmp:/bin/false\n").unwrap();
     std::fs::write(root.join("etc/hosts"), "127.0.0.1 localhost\n::1 localhost\n").unwrap();
     let listed = run(Command::new("ldd").arg(&probe));

@@ -15,6 +15,7 @@ pub async fn it_has_no_rights(fixture: &Fixture) {
         assert_eq!(field(set), "0000000000000000", "{set}");
     }
     assert_eq!(field("NoNewPrivs"), "1");
+    assert_eq!(field("Seccomp"), "2");
     assert!(!field("Uid").split_whitespace().any(|uid| uid == "0"), "{}", field("Uid"));
     assert!(!field("Gid").split_whitespace().any(|gid| gid == "0"), "{}", field("Gid"));
     assert!(!field("Groups").split_whitespace().any(|gid| gid == "0"), "{}", field("Groups"));

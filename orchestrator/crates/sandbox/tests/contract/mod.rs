@@ -1,5 +1,6 @@
 //! The cases, by what they are about.
 
+pub mod calls;
 pub mod faults;
 pub mod fixture;
 pub mod isolation;

@@ -23,6 +23,7 @@ pub fn init() -> &'static Path {
         let built = Command::new(env!("CARGO"))
             .args(["build", "--quiet", "--package", "cloudbox-init", "--target", &triple, "--target-dir"])
             .arg(&target)
+            .args(["--bins", "--example", "attempts"])
             .current_dir(env!("CARGO_MANIFEST_DIR"))
             .env("RUSTFLAGS", "-C target-feature=+crt-static")
             .env_remove("CARGO_ENCODED_RUSTFLAGS")

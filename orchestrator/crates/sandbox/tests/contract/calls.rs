@@ -1,0 +1,95 @@
+//! Which system calls reach the kernel: the same in every driver, down to the error.
+
+use std::collections::BTreeMap;
+
+use super::fixture::{Fixture, soon};
+
+const EPERM: &str = "1";
+const EINVAL: &str = "22";
+const ENOSYS: &str = "38";
+const EAFNOSUPPORT: &str = "97";
+const SIGSYS: &str = "signal 31";
+
+/// Everything that is not refused with EPERM.
+const OTHERWISE: [(&str, &str); 28] = [
+    ("af_unix", "0"),
+    ("af_inet", "0"),
+    ("af_inet6", "0"),
+    ("af_alg", EAFNOSUPPORT),
+    ("af_vsock", EAFNOSUPPORT),
+    ("af_rxrpc", EAFNOSUPPORT),
+    ("netlink_route", EAFNOSUPPORT),
+    ("netlink_xfrm", EAFNOSUPPORT),
+    ("af_key", EAFNOSUPPORT),
+    ("af_packet", EAFNOSUPPORT),
+    ("inet_raw", EAFNOSUPPORT),
+    ("inet_ping", EAFNOSUPPORT),
+    ("inet_sctp", EAFNOSUPPORT),
+    ("af_bluetooth", EAFNOSUPPORT),
+    ("socketpair_inet", EAFNOSUPPORT),
+    ("clone", "0"),
+    ("clone3", ENOSYS),
+    ("splice", EINVAL),
+    ("tee", EINVAL),
+    ("vmsplice", EINVAL),
+    ("personality_now", "0"),
+    ("unknown", ENOSYS),
+    ("thread", "0"),
+    ("udp_bind", "0"),
+    // TCP and signals are Landlock's: their errors are of the kernel's version.
+    ("tcp_bind", ""),
+    ("tcp_connect", ""),
+    ("signal_init", ""),
+    ("i386", ""),
+];
+
+pub async fn what_is_refused_is_refused_with_its_error(fixture: &Fixture) {
+    let found = attempts(fixture).await;
+    assert!(found.len() > 100, "{found:?}");
+    let expected: BTreeMap<_, _> = OTHERWISE.into_iter().chain([("x32", SIGSYS)]).collect();
+    let wrong: Vec<_> = found
+        .iter()
+        .map(|(name, result)| (name, result, *expected.get(name.as_str()).unwrap_or(&EPERM)))
+        .filter(|(_, result, expected)| !expected.is_empty() && result != expected)
+        .collect();
+    assert_eq!(wrong, [], "name, found, expected");
+    // Without the kernel's part for programs of 32 bits it is another signal.
+    assert!(found.get("i386").is_none_or(|ended| ended.starts_with("signal")), "{:?}", found["i386"]);
+}
+
+pub async fn tcp_and_signals_stay_inside(fixture: &Fixture) {
+    let found = attempts(fixture).await;
+    // A driver may not know before its first sandbox.
+    let landlock = fixture.driver().layers().into_iter().find(|layer| layer.name == "landlock").unwrap();
+    for name in ["tcp_bind", "tcp_connect", "signal_init"] {
+        // Without Landlock a connection is refused because nobody listens; the rest isn't refused by anybody.
+        let is_held = found[name] == "13" || found[name] == EPERM;
+        assert!(is_held || landlock.state != cloudbox_sandbox::LayerState::Active, "{name}: {}", found[name]);
+    }
+}
+
+pub async fn the_filter_is_on(fixture: &Fixture) {
+    let program = super::fixture::program(&["read", "/proc/self/status"]);
+    let mut sandbox = fixture.create(&fixture.spec()).await;
+    let exit = sandbox.run(&program, soon()).await.unwrap();
+    sandbox.kill().await;
+    let status = exit.logs.into_text();
+    let field = |name: &str| {
+        status.lines().find_map(|line| line.strip_prefix(name)).map(|rest| rest.trim().to_owned())
+    };
+    assert_eq!(field("Seccomp:").as_deref(), Some("2"), "{status}");
+    assert_eq!(field("NoNewPrivs:").as_deref(), Some("1"), "{status}");
+}
+
+/// What the program of that name found, in a sandbox.
+async fn attempts(fixture: &Fixture) -> BTreeMap<String, String> {
+    let mut sandbox = fixture.create(&fixture.spec()).await;
+    let mut program = super::fixture::program(&[]);
+    program.argv = vec!["/bin/attempts".to_owned()];
+    let exit = sandbox.run(&program, soon()).await.unwrap();
+    sandbox.kill().await;
+    let code = exit.code;
+    let text = exit.logs.into_text();
+    assert_eq!(code, Some(0), "{text}");
+    text.lines().filter_map(|line| line.split_once(' ')).map(|(a, b)| (a.to_owned(), b.to_owned())).collect()
+}
