@@ -233,3 +233,66 @@ async fn the_next_life_ends_what_a_crash_left() {
     place.assert_clean();
     assert!(place.deploy(function.id).await.active.is_some());
 }
+
+async fn with_packages(place: &Place, name: &str, packages: &[(&str, &str)]) -> cloudbox_deploy::Outcome {
+    let mut settings = place::settings(name, "good");
+    let owned = |(name, version): &(&str, &str)| ((*name).to_owned(), (*version).to_owned());
+    settings.dependencies = packages.iter().map(owned).collect();
+    let function = place.function(settings).await;
+    place.deploy(function.id).await
+}
+
+#[tokio::test]
+async fn packages_are_installed_once_for_each_set() {
+    let place = Place::new().await;
+    let first = with_packages(&place, "first", &[("b", ""), ("a", "1.0")]).await;
+    let (_, version) = first.active.unwrap();
+    assert!(first.deployment.build_logs.contains("[install] installed 2 files"));
+    assert_eq!(place.code(&version.digest, "packages/a==1.0").as_deref(), Some("a==1.0"));
+    assert_eq!(place.code(&version.digest, "packages/unwanted"), None);
+    assert_eq!(place.code(&version.digest, "wanted"), None, "the manifest is not the function's");
+
+    let second = with_packages(&place, "second", &[("a", "1.0"), ("b", "")]).await;
+    assert!(second.deployment.build_logs.contains("[install] dependencies unchanged: reused"));
+    assert_eq!(second.active.unwrap().1.digest, version.digest);
+    let third = with_packages(&place, "third", &[("a", "1.1"), ("b", "")]).await;
+    assert_ne!(third.active.unwrap().1.digest, version.digest);
+    place.assert_clean();
+}
+
+#[tokio::test]
+async fn packages_that_fail_are_told_without_secrets() {
+    let place = Place::new().await;
+    for (name, packages, stage, sentence) in [
+        ("name", ("a;b", "1"), Stage::Validate, "dependency \"a;b\": its name must be letters"),
+        ("version", ("a", "x"), Stage::Validate, "dependency \"a\": its version \"x\" must be numbers"),
+        (
+            "missing",
+            ("missing", "1"),
+            Stage::Install,
+            "Failed to install dependencies: no missing at http://***@mirror/",
+        ),
+        (
+            "link",
+            ("link", "1"),
+            Stage::Install,
+            "Failed to install dependencies: the build left \"passwd\", which is neither",
+        ),
+    ] {
+        let deployment = with_packages(&place, name, &[packages]).await.deployment;
+        assert_eq!((deployment.status, deployment.stage), (DeploymentStatus::Failed, stage));
+        let error = deployment.error.unwrap();
+        assert!(error.contains(sentence), "{error}");
+        assert!(!deployment.build_logs.contains("token-1") && !deployment.build_logs.contains("pass-2"));
+        assert_eq!(std::fs::read_dir(place.path("dependencies")).unwrap().count(), 0);
+        place.assert_clean();
+    }
+}
+
+#[tokio::test]
+async fn builds_without_a_network_say_so() {
+    let place = Place::with_network(false).await;
+    let error = with_packages(&place, "offline", &[("a", "1")]).await.deployment.error.unwrap();
+    assert!(error.starts_with("Failed to install dependencies: builds have no network"), "{error}");
+    place.assert_clean();
+}

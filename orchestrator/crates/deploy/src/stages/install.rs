@@ -129,7 +129,10 @@ fn take(folder: &BuildFolder, install: &Install, bounds: Bounds, to: &Path) -> R
         // A folder of that name stays, and is one of the packages.
         let _ = std::fs::remove_file(result.join(name));
     }
-    Ok(collect(&result, None, bounds, to)?.files)
+    match collect(&result, None, bounds, to) {
+        Err(StageError::Refused(why)) => Err(StageError::Refused(format!("{FAILED}: {why}"))),
+        other => Ok(other?.files),
+    }
 }
 
 /// What the package manager says of its failure; `why` where it says nothing or was ended.

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::future::Future;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,8 +11,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use cloudbox_protocol::{Answer, Failure, FailureKind, Invoke, Load, Loaded, Logs, Reply};
 use cloudbox_sandbox::{
-    CodeDir, Error, Exit, Layer, Program, RootFs, Sandbox, SandboxDriver, SandboxFault, SandboxFaultKind,
-    SandboxId, SandboxSpec, Stats, SweepReport, Workspace,
+    CodeDir, Error, Exit, Layer, Network, Program, RootFs, Sandbox, SandboxDriver, SandboxFault,
+    SandboxFaultKind, SandboxId, SandboxSpec, Stats, SweepReport, Workspace,
 };
 use cloudbox_types::Limits;
 use parking_lot::Mutex;
@@ -62,6 +62,8 @@ impl SandboxDriver for FakeDriver {
         Ok(Box::new(Fake {
             id: SandboxId::generate(),
             workspace: spec.workspace.clone(),
+            network: spec.network,
+            mounts: spec.mounts.clone(),
             code: None,
             alive: Some(Arc::clone(&self.alive)),
             hook: Arc::clone(&self.hook),
@@ -76,9 +78,31 @@ impl SandboxDriver for FakeDriver {
 struct Fake {
     id: SandboxId,
     workspace: Workspace,
+    network: Network,
+    mounts: Vec<(PathBuf, PathBuf)>,
     code: Option<PathBuf>,
     alive: Option<Arc<AtomicUsize>>,
     hook: Arc<Mutex<Option<Hook>>>,
+}
+
+impl Fake {
+    /// A package manager: each line of what is wanted becomes a file.
+    fn install(&self, folder: &Path, wanted: &str, program: &Program) -> Exit {
+        assert_eq!(self.network, Network::Host);
+        let (here, _) = self.mounts.iter().find(|(_, inside)| inside == Path::new("/etc/login")).unwrap();
+        let login = fs::read_to_string(here).unwrap();
+        if wanted.starts_with("missing") {
+            return exit(1, &format!("{login}\nERROR: no missing at {}\n", program.env["MIRROR"]));
+        }
+        fs::create_dir(folder.join("packages")).unwrap();
+        for line in wanted.lines().chain(["unwanted"]) {
+            fs::write(folder.join("packages").join(line), line).unwrap();
+        }
+        if wanted.starts_with("link") {
+            std::os::unix::fs::symlink("/etc/passwd", folder.join("packages/passwd")).unwrap();
+        }
+        exit(0, "")
+    }
 }
 
 fn logs(text: &str) -> Logs {
@@ -148,6 +172,9 @@ impl Sandbox for Fake {
         let Workspace::Writable(folder) = self.workspace.clone() else { panic!("not a build") };
         let main = program.argv[1].as_str();
         let code = fs::read_to_string(folder.join(main)).unwrap();
+        if program.argv[0] == "/install" {
+            return Ok(self.install(&folder, &code, program));
+        }
         let note = folder.join(".cloudbox-main");
         if program.argv[0] == "/compile" {
             fs::write(folder.join("function"), format!("compiled {code}")).unwrap();

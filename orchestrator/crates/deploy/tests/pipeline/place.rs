@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicUsize;
 
 use base64::Engine;
 use cloudbox_bundles::{Catalogue, SearchPlaces};
-use cloudbox_deploy::{Deployer, Outcome, Settings};
+use cloudbox_deploy::{Deployer, Mirrors, Outcome, Settings};
 use cloudbox_store::{EnvironmentKey, FunctionPatch, NewFunction, Store};
 use cloudbox_types::function::FunctionSettings;
 use cloudbox_types::{Function, FunctionId, HandlerStyle, Isolation, Language, Limits, Name, ProjectId};
@@ -36,6 +36,13 @@ content = []
 file = [{ from = "runtime.toml", to = "/cloudbox/runtime.toml" }]
 start.argv = ["/runtime"]
 check.argv = ["/check", "{main}"]
+install.manifest = "wanted"
+install.format = "requirements"
+install.result = "packages"
+install.exclude = ["unwanted"]
+install.name = { pattern = "[a-z-]+", says = "letters" }
+install.version = { pattern = "[0-9.]*", says = "numbers" }
+install.argv = ["/install", "wanted"]
 "#;
 
 const COMPILED: &str = r#"
@@ -70,6 +77,10 @@ pub struct Place {
 
 impl Place {
     pub async fn new() -> Self {
+        Self::with_network(true).await
+    }
+
+    pub async fn with_network(has_network: bool) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
         for (language, text) in [("script", SCRIPT), ("compiled", COMPILED)] {
@@ -91,7 +102,12 @@ impl Place {
         let url = format!("sqlite://{}", path("cloudbox.db").display());
         let store = cloudbox_store::open(&url, EnvironmentKey::from_base64(&key).unwrap()).await.unwrap();
         let driver = Arc::new(FakeDriver::default());
-        let settings = Settings::new(folder.path());
+        fs::write(path("login"), "//mirror/:_authToken=token-1\n").unwrap();
+        let mirrors = Mirrors {
+            env: BTreeMap::from([("MIRROR".to_owned(), "http://me:pass-2@mirror/".to_owned())]),
+            files: vec![(path("login"), "/etc/login".into())],
+        };
+        let settings = Settings { mirrors, has_network, ..Settings::new(folder.path()) };
         let deployer =
             Deployer::new(Arc::clone(&store), driver.clone(), Arc::new(catalogue.unwrap()), settings);
         Self { folder, store, driver, deployer: deployer.unwrap(), count: AtomicUsize::new(0) }
