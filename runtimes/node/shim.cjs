@@ -102,12 +102,20 @@ function onUncaught(thrown) {
   else process.stderr.write(`uncaught between two calls: ${messageOf(thrown)}\n`);
 }
 
-/** Nothing is left that could wake the process up: a promise that never settles. */
+/** Milliseconds of the longest timer, 24 days: no call lasts as long. */
+const FOR_EVER = 2 ** 31 - 1;
+
+/**
+ * Nothing is left that could wake the process up: a promise that never settles. Code that loads is told so; a call
+ * that hangs ends as every call that hangs does, at its deadline.
+ */
 function onStall() {
   if (current === null) return;
-  const what = current.phase === 'load'
-    ? 'the code waits for a promise that nothing can settle any more'
-    : 'the handler waits for a promise or callback that nothing can settle any more';
+  if (current.phase === 'call') {
+    setTimeout(() => {}, FOR_EVER);
+    return;
+  }
+  const what = 'the code waits for a promise that nothing can settle any more';
   answer(current, failureFrame(current.nonce, 'error', `Error: ${what}`, ''));
 }
 
