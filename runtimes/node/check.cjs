@@ -1,10 +1,11 @@
 'use strict';
-// Checks the syntax of a Node.js function: `node check.cjs DIR MAIN`.
+// Checks the syntax of a Node.js function: `node check.cjs DIR MAIN ENTRY_POINT`.
 //
 // Finds out whether the main file is CommonJS or an ES module: by its extension, by package.json, or by which of the
 // two it can be read as. A `.js` file that can only be an ES module is renamed to `.mjs`. Prints
 // `index.js:3:5: SyntaxError: …` with the line itself and exits 1, or writes the name of the file to load into
-// `DIR/.cloudbox-main` and exits 0.
+// `DIR/.cloudbox-main` and exits 0. Code that can't have the handler, since it has no word of it, is refused as well;
+// what else its exports are is known when it is loaded.
 
 const { spawnSync } = require('child_process');
 const fs = require('fs');
@@ -85,13 +86,27 @@ function check(folder, main) {
   return renamed;
 }
 
-function run(folder, main) {
-  if (folder === undefined || main === undefined) {
-    process.stderr.write('usage: check.cjs DIR MAIN\n');
+/** Code that exports something under a name that isn't written there: a whole object, a default, another file's. */
+const EXPORTS_ANYTHING = /\bmodule\b|\bdefault\b|\bexport\s*\*|\bexports\s*\[|\bObject\b|\brequire\b|\bthis\b|\\u/;
+
+/** Throws `Refused` where no name in the source could be the handler's. */
+function checkEntryPoint(folder, main, entryPoint) {
+  const source = fs.readFileSync(path.join(folder, main), 'utf8');
+  const wanted = entryPoint.slice(entryPoint.lastIndexOf('.') + 1);
+  const hasWord = (name) => source.split(/[^\w$]+/).includes(name);
+  if (hasWord(wanted) || hasWord('handler') || EXPORTS_ANYTHING.test(source)) return;
+  throw new Refused(`${main}: no function "${wanted}" to call: nothing of this name is exported`);
+}
+
+function run(folder, main, entryPoint) {
+  if (entryPoint === undefined) {
+    process.stderr.write('usage: check.cjs DIR MAIN ENTRY_POINT\n');
     return 2;
   }
   try {
-    fs.writeFileSync(path.join(folder, '.cloudbox-main'), check(folder, main));
+    const file = check(folder, main);
+    checkEntryPoint(folder, file, entryPoint);
+    fs.writeFileSync(path.join(folder, '.cloudbox-main'), file);
     return 0;
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
@@ -100,4 +115,4 @@ function run(folder, main) {
   }
 }
 
-process.exitCode = run(process.argv[2], process.argv[3]);
+process.exitCode = run(process.argv[2], process.argv[3], process.argv[4]);

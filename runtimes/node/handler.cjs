@@ -63,18 +63,19 @@ async function exportsOf(file) {
   }
 }
 
-/** The handler among the exports: the one named, `handler`, or the default. */
+/** Names that say "the handler", whatever it is called: what functions have whose author chose none. */
+const ANY_NAME = ['handler', 'main', 'index', 'default'];
+
+/** The handler among the exports: the one named; for a name that is no choice, also `handler` or the default. */
 function find(exported, entryPoint) {
   const wanted = entryPoint.slice(entryPoint.lastIndexOf('.') + 1);
+  const isChosen = !ANY_NAME.includes(wanted);
   const isObject = exported !== null && (typeof exported === 'object' || typeof exported === 'function');
   const inner = isObject && exported.default !== undefined ? exported.default : undefined;
-  const candidates = [
-    isObject ? exported[wanted] : undefined,
-    isObject ? exported.handler : undefined,
-    inner,
-    inner !== null && typeof inner === 'object' ? inner[wanted] || inner.handler : undefined,
-    exported,
-  ];
+  const isInnerObject = inner !== null && typeof inner === 'object';
+  const named = [isObject ? exported[wanted] : undefined, isInnerObject ? inner[wanted] : undefined];
+  const others = [isObject ? exported.handler : undefined, inner, isInnerObject ? inner.handler : undefined, exported];
+  const candidates = isChosen ? named : named.concat(others);
   const handler = candidates.find((candidate) => typeof candidate === 'function');
   if (handler) return handler;
   const names = isObject ? Object.keys(exported) : [];

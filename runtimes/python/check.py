@@ -1,9 +1,11 @@
-"""Checks the syntax of a Python function: `check.py DIR MAIN`.
+"""Checks the syntax of a Python function: `check.py DIR MAIN ENTRY_POINT`.
 
 Prints `index.py:3:5: SyntaxError: …` with the line itself and exits 1, or writes the name of the file to load into
 `DIR/.cloudbox-main` and exits 0. All files of the folder are checked, the main one first.
+Code that can't have the handler, since its top level has no such name, is refused as well.
 """
 import os
+import re
 import sys
 import warnings
 
@@ -39,7 +41,23 @@ def python_files(folder):
                 yield os.path.relpath(os.path.join(at, name), folder)
 
 
-def main(folder, name):
+# Code that may give its module names that aren't written at its top level.
+_MAKES_NAMES = re.compile(r"import\s*\*|\b(?:globals|setattr|exec|vars|modules|locals|global|__getattr__)\b")
+
+
+def has_entry_point(folder, name, wanted):
+    """Whether the module could have a function of one of these names."""
+    with open(os.path.join(folder, name), "rb") as file:
+        source = file.read()
+    if _MAKES_NAMES.search(source.decode("utf-8", "replace")):
+        return True
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        names = compile(source, name, "exec", dont_inherit=True).co_names
+    return any(one in names for one in wanted)
+
+
+def main(folder, name, entry_point):
     """The exit code."""
     if not os.path.isfile(os.path.join(folder, name)):
         print("%s: no such file in the code" % name, file=sys.stderr)
@@ -49,14 +67,18 @@ def main(folder, name):
         if error is not None:
             print(error, file=sys.stderr)
             return 1
+    wanted = entry_point.rsplit(".", 1)[-1]
+    if not has_entry_point(folder, name, (wanted, "handler")):
+        print('%s: no function "%s" to call: nothing of this name is at the top level' % (name, wanted), file=sys.stderr)
+        return 1
     with open(os.path.join(folder, ".cloudbox-main"), "w", encoding="utf-8") as file:
         file.write(name)
     return 0
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 3:
-        print("usage: check.py DIR MAIN", file=sys.stderr)
+    if len(sys.argv) != 4:
+        print("usage: check.py DIR MAIN ENTRY_POINT", file=sys.stderr)
         sys.exit(2)
     sys.stderr.reconfigure(encoding="utf-8", errors="backslashreplace")
-    sys.exit(main(sys.argv[1], sys.argv[2]))
+    sys.exit(main(sys.argv[1], sys.argv[2], sys.argv[3]))

@@ -126,10 +126,14 @@ def import_main(code_dir, main):
     return module
 
 
+# Names that say "the handler", whatever it is called: what functions have whose author chose none.
+_ANY_NAME = ("handler", "main", "index", "default")
+
+
 def find_handler(module, entry_point):
-    """The handler: the one named, or `handler`."""
+    """The handler: the one named; for a name that is no choice, also `handler`."""
     wanted = entry_point.rsplit(".", 1)[-1]
-    for name in (wanted, "handler"):
+    for name in (wanted, "handler") if wanted in _ANY_NAME else (wanted,):
         handler = getattr(module, name, None)
         if callable(handler):
             return handler

@@ -93,6 +93,32 @@ func TestErrorsHaveTheAuthorsPlaces(t *testing.T) {
 	}
 }
 
+func TestACheckFindsWhatIsWrongWithoutABuild(t *testing.T) {
+	for code, want := range map[string]string{
+		head + "func handler( {":             "index.go:3:15: ",
+		head + "func hander() {}\n":          `no function "handler" to call`,
+		head + "func handler() {}\n":         "",
+		head + "var handler = func() {}\n":   "",
+		head + "func Handler() { nope() }\n": "",
+	} {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, "index.go"), []byte(code), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		said, err := exec.Command(gobuild, "check", dir, "index.handler").CombinedOutput()
+		if (err == nil) != (want == "") || !strings.Contains(string(said), want) {
+			t.Errorf("%v %q in place of %q", err, said, want)
+		}
+		if names, _ := filepath.Glob(filepath.Join(dir, "*")); len(names) != 1 {
+			t.Errorf("left behind: %v", names)
+		}
+	}
+	code := head + "func handler() int {\n\treturn 1\n}\n"
+	if _, said, ok := compile(t, map[string]string{"index.go": code}, "index.run"); ok || !strings.Contains(said, `no function "run"`) {
+		t.Error("a handler that was chosen has no other in its place:", said)
+	}
+}
+
 func frame(kind byte, header, body string) []byte {
 	prefix := make([]byte, 9)
 	prefix[0] = kind

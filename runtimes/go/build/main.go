@@ -1,4 +1,5 @@
-// gobuild compiles a function's Go code together with the shim: `gobuild DIR ENTRY_POINT`.
+// gobuild compiles a function's Go code together with the shim: `gobuild DIR ENTRY_POINT`. `gobuild check DIR ENTRY_POINT`
+// looks only whether the code can be parsed and has the handler.
 //
 // The author's files stay as they are. What has to differ for the compiler (an unused import, a handler that is
 // declared twice, the shim's own files) is given to it as an overlay. Leaves `DIR/function`, the program, and
@@ -20,17 +21,35 @@ const program = "function"
 var errRefused = errors.New("the code does not compile")
 
 func main() {
-	if len(os.Args) != 3 {
-		fmt.Fprintln(os.Stderr, "usage: gobuild DIR ENTRY_POINT")
+	step, words := run, os.Args[1:]
+	if len(words) > 0 && words[0] == "check" {
+		step, words = check, words[1:]
+	}
+	if len(words) != 2 {
+		fmt.Fprintln(os.Stderr, "usage: gobuild [check] DIR ENTRY_POINT")
 		os.Exit(2)
 	}
-	err := run(os.Args[1], os.Args[2])
+	err := step(words[0], words[1])
 	if err != nil && !errors.Is(err, errRefused) {
 		fmt.Fprintln(os.Stderr, "gobuild:", err)
 	}
 	if err != nil {
 		os.Exit(1)
 	}
+}
+
+// check parses.
+func check(dir, entryPoint string) error {
+	source, err := readSource(dir)
+	if err != nil {
+		return err
+	}
+	for _, name := range wanted(entryPoint) {
+		if declared, isVariable := source.functions(name); len(declared) > 0 || isVariable {
+			return nil
+		}
+	}
+	return noHandler(entryPoint)
 }
 
 // run builds; it removes what it wrote besides the program.
@@ -78,12 +97,17 @@ func shimDir() (string, error) {
 	return filepath.Join(filepath.Dir(self), "shim"), nil
 }
 
-// wanted are the names a handler may have, best first.
+// wanted are the names a handler may have, best first: the one that was chosen, or those of functions whose author
+// chose none.
 func wanted(entryPoint string) []string {
-	name := entryPoint[strings.LastIndex(entryPoint, ".")+1:]
-	names := []string{"handler", "Handler"}
-	if name != "main" && name != "" && name != "handler" {
-		names = append([]string{name}, names...)
+	switch name := entryPoint[strings.LastIndex(entryPoint, ".")+1:]; name {
+	case "", "handler", "main", "index", "default":
+		return []string{"handler", "Handler"}
+	default:
+		return []string{name}
 	}
-	return names
+}
+
+func noHandler(entryPoint string) error {
+	return fmt.Errorf("no function %q to call: write `func handler(data, context map[string]interface{}) (interface{}, error)`", wanted(entryPoint)[0])
 }

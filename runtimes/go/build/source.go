@@ -96,7 +96,7 @@ func (s *source) prepare(entryPoint string) (string, error) {
 			return name, nil
 		}
 	}
-	return "", fmt.Errorf("no function %q to call: write `func handler(data, context map[string]interface{}) (interface{}, error)`", wanted(entryPoint)[0])
+	return "", noHandler(entryPoint)
 }
 
 // functions are the declarations of a function (or, at package level, of a variable) of that name.

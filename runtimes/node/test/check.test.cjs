@@ -12,11 +12,11 @@ const path = require('path');
 const NODE = process.env.CLOUDBOX_TEST_NODE || process.execPath;
 
 /** `{code, said, main, files}` of a check of these files. */
-function check(files, main = 'index.js') {
+function check(files, main = 'index.js', entryPoint = 'index.handler') {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'cloudbox-check-test-'));
   try {
     for (const [name, text] of Object.entries(files)) fs.writeFileSync(path.join(folder, name), text);
-    const done = spawnSync(NODE, [path.join(__dirname, '..', 'check.cjs'), folder, main], { encoding: 'utf8' });
+    const done = spawnSync(NODE, [path.join(__dirname, '..', 'check.cjs'), folder, main, entryPoint], { encoding: 'utf8' });
     const mark = path.join(folder, '.cloudbox-main');
     const found = fs.existsSync(mark) ? fs.readFileSync(mark, 'utf8') : null;
     return { code: done.status, said: done.stderr, main: found, files: fs.readdirSync(folder) };
@@ -28,7 +28,7 @@ function check(files, main = 'index.js') {
 
 for (const [what, files, main] of [
   ['CommonJS', { 'index.js': 'exports.handler = async () => { await 1 }' }, 'index.js'],
-  ['sloppy code', { 'index.js': 'with ({}) {}; var let = 010' }, 'index.js'],
+  ['sloppy code', { 'index.js': 'with ({}) {}; var let = 010; exports.handler = let' }, 'index.js'],
   ['a first line for the shell', { 'index.js': '#!/usr/bin/env node\nexports.handler = 1' }, 'index.js'],
   ['a return at the top', { 'index.js': 'return; exports.handler = 1' }, 'index.js'],
   ['an import', { 'index.js': 'import fs from "fs"; export const handler = 1' }, 'index.mjs'],
@@ -57,4 +57,23 @@ for (const [what, files, said] of [
     assert.match(result.said, said);
     assert.strictEqual(result.files.length, Object.keys(files).length);
   });
+}
+
+for (const [what, source, entryPoint] of [
+  ['another name', 'exports.other = () => 1', 'index.handler'],
+  ['nothing', 'export const config = {}', 'handler'],
+  ['not the one that was chosen', 'exports.other = () => 1', 'index.run'],
+]) {
+  test(`no handler: ${what}`, () => {
+    const { code, said, main } = check({ 'index.js': source }, 'index.js', entryPoint);
+    assert.deepStrictEqual([code, main], [1, null]);
+    assert.match(said, /^index\.m?js: no function "(handler|run)" to call/);
+  });
+}
+
+for (const source of [
+  'module.exports = { other: 1 }', 'export default () => 1', 'export * from "./a.js"', 'exports["hand" + "ler"] = 1', 'exports.run = () => 1',
+  'import { run } from "./a.js"; export { run }', 'exports.\\u0072un = 1', 'Object.assign(exports, { a: 1 })',
+]) {
+  test(`perhaps a handler: ${source}`, () => assert.strictEqual(check({ 'index.js': source }, 'index.js', 'run').said, ''));
 }

@@ -41,6 +41,7 @@ for (const [what, files, options] of [
 
 for (const [what, text, kind, message, options] of [
   ['no handler', 'exports.other = 1', 'entry_point', /"handler".*exports other/, {}],
+  ['not the one that was chosen', 'exports.handler = () => 1', 'entry_point', /"run".*exports handler/, { entry_point: 'index.run' }],
   ['an unknown style', event + '1', 'entry_point', /handler_style "wsgi"/, { handler_style: 'wsgi' }],
   ['a throw at the top', 'throw new TypeError("no")', 'error', /^TypeError: no$/, {}],
   ['bad syntax', 'let let = 1 1', 'error', /^SyntaxError/, {}],

@@ -49,7 +49,7 @@ def handler(data, context):
             ("async def handler(data, context):\n    import asyncio\n    await asyncio.sleep(0)\n    return data", {}),
             ("def handler(data):\n    return data", {}),
             ("def main(data, context):\n    return data", {"entry_point": "main"}),
-            ("handler = lambda event, context: event", {"entry_point": "index.other"}),
+            ("handler = lambda event, context: event", {"entry_point": "index.main"}),
             ({"src/app.py": "import part\nhandler = part.run", "src/part.py": "def run(data, context):\n    return data"},
              {"main": "src/app.py"}),
             ("class H:\n    def __call__(self, data, context):\n        return data\nhandler = H()", {"handler_style": "data"}),
@@ -62,6 +62,7 @@ def handler(data, context):
     def test_failures(self):
         for code, kind, message, options in [
             ("other = 1", "entry_point", '"handler"', {}),
+            (EVENT + "1", "entry_point", '"run"', {"entry_point": "index.run"}),
             (EVENT + "1", "entry_point", 'handler_style "wsgi"', {"handler_style": "wsgi"}),
             ("raise TypeError('no')", "error", "TypeError: no", {}),
             ("def x(:", "error", "SyntaxError", {}),
