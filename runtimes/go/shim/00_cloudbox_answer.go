@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"regexp"
 	"sort"
 	"strconv"
@@ -46,15 +47,52 @@ type cloudboxReply struct {
 	body    []byte
 }
 
-// cloudboxJSON is a value as JSON, `<` and `&` as they are.
+// cloudboxJSON is a value as JSON, `<` and `&` as they are. A context, or a part of it, may be in the value: functions
+// in maps are left out, as in JavaScript.
 func cloudboxJSON(value interface{}) ([]byte, *cloudboxFault) {
+	text, err := cloudboxToJSON(value)
+	if unfit, isUnfit := err.(*json.UnsupportedTypeError); isUnfit && unfit.Type.Kind() == reflect.Func {
+		text, err = cloudboxToJSON(cloudboxWithoutFunctions(value, cloudboxDepth))
+	}
+	if err != nil {
+		return nil, cloudboxUnfit("the result can't be sent as JSON: %v", err)
+	}
+	return text, nil
+}
+
+func cloudboxToJSON(value interface{}) ([]byte, error) {
 	var text bytes.Buffer
 	encoder := json.NewEncoder(&text)
 	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(value); err != nil {
-		return nil, cloudboxUnfit("the result can't be sent as JSON: %v", err)
+	err := encoder.Encode(value)
+	return bytes.TrimSuffix(text.Bytes(), []byte("\n")), err
+}
+
+// cloudboxDepth is how deep functions are looked for: a value may hold itself.
+const cloudboxDepth = 100
+
+// cloudboxWithoutFunctions is a copy of maps and lists without the functions in maps.
+func cloudboxWithoutFunctions(value interface{}, depth int) interface{} {
+	if depth == 0 {
+		return value
 	}
-	return bytes.TrimSuffix(text.Bytes(), []byte("\n")), nil
+	switch value := value.(type) {
+	case map[string]interface{}:
+		kept := make(map[string]interface{}, len(value))
+		for name, inner := range value {
+			if inner == nil || reflect.TypeOf(inner).Kind() != reflect.Func {
+				kept[name] = cloudboxWithoutFunctions(inner, depth-1)
+			}
+		}
+		return kept
+	case []interface{}:
+		kept := make([]interface{}, len(value))
+		for i, inner := range value {
+			kept[i] = cloudboxWithoutFunctions(inner, depth-1)
+		}
+		return kept
+	}
+	return value
 }
 
 // cloudboxAnswer makes the reply for a handler's value.

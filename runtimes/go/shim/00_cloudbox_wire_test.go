@@ -225,3 +225,16 @@ func TestDataOfABodyThatIsNotJSON(t *testing.T) {
 		}
 	}
 }
+
+func TestFunctionsInMapsAreLeftOut(t *testing.T) {
+	value := object{"a": 1, "f": func() {}, "log": object{"info": func(string) {}}, "l": []interface{}{object{"g": func() {}, "n": nil}}}
+	text, fault := cloudboxJSON(value)
+	if fault != nil || string(text) != `{"a":1,"l":[{"n":null}],"log":{}}` {
+		t.Errorf("%s %v", text, fault)
+	}
+	for _, bad := range []interface{}{func() {}, []interface{}{func() {}}, object{"c": make(chan int)}} {
+		if _, fault := cloudboxJSON(bad); fault == nil || fault.Kind != "invalid_response" {
+			t.Errorf("%T: %v", bad, fault)
+		}
+	}
+}
