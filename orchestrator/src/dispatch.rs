@@ -76,6 +76,10 @@ impl Dispatcher {
         }
         let target = match self.target(&call.entry).await {
             Ok(target) => target,
+            Err(TargetError::NotYet) => {
+                let why = "The function's runtime is being made ready on this machine; try again soon";
+                return Outcome::refused(id, call.version(), Failure::overloaded(why, 10));
+            }
             Err(error) => {
                 tracing::error!(invocation.id = %id, error = &error as &dyn std::error::Error,
                     "the runtime of a version can't be used");

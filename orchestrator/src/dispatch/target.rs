@@ -1,6 +1,7 @@
 //! From a function's entry to what the pool needs to bring its version up.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use cloudbox_pool::{SpareSpec, Target, TargetKey};
 use cloudbox_protocol::FrameLimits;
@@ -10,9 +11,15 @@ use cloudbox_types::Limits;
 use super::Dispatcher;
 use crate::table::Entry;
 
+/// As long as a call may wait for a sandbox: whoever waits longer for a runtime had better come again.
+const TARGET_WITHIN: Duration = Duration::from_secs(10);
+
 /// Why a version can't be brought up at all.
 #[derive(Debug, thiserror::Error)]
 pub enum TargetError {
+    /// The runtime's bundle is still being made.
+    #[error("the runtime is still being made")]
+    NotYet,
     /// There is no version.
     #[error("the function has no version")]
     NoVersion,
@@ -25,9 +32,14 @@ pub enum TargetError {
 }
 
 impl Dispatcher {
-    /// The pool's target, made once per entry.
+    /// The pool's target, made once per entry. A bundle that has to be made first goes on being made when the wait
+    /// for it is over.
     pub(super) async fn target(&self, entry: &Entry) -> Result<Arc<Target>, TargetError> {
-        entry.target.get_or_try_init(|| self.make_target(entry)).await.cloned()
+        if let Some(target) = entry.target.get() {
+            return Ok(Arc::clone(target));
+        }
+        let making = entry.target.get_or_try_init(|| self.make_target(entry));
+        tokio::time::timeout(TARGET_WITHIN, making).await.map_err(|_| TargetError::NotYet)?.cloned()
     }
 
     async fn make_target(&self, entry: &Entry) -> Result<Arc<Target>, TargetError> {

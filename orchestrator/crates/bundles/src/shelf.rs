@@ -22,7 +22,7 @@ const FORMAT: &str = "3";
 /// Folders that are being made begin so.
 const UNFINISHED: &str = ".making-";
 
-/// Locked by the process that makes a bundle: others that share the folder wait.
+/// Locked, shared, by processes that make a bundle; with a runtime's name behind it, by the one that makes that one's.
 const LOCK: &str = ".lock";
 
 /// The bundles of this machine.
@@ -61,7 +61,7 @@ impl Shelf {
         let folder = folder.canonicalize().map_err(Error::io("finding", folder))?;
         let shelf = Self { folder, init };
         // Where another process makes one just now, what is unfinished is that one's.
-        let lock = shelf.lock_file()?;
+        let lock = shelf.lock_file(LOCK)?;
         if lock.try_lock().is_ok() {
             for path in shelf.folders(UNFINISHED) {
                 fs::remove_dir_all(&path).map_err(Error::io("removing", path))?;
@@ -89,8 +89,13 @@ impl Shelf {
         if let Some(kept) = Kept::read(&folder).filter(Kept::is_whole) {
             return Ok(kept);
         }
-        let lock = self.lock_file()?;
-        lock.lock().map_err(Error::io("locking", self.folder.join(LOCK)))?;
+        // Shared, so that nobody takes what is unfinished away; and one process at a time for each runtime alone, so
+        // that a small bundle doesn't wait for a large one.
+        let making = self.lock_file(LOCK)?;
+        making.lock_shared().map_err(Error::io("locking", self.folder.join(LOCK)))?;
+        let name = format!("{LOCK}-{}", recipe.runtime);
+        let turn = self.lock_file(&name)?;
+        turn.lock().map_err(Error::io("locking", self.folder.join(name)))?;
         match Kept::read(&folder) {
             Some(kept) if kept.is_whole() => return Ok(kept),
             Some(_) => {
@@ -150,8 +155,8 @@ impl Shelf {
         Ok(())
     }
 
-    fn lock_file(&self) -> Result<File, Error> {
-        let path = self.folder.join(LOCK);
+    fn lock_file(&self, name: &str) -> Result<File, Error> {
+        let path = self.folder.join(name);
         let file = File::options().create(true).write(true).truncate(false).open(&path);
         file.map_err(Error::io("opening", path))
     }

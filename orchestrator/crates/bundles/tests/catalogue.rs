@@ -121,7 +121,7 @@ impl Machine {
     fn bundles(&self) -> Vec<String> {
         let entries = fs::read_dir(self.path("bundles")).unwrap();
         let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-        names.filter(|name| name != ".lock").collect()
+        names.filter(|name| !name.starts_with(".lock")).collect()
     }
 }
 
