@@ -1,4 +1,4 @@
-//! Landlock: what the program may do to files, networks and other processes, as far as the kernel's version goes.
+//! Landlock: what the program may do to files and other processes, as far as the kernel's version goes.
 //!
 //! A second wall behind the mounts, held by other code of the kernel. What may be executed is left to the mounts: code is
 //! attached after the program was confined, and rights don't reach through a mount that comes later.
@@ -21,24 +21,15 @@ const ALL: u64 = (1 << 17) - 1;
 /// Plain work with files.
 const WORK: u64 = ALL & !(EXECUTE | MAKE_CHAR | MAKE_BLOCK | IOCTL_DEV | RESOLVE_UNIX);
 
-/// What each version knows: so many rights over files, so many over networks, so many scopes.
-const VERSIONS: [(u64, u64, u64); 9] = [
-    (13, 0, 0),
-    (14, 0, 0),
-    (15, 0, 0),
-    (15, 2, 0),
-    (16, 2, 0),
-    (16, 2, 2),
-    (16, 2, 2),
-    (16, 2, 2),
-    (17, 2, 2),
-];
+/// What each version knows: so many rights over files, so many scopes.
+const VERSIONS: [(u64, u64); 9] =
+    [(13, 0), (14, 0), (15, 0), (15, 0), (16, 0), (16, 2), (16, 2), (16, 2), (17, 2)];
 
 /// `struct landlock_ruleset_attr`: what is forbidden unless a rule allows it.
 #[repr(C)]
 struct Handled {
     files: u64,
-    /// Binding and connecting of TCP.
+    /// Binding and connecting of TCP: left to the network namespace.
     networks: u64,
     /// Abstract sockets and signals: never beyond the own domain, no rule allows it.
     scopes: u64,
@@ -70,13 +61,14 @@ impl Domain {
     /// The kernel has it and refused.
     pub fn new(confinement: &Confinement) -> io::Result<Option<Self>> {
         let version = (abi() as usize).min(VERSIONS.len());
-        let Some((files, networks, scopes)) = version.checked_sub(1).map(|at| VERSIONS[at]) else {
+        let Some((files, scopes)) = version.checked_sub(1).map(|at| VERSIONS[at]) else {
             return Ok(None);
         };
         let first = |count: u64| (1_u64 << count) - 1;
         let handled = Handled {
             files: first(files),
-            networks: if confinement.has_network { 0 } else { first(networks) },
+            // The network namespace has nothing but loopback, and that a function may use.
+            networks: 0,
             scopes: first(scopes),
         };
         let domain = Self::handling(&handled)?;

@@ -26,7 +26,8 @@ impl Filter {
         Ok(Self(words.iter().map(instruction).collect()))
     }
 
-    /// Puts it on this process, which must have `no_new_privs`. What it refuses is in the kernel's log.
+    /// Puts it on this process, which must have `no_new_privs`. What it refuses is not logged: code could flood the
+    /// machine's log, and every thread's start would be in it, since `clone3` is refused.
     ///
     /// # Errors
     /// The kernel has no seccomp, or the program is none.
@@ -35,7 +36,7 @@ impl Filter {
             len: u16::try_from(self.0.len()).map_err(|_| io::ErrorKind::InvalidInput)?,
             filter: self.0.as_ptr().cast_mut(),
         };
-        let (operation, flags) = (libc::SECCOMP_SET_MODE_FILTER, libc::SECCOMP_FILTER_FLAG_LOG);
+        let (operation, flags) = (libc::SECCOMP_SET_MODE_FILTER, 0);
         // SAFETY: the kernel only reads the program and its instructions, which outlive the call.
         match unsafe { libc::syscall(libc::SYS_seccomp, operation, flags, &program) } {
             0 => Ok(()),

@@ -82,8 +82,6 @@ pub struct Confinement {
     /// The filter of system calls, an instruction each: code, jt, jf and k from the highest bits to the lowest, of 16, 8, 8
     /// and 32 bits. Without one nothing is started.
     pub filter: Vec<u64>,
-    /// Whether it may connect and listen.
-    pub has_network: bool,
     /// Whether it may write to `/workspace`.
     pub is_workspace_writable: bool,
 }

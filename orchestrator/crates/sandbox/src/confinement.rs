@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use cloudbox_protocol::control::Confinement;
 use cloudbox_seccomp::{Arch, Profile, Program};
 
-use crate::{Layer, LayerState, Network, SandboxSpec, Workspace};
+use crate::{Layer, LayerState, SandboxSpec, Workspace};
 
 /// The filter; empty on an architecture that has none, where the init then starts nothing.
 static FILTER: LazyLock<Vec<u64>> = LazyLock::new(|| {
@@ -16,7 +16,6 @@ static FILTER: LazyLock<Vec<u64>> = LazyLock::new(|| {
 pub(crate) fn of(spec: &SandboxSpec) -> Confinement {
     Confinement {
         filter: FILTER.clone(),
-        has_network: spec.network == Network::Host,
         is_workspace_writable: matches!(spec.workspace, Workspace::Writable(_)),
     }
 }

@@ -71,7 +71,7 @@ macro_rules! every_case {
                 isolation::its_root_and_code_are_read_only,
                 isolation::code_runs_only_where_it_may,
                 calls::what_is_refused_is_refused_with_its_error,
-                calls::tcp_and_signals_stay_inside,
+                calls::signals_stay_inside,
                 calls::the_filter_is_on,
                 leftovers::a_sweep_removes_what_an_earlier_life_left,
                 leftovers::a_sweep_spares_the_living,
