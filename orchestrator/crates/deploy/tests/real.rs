@@ -86,7 +86,7 @@ async fn bad_node(machine: &Machine) {
     let code = "exports.handler = async () => {\n  const a = 1;\n  return a b;\n};\n";
     machine.assert_fails(Language::Javascript, code, Stage::Validate, "index.js:3:").await;
     let code = "exports.handle = async () => 1;\n";
-    machine.assert_fails(Language::Javascript, code, Stage::HealthCheck, "handler").await;
+    machine.assert_fails(Language::Javascript, code, Stage::Validate, "handler").await;
     let code = "const a = missing;\nexports.handler = async () => a;\n";
     machine.assert_fails(Language::Javascript, code, Stage::HealthCheck, "missing is not defined").await;
     let code = "exports.handler = async () => 1;\nprocess.exit(7);\n";
@@ -102,7 +102,7 @@ async fn bad_python(machine: &Machine) {
 
 async fn bad_go(machine: &Machine) {
     let code = "package main\n\nfunc handler(data, context map[string]interface{}) (int, error) {\n\treturn 1 1\n}\n";
-    machine.assert_fails(Language::Go, code, Stage::Build, "index.go:4:").await;
+    machine.assert_fails(Language::Go, code, Stage::Validate, "index.go:4:").await;
     let code = "package main\n\nfunc handler(data, context map[string]interface{}) (int, error) {\n\treturn missing, nil\n}\n";
     machine.assert_fails(Language::Go, code, Stage::Build, "undefined: missing").await;
     let code = "package main\n\nimport _ \"embed\"\n\n//go:embed /etc/passwd\nvar secret string\n\nfunc handler(data, context map[string]interface{}) (string, error) { return secret, nil }\n";
