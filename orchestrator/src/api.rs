@@ -23,6 +23,9 @@ pub trait Backend: Send + Sync + 'static {
     async fn invoke(&self, call: Call) -> Outcome;
     /// Runs a deployment that was begun, in the background; the future gives how it ended.
     fn deploy(&self, deployment: Deployment) -> BoxFuture<'static, Result<Deployment, ApiError>>;
+    /// Waits until calls get every version that the store shows as active: to be called after a row was read, before it
+    /// is shown.
+    async fn settled(&self);
     /// A function has other settings.
     fn function_changed(&self, function: Function, version: Option<Version>);
     /// A function was deleted.

@@ -29,10 +29,10 @@ impl Backend for Shared {
     fn deploy(&self, deployment: Deployment) -> BoxFuture<'static, Result<Deployment, ApiError>> {
         let app = Arc::clone(&self.0);
         let running = self.0.tasks.spawn(async move {
-            let outcome = app.deployer.run(deployment).await?;
-            if let Some((function, version)) = outcome.active {
-                app.function_changed(function, Some(version));
-            }
+            let told = |function: &Function, version: &Version| {
+                app.function_changed(function.clone(), Some(version.clone()));
+            };
+            let outcome = app.deployer.run(deployment, &told).await?;
             Ok::<_, cloudbox_deploy::Error>(outcome.deployment)
         });
         async move {
@@ -43,6 +43,10 @@ impl Backend for Shared {
             }
         }
         .boxed()
+    }
+
+    async fn settled(&self) {
+        self.0.deployer.settled().await;
     }
 
     fn function_changed(&self, function: Function, version: Option<Version>) {

@@ -49,6 +49,7 @@ pub async fn function(
         Some(id) => api.store.function(FunctionId(id)).await?,
         None => api.store.function_by_name(project.id, function).await?,
     };
+    api.backend.settled().await;
     let own = found.filter(|function| function.project_id == project.id);
     own.ok_or_else(|| ApiError::not_found("function"))
 }
@@ -64,6 +65,7 @@ pub async fn deployment(api: &Api, caller: Caller, path: (&str, &str, &str)) -> 
         Some(id) => api.store.deployment(DeploymentId(id)).await?,
         None => None,
     };
+    api.backend.settled().await;
     let own = found.filter(|deployment| deployment.function_id == function.id);
     own.ok_or_else(|| ApiError::not_found("deployment"))
 }

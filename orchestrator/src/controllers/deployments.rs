@@ -89,6 +89,7 @@ pub async fn list(
 ) -> Result<Json<List<Deployment>>, ApiError> {
     let function = access::function(&api, caller, &project, &function).await?;
     let page = api.store.deployments(function.id, page_request(&query)?).await?;
+    api.backend.settled().await;
     Ok(Json(List::from_page(page, Deployment::from)))
 }
 
@@ -143,7 +144,9 @@ fn events(api: Arc<Api>, first: Row) -> impl Stream<Item = Result<Event, Infalli
             if api.closing.run_until_cancelled(tokio::time::sleep(LOOK_EVERY)).await.is_none() {
                 return;
             }
-            match api.store.deployment(deployment.id).await {
+            let next = api.store.deployment(deployment.id).await;
+            api.backend.settled().await;
+            match next {
                 Ok(Some(next)) => deployment = next,
                 // Deleted meanwhile, or the database is away: the stream ends, and its reader may come again.
                 Ok(None) | Err(_) => return,

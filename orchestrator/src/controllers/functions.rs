@@ -46,6 +46,7 @@ pub async fn list(
     let page = page_request(&query)?;
     api.backend.flush().await;
     let page = api.store.functions(project.id, page).await?;
+    api.backend.settled().await;
     Ok(Json(List::from_page(page, |function| Function::new(function, &api.public_url))))
 }
 

@@ -110,6 +110,8 @@ impl Backend for Fake {
         })
     }
 
+    async fn settled(&self) {}
+
     fn function_changed(&self, function: Function, version: Option<Version>) {
         self.table.put(function, version);
     }

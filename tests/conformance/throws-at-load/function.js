@@ -1,1 +1,2 @@
+exports.handler = async () => 1;
 throw new Error('not today');

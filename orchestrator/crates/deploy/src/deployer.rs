@@ -7,7 +7,7 @@ use cloudbox_bundles::Catalogue;
 use cloudbox_sandbox::SandboxDriver;
 use cloudbox_store::{NewVersion, Store};
 use cloudbox_types::{Deployment, Function, FunctionId, Stage, StageReport, StageStatus, Version};
-use tokio::sync::Semaphore;
+use tokio::sync::{RwLock, Semaphore};
 use tokio::time::Instant;
 
 use crate::code_store::{self, CodeStore};
@@ -25,7 +25,12 @@ pub struct Deployer {
     store: Arc<dyn Store>,
     site: Site,
     builds: Semaphore,
+    /// Held from before a version is active in the store until whoever calls it knows.
+    switching: RwLock<()>,
 }
+
+/// Told which version is active from now on.
+pub type Told<'a> = &'a (dyn Fn(&Function, &Version) + Send + Sync);
 
 /// How a deployment ended.
 #[derive(Debug)]
@@ -58,7 +63,8 @@ impl Deployer {
         let builds = Semaphore::new(settings.parallel.max(1));
         let code = CodeStore::new(settings.code_dir.clone());
         let dependencies = DependencyStore::new(settings.dependencies_dir.clone());
-        Ok(Self { store, site: Site { driver, catalogue, code, dependencies, settings }, builds })
+        let site = Site { driver, catalogue, code, dependencies, settings };
+        Ok(Self { store, site, builds, switching: RwLock::default() })
     }
 
     /// The code store, absolute: what [`crate::launch_of`] takes.
@@ -90,11 +96,18 @@ impl Deployer {
         Ok(self.store.begin_deployment(function).await?)
     }
 
-    /// Runs a deployment that was begun to its end.
+    /// Waits until every version that the store shows as active was told of: after this, a reader of the store and a
+    /// caller of the function see the same one.
+    pub async fn settled(&self) {
+        drop(self.switching.read().await);
+    }
+
+    /// Runs a deployment that was begun to its end. `told` hears of the version before anybody who asks, and then waits
+    /// for [`Deployer::settled`], sees it as deployed.
     ///
     /// # Errors
     /// The store failed, or the function was deleted meanwhile; what the stages did is undone.
-    pub async fn run(&self, deployment: Deployment) -> Result<Outcome, Error> {
+    pub async fn run(&self, deployment: Deployment, told: Told<'_>) -> Result<Outcome, Error> {
         let missing = || cloudbox_store::Error::Missing { what: "function" };
         let function = self.store.function(deployment.function_id).await?.ok_or_else(missing)?;
         let _turn = self.builds.acquire().await.expect("the semaphore is never closed");
@@ -106,7 +119,7 @@ impl Deployer {
                 .to_vec(),
             deployment,
         };
-        let active = run.finish().await?;
+        let active = run.finish(told).await?;
         let id = run.deployment.id;
         let deployment = self.store.deployment(id).await?;
         let deployment = deployment.ok_or(cloudbox_store::Error::Missing { what: "deployment" })?;
@@ -123,10 +136,10 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    async fn finish(&mut self) -> Result<Option<(Function, Version)>, Error> {
+    async fn finish(&mut self, told: Told<'_>) -> Result<Option<(Function, Version)>, Error> {
         let outcome = self.stages().await;
         let ended = match outcome {
-            Ok(None) => self.succeed().await.map(Some),
+            Ok(None) => self.succeed(told).await.map(Some),
             Ok(Some((stage, error))) => self.fail(stage, &error).await.map(|()| None),
             Err(error) => Err(error),
         };
@@ -163,7 +176,7 @@ impl Run<'_> {
         Ok(self.deployer.store.note_deployment(self.deployment.id, stage, &self.reports, &log).await?)
     }
 
-    async fn succeed(&mut self) -> Result<(Function, Version), Error> {
+    async fn succeed(&mut self, told: Told<'_>) -> Result<(Function, Version), Error> {
         self.note(Stage::HealthCheck).await?;
         let settings = &self.work.function.settings;
         let version = NewVersion {
@@ -174,8 +187,10 @@ impl Run<'_> {
             main: self.work.main.clone(),
         };
         let digest = version.digest.clone();
+        let _switching = self.deployer.switching.write().await;
         let active =
             self.deployer.store.finish_deployment(self.deployment.id, &self.reports, version).await?;
+        told(&active.0, &active.1);
         self.deployer.site.code.keep(&digest);
         Ok(active)
     }

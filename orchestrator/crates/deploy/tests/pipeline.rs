@@ -194,7 +194,7 @@ async fn one_deployment_of_a_function_runs_at_a_time() {
     let first = place.deployer.begin(function.id).await.unwrap();
     let refused = place.deployer.begin(function.id).await;
     assert!(matches!(refused, Err(Error::Store(cloudbox_store::Error::Refused { .. }))));
-    assert!(place.deployer.run(first).await.unwrap().active.is_some());
+    assert!(place.deployer.run(first, &|_, _| {}).await.unwrap().active.is_some());
     assert!(place.deployer.begin(function.id).await.is_ok());
 }
 
@@ -208,7 +208,7 @@ async fn a_function_deleted_meanwhile_leaves_nothing() {
         let store = std::sync::Arc::clone(&store);
         Box::pin(async move { store.delete_function(function.id).await.unwrap() })
     });
-    let error = place.deployer.run(deployment).await.unwrap_err();
+    let error = place.deployer.run(deployment, &|_, _| {}).await.unwrap_err();
     assert!(matches!(error, Error::Store(cloudbox_store::Error::Missing { .. })), "{error:?}");
     assert_eq!(place.artefacts(), 0);
     place.assert_clean();

@@ -131,7 +131,7 @@ impl Place {
 
     pub async fn deploy(&self, id: FunctionId) -> Outcome {
         let deployment = self.deployer.begin(id).await.unwrap();
-        self.deployer.run(deployment).await.unwrap()
+        self.deployer.run(deployment, &|_, _| {}).await.unwrap()
     }
 
     /// A file of an artefact.
