@@ -32,7 +32,7 @@ pub(super) async fn remove_container(docker: &Docker, name: &str, id: &SandboxId
             // A container loses its name before it is gone, and the daemon itself removes one whose create was broken
             // off: so the name alone says nothing.
             Err(error) if status(&error) == Some(404) => {
-                if attempt >= TRIES || !is_listed(docker, id).await? {
+                if attempt >= TRIES || !is_there(docker, id).await? {
                     return Ok(());
                 }
             }
@@ -47,9 +47,16 @@ pub(super) async fn remove_container(docker: &Docker, name: &str, id: &SandboxId
     Ok(())
 }
 
-/// Whether the daemon knows a container of the sandbox, in whatever state.
-async fn is_listed(docker: &Docker, id: &SandboxId) -> Result<bool, DockerError> {
+/// Whether the daemon knows a container of the sandbox, in whatever state. Its list alone doesn't tell: where a process
+/// ends while its container is being removed, Docker 20.10 puts an entry back that stands for nothing any more.
+async fn is_there(docker: &Docker, id: &SandboxId) -> Result<bool, DockerError> {
     let filters = HashMap::from([("label", vec![format!("{SANDBOX_LABEL}={id}")])]);
     let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
-    Ok(!docker.list_containers(Some(options)).await?.is_empty())
+    for listed in docker.list_containers(Some(options)).await? {
+        let found = docker.inspect_container(&listed.id.unwrap_or_default(), None).await;
+        if !matches!(&found, Err(error) if status(error) == Some(404)) {
+            return found.map(|_| true);
+        }
+    }
+    Ok(false)
 }
