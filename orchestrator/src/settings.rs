@@ -58,7 +58,7 @@ pub fn patch(
     Ok(settings)
 }
 
-fn defaults(name: Name, runtime: String, language: Language) -> FunctionSettings {
+pub(crate) fn defaults(name: Name, runtime: String, language: Language) -> FunctionSettings {
     FunctionSettings {
         name,
         description: String::new(),

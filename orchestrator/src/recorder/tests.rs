@@ -1,14 +1,13 @@
 //! The spool against crashes, cut lines and a store that refuses.
 
 use cloudbox_store::{EnvironmentKey, NewFunction};
-use cloudbox_types::function::FunctionSettings;
 use cloudbox_types::{
-    FunctionId, HandlerStyle, InvocationId, Isolation, Language, Limits, Name, PageRequest, ProjectId,
-    RecordStatus, Trigger,
+    FunctionId, InvocationId, Language, Name, PageRequest, ProjectId, RecordStatus, Trigger,
 };
 use jiff::Timestamp;
 
 use super::*;
+use crate::settings::defaults;
 
 async fn store(dir: &Path) -> Arc<dyn Store> {
     let url = format!("sqlite://{}", dir.join("test.db").display());
@@ -16,27 +15,7 @@ async fn store(dir: &Path) -> Arc<dyn Store> {
 }
 
 async fn function(store: &Arc<dyn Store>) -> FunctionId {
-    let settings = FunctionSettings {
-        name: Name::new("hello").unwrap(),
-        description: String::new(),
-        runtime: "nodejs20".to_owned(),
-        language: Language::Javascript,
-        code: None,
-        entry_point: "index.handler".to_owned(),
-        handler_style: HandlerStyle::Auto,
-        isolation: Isolation::Version,
-        limits: Limits::default(),
-        environment: Default::default(),
-        dependencies: Default::default(),
-        is_public: true,
-        is_active: true,
-        expose_errors: false,
-        egress: Vec::new(),
-        cors: None,
-        min_instances: 0,
-        max_instances: 1,
-        concurrency: 1,
-    };
+    let settings = defaults(Name::new("hello").unwrap(), "nodejs20".to_owned(), Language::Javascript);
     store.create_function(NewFunction { project_id: ProjectId(1), settings }).await.unwrap().id
 }
 

@@ -1,10 +1,11 @@
 //! The table against changes that arrive late, and against what it doesn't know yet.
 
 use cloudbox_store::{EnvironmentKey, FunctionPatch, NewFunction, NewProject};
+use cloudbox_types::Language;
 use cloudbox_types::function::FunctionSettings;
-use cloudbox_types::{HandlerStyle, Isolation, Language, Limits};
 
 use super::*;
+use crate::settings::defaults;
 
 async fn store(dir: &tempfile::TempDir) -> Arc<dyn Store> {
     let url = format!("sqlite://{}", dir.path().join("test.db").display());
@@ -12,27 +13,7 @@ async fn store(dir: &tempfile::TempDir) -> Arc<dyn Store> {
 }
 
 fn settings(name: &str) -> FunctionSettings {
-    FunctionSettings {
-        name: Name::new(name).unwrap(),
-        description: String::new(),
-        runtime: "nodejs20".to_owned(),
-        language: Language::Javascript,
-        code: None,
-        entry_point: "index.handler".to_owned(),
-        handler_style: HandlerStyle::Auto,
-        isolation: Isolation::Version,
-        limits: Limits::default(),
-        environment: Default::default(),
-        dependencies: Default::default(),
-        is_public: true,
-        is_active: true,
-        expose_errors: false,
-        egress: Vec::new(),
-        cors: None,
-        min_instances: 0,
-        max_instances: 1,
-        concurrency: 1,
-    }
+    defaults(Name::new(name).unwrap(), "nodejs20".to_owned(), Language::Javascript)
 }
 
 async fn function(store: &Arc<dyn Store>, name: &str) -> Function {

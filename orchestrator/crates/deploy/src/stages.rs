@@ -4,6 +4,7 @@
 pub(crate) mod build;
 pub(crate) mod health_check;
 pub(crate) mod install;
+mod over_source;
 pub(crate) mod register;
 pub(crate) mod validate;
 

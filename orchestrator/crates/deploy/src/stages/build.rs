@@ -1,29 +1,15 @@
 //! Stage 3: compilation, where the language has one, and the artefact.
 
-use cloudbox_sandbox::Network;
-
 use crate::artefact::{Bounds, collect};
-use crate::build_sandbox::Step;
 use crate::error::StageError;
 use crate::pipeline::{Site, Work};
+use crate::stages::over_source;
 
 /// Compiles, and takes over what the build left.
 pub(crate) async fn run(site: &Site, work: &mut Work) -> Result<(), StageError> {
     let bundle = work.bundle();
     if let Some(program) = bundle.compile(&work.main, &work.function.settings.entry_point) {
-        site.driver.prepare(&bundle.build).await?;
-        let step = Step {
-            name: "the compiler",
-            rootfs: &bundle.build,
-            program,
-            folder: work.folder(),
-            network: Network::None,
-            mounts: Vec::new(),
-        };
-        let done = step.run(site.driver.as_ref(), &site.settings).await?;
-        work.say(&done.output);
-        done.outcome.map_err(StageError::Refused)?;
-        work.main = work.folder().main(&work.main)?;
+        over_source::run(site, work, "the compiler", program).await?;
     }
     // Of a compiled function only the program is needed.
     let only = bundle.is_executable().then(|| work.main.clone());

@@ -1,14 +1,13 @@
 //! Stage 1: a runtime that is here, code of a fair size, and no syntax error in it.
 
-use cloudbox_sandbox::Network;
 use cloudbox_types::Function;
 
 use crate::build_folder::BuildFolder;
-use crate::build_sandbox::Step;
 use crate::error::StageError;
 use crate::pipeline::{Site, Work};
 use crate::settings::Settings;
 use crate::stages::install;
+use crate::stages::over_source;
 
 /// Finds the runtime, writes the source into a build folder, and has the language check it.
 pub(crate) async fn run(site: &Site, work: &mut Work) -> Result<(), StageError> {
@@ -84,19 +83,7 @@ async fn check(site: &Site, work: &mut Work) -> Result<(), StageError> {
         work.say("the compiler will check the source");
         return Ok(());
     };
-    site.driver.prepare(&bundle.build).await?;
-    let step = Step {
-        name: "the syntax check",
-        rootfs: &bundle.build,
-        program,
-        folder: work.folder(),
-        network: Network::None,
-        mounts: Vec::new(),
-    };
-    let done = step.run(site.driver.as_ref(), &site.settings).await?;
-    work.say(&done.output);
-    done.outcome.map_err(StageError::Refused)?;
-    work.main = work.folder().main(&work.main)?;
+    over_source::run(site, work, "the syntax check", program).await?;
     work.say(format!("{} has no syntax error", work.main));
     Ok(())
 }

@@ -1,0 +1,31 @@
+//! A program of the toolchain over the source: what the check and the compilation have in common.
+
+use cloudbox_sandbox::{Network, Program};
+
+use crate::build_sandbox::Step;
+use crate::error::StageError;
+use crate::pipeline::{Site, Work};
+
+/// Runs it in the build root, without a network, and takes over what it says and the main file that it names.
+pub(crate) async fn run(
+    site: &Site,
+    work: &mut Work,
+    name: &'static str,
+    program: Program,
+) -> Result<(), StageError> {
+    let bundle = work.bundle();
+    site.driver.prepare(&bundle.build).await?;
+    let step = Step {
+        name,
+        rootfs: &bundle.build,
+        program,
+        folder: work.folder(),
+        network: Network::None,
+        mounts: Vec::new(),
+    };
+    let done = step.run(site.driver.as_ref(), &site.settings).await?;
+    work.say(&done.output);
+    done.outcome.map_err(StageError::Refused)?;
+    work.main = work.folder().main(&work.main)?;
+    Ok(())
+}
