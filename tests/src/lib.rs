@@ -14,8 +14,10 @@ pub mod leftovers;
 pub mod machine;
 pub mod postgres;
 pub mod service;
+pub mod stage;
 
 pub use answer::Answer;
 pub use api::Api;
 pub use machine::Driver;
 pub use service::{Home, Plan, Service};
+pub use stage::{Language, Stage};

@@ -87,6 +87,12 @@ impl Plan {
         self
     }
 
+    /// What isolates its functions.
+    #[must_use]
+    pub const fn driver(&self) -> Driver {
+        self.driver
+    }
+
     /// Starts it and waits until it is ready.
     ///
     /// # Panics
@@ -183,13 +189,21 @@ impl Service {
         Api::new(self.base.clone(), Some(token.trim().to_owned()))
     }
 
+    /// Its process.
+    ///
+    /// # Panics
+    /// It is gone.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().map(Child::id).unwrap()
+    }
+
     /// Sends it a signal.
     ///
     /// # Panics
     /// It is gone.
     pub fn signal(&self, signal: Signal) {
-        let id = self.child.as_ref().map(Child::id).unwrap();
-        kill(Pid::from_raw(i32::try_from(id).unwrap()), signal).unwrap();
+        kill(Pid::from_raw(i32::try_from(self.pid()).unwrap()), signal).unwrap();
     }
 
     /// Waits for its end, which must come by itself.

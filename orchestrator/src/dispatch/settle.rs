@@ -105,7 +105,7 @@ pub(super) fn refused(error: LeaseError, call: &Call) -> Result<Settled, Failure
         )),
         LeaseError::Closing => Err(Failure::overloaded("The service is shutting down", 5)),
         LeaseError::Launch(LaunchError::Code { failure, logs }) => {
-            Ok(Settled::new(Err(code_failure(failure)), logs.into_text()))
+            Ok(Settled::new(Err(code_failure(*failure)), logs.into_text()))
         }
         LeaseError::Launch(LaunchError::Fault(fault)) => match fault.kind {
             SandboxFaultKind::Host(error) => {
@@ -235,7 +235,7 @@ mod tests {
     use super::*;
 
     fn answered(headers: Vec<(String, String)>) -> Result<Success, Failure> {
-        let head = ResultHead { nonce: String::new(), status: 200, headers };
+        let head = ResultHead { nonce: String::new(), status: 200, headers, survivors: Vec::new() };
         success(head, Bytes::new(), ResultMode::Http)
     }
 
@@ -273,6 +273,7 @@ mod tests {
             kind: FailureKind::Error,
             message: format!("a{}", "\u{e9}".repeat(100_000)),
             stack: "s".repeat(400_000),
+            survivors: Vec::new(),
         });
         assert_eq!(failure.message.len(), MAX_MESSAGE_BYTES - 1, "no half character");
         assert_eq!(failure.stack.unwrap().len(), MAX_STACK_BYTES);

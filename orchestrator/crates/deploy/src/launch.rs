@@ -41,6 +41,7 @@ pub fn launch_of(
             main: version.main.clone(),
             entry_point: version.entry_point.clone(),
             handler_style: version.handler_style.clone(),
+            isolation: settings.isolation,
             env: environment.map(|(name, value)| (name.clone(), value.expose().clone())).collect(),
             function: FunctionInfo {
                 id: function.id.0,

@@ -270,7 +270,8 @@ impl Sandbox for FakeSandbox {
                 entry.is_clean = path != "/dirty";
             }),
         }
-        let head = ResultHead { nonce: String::new(), status: 200, headers: Vec::new() };
+        let head =
+            ResultHead { nonce: String::new(), status: 200, headers: Vec::new(), survivors: Vec::new() };
         Ok(Reply { answer: Answer::Result(head, body), logs: Logs::new(0) })
     }
 
@@ -308,5 +309,6 @@ fn failure() -> Failure {
         kind: FailureKind::Error,
         message: "Error: at the top level".to_owned(),
         stack: String::new(),
+        survivors: Vec::new(),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use cloudbox_types::Isolation;
 use serde::{Deserialize, Serialize};
 
 /// `load`: which code to load, and with which environment. Body: none.
@@ -17,6 +18,9 @@ pub struct Load {
     pub entry_point: String,
     /// `auto`, or the form that is pinned.
     pub handler_style: String,
+    /// What its calls may share; a shim that can fork has a process for each call where it is `process`.
+    #[serde(default)]
+    pub isolation: Isolation,
     /// The function's environment variables.
     pub env: BTreeMap<String, String>,
     /// What the context says of the function.
@@ -106,6 +110,10 @@ pub struct ResultHead {
     /// The HTTP headers; none in raw mode.
     #[serde(default)]
     pub headers: Vec<(String, String)>,
+    /// What the call left running in its process, as far as the language knows: `timer`, `thread`, `process`. Where
+    /// there is something, the sandbox serves nothing more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub survivors: Vec<String>,
 }
 
 /// What kind of failure a shim reports.
@@ -134,6 +142,9 @@ pub struct Failure {
     /// The stack, in the language's habit; may be empty.
     #[serde(default)]
     pub stack: String,
+    /// As in `result`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub survivors: Vec<String>,
 }
 
 /// `log`: a structured log line of the running call. Body: none.

@@ -41,7 +41,7 @@ pub enum LaunchError {
     /// The code's own fault: its top level threw, or it has no such entry point.
     Code {
         /// What the shim said.
-        failure: Failure,
+        failure: Box<Failure>,
         /// What the code printed.
         logs: Logs,
     },
@@ -128,7 +128,7 @@ impl Launch {
         let reply = sandbox.load(self.load.clone(), deadline).await.map_err(|fault| self.explain(fault))?;
         match reply.answer {
             Ok(loaded) => Ok((loaded, reply.logs)),
-            Err(failure) => Err(LaunchError::Code { failure, logs: reply.logs }),
+            Err(failure) => Err(LaunchError::Code { failure: Box::new(failure), logs: reply.logs }),
         }
     }
 }

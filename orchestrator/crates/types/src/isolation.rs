@@ -20,6 +20,10 @@ pub enum Isolation {
     /// A warm sandbox serves many calls of its version.
     #[default]
     Version,
+    /// A process of its own for each call, inside a warm sandbox of its version.
+    Process,
+    /// A sandbox of its own for each call.
+    Invocation,
 }
 
 impl HandlerStyle {
@@ -39,6 +43,8 @@ impl Isolation {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Version => "version",
+            Self::Process => "process",
+            Self::Invocation => "invocation",
         }
     }
 }

@@ -147,7 +147,8 @@ impl Sandbox for Fake {
             "throws" => {
                 let message = "Error: thrown".to_owned();
                 let stack = "Error: thrown\n    at index.js:1".to_owned();
-                let failure = Failure { nonce, kind: FailureKind::Error, message, stack };
+                let failure =
+                    Failure { nonce, kind: FailureKind::Error, message, stack, survivors: Vec::new() };
                 Ok(Reply { answer: Err(failure), logs: logs("printed at the top\n") })
             }
             "eats-in-load" => fault(SandboxFaultKind::OutOfMemory),

@@ -69,6 +69,7 @@ pub fn launch(function: i64, version: i64, memory_mb: u32) -> Launch {
             main: "index.js".to_owned(),
             entry_point: "handler".to_owned(),
             handler_style: "auto".to_owned(),
+            isolation: cloudbox_types::Isolation::Version,
             env: BTreeMap::new(),
             function: FunctionInfo {
                 id: function,

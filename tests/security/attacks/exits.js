@@ -1,0 +1,5 @@
+exports.handler = async ({ way }) => {
+  if (way === 'exit') process.exit(3);
+  if (way === 'signal') process.kill(process.pid, 'SIGKILL');
+  return way;
+};

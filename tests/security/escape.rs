@@ -1,0 +1,1 @@
+//! B: ways out of the sandbox, and what may be seen from inside.

@@ -1,0 +1,1 @@
+//! G: hostile clients of the HTTP interface.

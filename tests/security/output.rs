@@ -1,0 +1,1 @@
+//! E: hostile output and results.

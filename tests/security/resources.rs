@@ -1,0 +1,1 @@
+//! A: memory, processes, descriptors, disk and time.

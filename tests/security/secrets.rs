@@ -1,0 +1,1 @@
+//! J: where secrets may never be found.

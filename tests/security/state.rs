@@ -1,0 +1,1 @@
+//! D: what one call may see of another.
