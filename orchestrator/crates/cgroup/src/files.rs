@@ -19,24 +19,6 @@ pub(crate) fn set(folder: &Path, name: &str, value: &str) -> Result<(), Error> {
     write().map_err(|error| failed(format!("writing {value} to {}", path.display()), error))
 }
 
-/// The text of a file.
-fn text(folder: &Path, name: &str) -> Result<String, Error> {
-    let path = folder.join(name);
-    std::fs::read_to_string(&path).map_err(|error| failed(format!("reading {}", path.display()), error))
-}
-
-/// The number that a file holds.
-pub(crate) fn number(folder: &Path, name: &str) -> Result<u64, Error> {
-    text(folder, name)?.trim().parse().map_err(|error| failed(format!("{name} holds no number"), error))
-}
-
-/// The number of a file's line `key number`; 0 where there is no such line (an older kernel).
-pub(crate) fn field(folder: &Path, name: &str, key: &str) -> Result<u64, Error> {
-    let text = text(folder, name)?;
-    let value = text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(' '));
-    Ok(value.and_then(|number| number.trim().parse().ok()).unwrap_or(0))
-}
-
 /// The ids of a cgroup's processes; none where it is gone.
 pub(crate) fn processes(folder: &Path) -> Vec<i32> {
     let text = std::fs::read_to_string(folder.join("cgroup.procs")).unwrap_or_default();
@@ -77,15 +59,6 @@ pub(crate) fn remove(folder: &Path) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_line_is_found_by_its_whole_key() {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("events"), "oom 3\noom_kill 2\noom_group_kill 1\n").unwrap();
-        assert_eq!(field(folder.path(), "events", "oom_kill").unwrap(), 2);
-        assert_eq!(field(folder.path(), "events", "max").unwrap(), 0);
-        assert!(field(folder.path(), "gone", "oom_kill").is_err());
-    }
 
     #[test]
     fn a_group_that_is_gone_is_empty_and_not_written() {

@@ -74,7 +74,7 @@ impl Hierarchy {
     #[must_use]
     pub fn group(&self, path: &str) -> Box<dyn Cgroup> {
         match self {
-            Self::V2(root) => Box::new(v2::Group { folder: root.join(path) }),
+            Self::V2(root) => Box::new(v2::Group::new(&root.join(path))),
             Self::V1(roots) => Box::new(v1_group(roots, |_| Some(path.to_owned()))),
         }
     }
@@ -138,7 +138,7 @@ impl Hierarchy {
             return Err(failed("finding a process's group", format!("process {pid} is in the root group")));
         };
         Ok(match self {
-            Self::V2(root) => Box::new(v2::Group { folder: root.join(path) }),
+            Self::V2(root) => Box::new(v2::Group::new(&root.join(path))),
             // Elsewhere the process may be in a group that it shares, such as its engine's: that one must never be
             // frozen or killed.
             Self::V1(roots) => Box::new(v1_group(roots, |name| of(name).filter(|own| *own == path))),
@@ -178,14 +178,14 @@ fn v1_group(roots: &BTreeMap<String, PathBuf>, path: impl Fn(&str) -> Option<Str
     // `detect` has seen the required ones; a group that is in none of them would be at the root, which
     // `of_process` refuses by the memory controller.
     let folder = |name: &str| optional(name).unwrap_or_else(|| PathBuf::from("/nonexistent"));
-    v1::Group {
+    v1::Group::new(v1::Folders {
         memory: folder("memory"),
         cpu: folder("cpu"),
         cpuacct: folder("cpuacct"),
         pids: folder("pids"),
         freezer: optional("freezer"),
         unified: optional("unified"),
-    }
+    })
 }
 
 /// Per controller, the path of `/proc/<pid>/cgroup` without its first slash.

@@ -9,6 +9,7 @@ use tokio::time::{Instant, sleep};
 
 mod files;
 pub mod hierarchy;
+mod kept;
 mod v1;
 mod v2;
 
@@ -51,6 +52,12 @@ pub trait Cgroup: Send + Sync {
     /// # Errors
     /// It is gone.
     fn oom_kills(&self) -> Result<u64, Error>;
+
+    /// How many processes and threads it has now; 0 where nothing counts them.
+    ///
+    /// # Errors
+    /// It is gone.
+    fn tasks(&self) -> Result<u32, Error>;
 
     /// Sets memory (without swap), CPU and processes.
     ///
@@ -95,6 +102,10 @@ impl Cgroup for Uncounted {
     }
 
     fn oom_kills(&self) -> Result<u64, Error> {
+        Ok(0)
+    }
+
+    fn tasks(&self) -> Result<u32, Error> {
         Ok(0)
     }
 

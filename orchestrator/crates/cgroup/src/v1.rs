@@ -9,6 +9,7 @@ use cgroups_rs::fs::{Controller, MaxValue};
 use cloudbox_types::Limits;
 
 use crate::files::{self, CPU_PERIOD_US};
+use crate::kept::Kept;
 use crate::{Cgroup, failed};
 use crate::{Error, Stats};
 
@@ -16,8 +17,8 @@ use crate::{Error, Stats};
 const CPU_SHARES: u64 = 256;
 
 /// The folders of one cgroup.
-#[derive(Clone, Debug)]
-pub(crate) struct Group {
+#[derive(Debug)]
+pub(crate) struct Folders {
     pub(crate) memory: PathBuf,
     pub(crate) cpu: PathBuf,
     pub(crate) cpuacct: PathBuf,
@@ -27,15 +28,44 @@ pub(crate) struct Group {
     pub(crate) unified: Option<PathBuf>,
 }
 
+/// One cgroup: its folders, and those of their files that calls need.
+#[derive(Debug)]
+pub(crate) struct Group {
+    folders: Folders,
+    usage: Kept,
+    peak: Kept,
+    oom: Kept,
+    cpu_time: Kept,
+    tasks: Kept,
+    /// Whether it takes 1 and 0, or `FROZEN` and `THAWED`.
+    freezer: Option<(Kept, [&'static str; 2])>,
+}
+
 impl Group {
+    pub(crate) fn new(folders: Folders) -> Self {
+        let freezer = match (&folders.unified, &folders.freezer) {
+            (Some(unified), _) => Some((Kept::new(unified, "cgroup.freeze"), ["0", "1"])),
+            (None, Some(freezer)) => Some((Kept::new(freezer, "freezer.state"), ["THAWED", "FROZEN"])),
+            (None, None) => None,
+        };
+        Self {
+            usage: Kept::new(&folders.memory, "memory.usage_in_bytes"),
+            peak: Kept::new(&folders.memory, "memory.max_usage_in_bytes"),
+            oom: Kept::new(&folders.memory, "memory.oom_control"),
+            cpu_time: Kept::new(&folders.cpuacct, "cpuacct.usage"),
+            tasks: Kept::new(&folders.pids, "pids.current"),
+            freezer,
+            folders,
+        }
+    }
+
     /// Makes the folders.
     pub(crate) fn create(&self) -> Result<(), Error> {
         self.memory().create().map_err(|error| failed("making the memory group", error))?;
         self.cpu().create().map_err(|error| failed("making the CPU group", error))?;
         self.pids().create().map_err(|error| failed("making the group of processes", error))?;
-        for folder in
-            [Some(&self.cpuacct), self.freezer.as_ref(), self.unified.as_ref()].into_iter().flatten()
-        {
+        let Folders { cpuacct, freezer, unified, .. } = &self.folders;
+        for folder in [Some(cpuacct), freezer.as_ref(), unified.as_ref()].into_iter().flatten() {
             std::fs::create_dir_all(folder)
                 .map_err(|error| failed(format!("creating {}", folder.display()), error))?;
         }
@@ -43,27 +73,28 @@ impl Group {
     }
 
     fn memory(&self) -> MemController {
-        MemController::new(self.memory.clone(), PathBuf::new(), false)
+        MemController::new(self.folders.memory.clone(), PathBuf::new(), false)
     }
 
     fn cpu(&self) -> CpuController {
-        CpuController::new(self.cpu.clone(), PathBuf::new(), false)
+        CpuController::new(self.folders.cpu.clone(), PathBuf::new(), false)
     }
 
     fn pids(&self) -> PidController {
-        PidController::new(self.pids.clone(), PathBuf::new(), false)
+        PidController::new(self.folders.pids.clone(), PathBuf::new(), false)
     }
 
-    fn folders(&self) -> impl Iterator<Item = &Path> {
-        let controllers = [&self.memory, &self.cpu, &self.cpuacct, &self.pids];
-        let others = [self.freezer.as_ref(), self.unified.as_ref()];
+    fn all(&self) -> impl Iterator<Item = &Path> {
+        let Folders { memory, cpu, cpuacct, pids, freezer, unified } = &self.folders;
+        let controllers = [memory, cpu, cpuacct, pids];
+        let others = [freezer.as_ref(), unified.as_ref()];
         controllers.into_iter().chain(others.into_iter().flatten()).map(PathBuf::as_path)
     }
 
     /// Memory and memory with swap must never cross, so the order depends on whether the limit rises.
     fn set_memory(&self, bytes: i64) -> Result<(), Error> {
         let memory = self.memory();
-        let with_swap = self.memory.join("memory.memsw.limit_in_bytes").exists();
+        let with_swap = self.folders.memory.join("memory.memsw.limit_in_bytes").exists();
         let set_both = || {
             memory.set_limit(bytes)?;
             if with_swap { memory.set_memswap_limit(bytes) } else { Ok(()) }
@@ -83,15 +114,19 @@ impl Group {
 impl Cgroup for Group {
     fn stats(&self) -> Result<Stats, Error> {
         Ok(Stats {
-            memory_bytes: files::number(&self.memory, "memory.usage_in_bytes")?,
-            memory_peak_bytes: files::number(&self.memory, "memory.max_usage_in_bytes")?,
-            cpu_us: files::number(&self.cpuacct, "cpuacct.usage")? / 1000,
+            memory_bytes: self.usage.number()?,
+            memory_peak_bytes: self.peak.number()?,
+            cpu_us: self.cpu_time.number()? / 1000,
             oom_kills: self.oom_kills()?,
         })
     }
 
     fn oom_kills(&self) -> Result<u64, Error> {
-        files::field(&self.memory, "memory.oom_control", "oom_kill")
+        self.oom.field("oom_kill")
+    }
+
+    fn tasks(&self) -> Result<u32, Error> {
+        Ok(u32::try_from(self.tasks.number()?).unwrap_or(u32::MAX))
     }
 
     fn set_limits(&self, limits: &Limits) -> Result<(), Error> {
@@ -108,26 +143,25 @@ impl Cgroup for Group {
     }
 
     fn freeze(&self, is_frozen: bool) -> Result<(), Error> {
-        match (&self.unified, &self.freezer) {
-            (Some(unified), _) => files::set(unified, "cgroup.freeze", if is_frozen { "1" } else { "0" }),
-            (None, Some(freezer)) => {
-                files::set(freezer, "freezer.state", if is_frozen { "FROZEN" } else { "THAWED" })
-            }
-            (None, None) => Err(failed("freezing", "neither a freezer nor a unified hierarchy")),
-        }
+        let Some((file, states)) = &self.freezer else {
+            return Err(failed("freezing", "neither a freezer nor a unified hierarchy"));
+        };
+        file.set(states[usize::from(is_frozen)])
     }
 
     fn add(&self, pid: i32) -> Result<(), Error> {
-        self.folders().try_for_each(|folder| files::set(folder, "cgroup.procs", &pid.to_string()))
+        self.all().try_for_each(|folder| files::set(folder, "cgroup.procs", &pid.to_string()))
     }
 
     fn signal(&self) -> Result<(), Error> {
-        if let Some(unified) = self.unified.as_ref().filter(|folder| folder.join("cgroup.kill").exists()) {
+        if let Some(unified) =
+            self.folders.unified.as_ref().filter(|folder| folder.join("cgroup.kill").exists())
+        {
             return files::set(unified, "cgroup.kill", "1");
         }
         // Frozen, no process can end or fork, so each id read here is still its own; thawed, they die.
         let is_frozen = self.freeze(true).is_ok();
-        let killed = files::kill_each(&self.memory);
+        let killed = files::kill_each(&self.folders.memory);
         if is_frozen {
             self.freeze(false)?;
         }
@@ -135,11 +169,11 @@ impl Cgroup for Group {
     }
 
     fn is_empty(&self) -> bool {
-        files::processes(&self.memory).is_empty()
-            && self.unified.as_deref().is_none_or(|unified| files::processes(unified).is_empty())
+        files::processes(&self.folders.memory).is_empty()
+            && self.folders.unified.as_deref().is_none_or(|unified| files::processes(unified).is_empty())
     }
 
     fn remove(&self) -> Result<(), Error> {
-        self.folders().try_for_each(files::remove)
+        self.all().try_for_each(files::remove)
     }
 }

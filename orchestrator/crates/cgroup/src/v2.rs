@@ -1,6 +1,6 @@
 //! A sandbox's cgroup in the second version: one folder.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use cgroups_rs::fs::MaxValue;
 use cgroups_rs::fs::memory::{MemController, SetMemory};
@@ -8,32 +8,58 @@ use cgroups_rs::fs::pid::PidController;
 use cloudbox_types::Limits;
 
 use crate::files::{self, CPU_PERIOD_US};
+use crate::kept::Kept;
 use crate::{Cgroup, failed};
 use crate::{Error, Stats};
 
 /// CPU weight beside the service's own 100.
 const CPU_WEIGHT: &str = "50";
 
-/// The folder of one cgroup.
-#[derive(Clone, Debug)]
+/// One cgroup: its folder, and those of its files that calls need.
+#[derive(Debug)]
 pub(crate) struct Group {
-    pub(crate) folder: PathBuf,
+    folder: PathBuf,
+    usage: Kept,
+    peak: Kept,
+    oom: Kept,
+    cpu: Kept,
+    tasks: Kept,
+    freezer: Kept,
+}
+
+impl Group {
+    pub(crate) fn new(folder: &Path) -> Self {
+        let kept = |name| Kept::new(folder, name);
+        Self {
+            folder: folder.to_owned(),
+            usage: kept("memory.current"),
+            peak: kept("memory.peak"),
+            oom: kept("memory.events"),
+            cpu: kept("cpu.stat"),
+            tasks: kept("pids.current"),
+            freezer: kept("cgroup.freeze"),
+        }
+    }
 }
 
 impl Cgroup for Group {
     fn stats(&self) -> Result<Stats, Error> {
-        let memory_bytes = files::number(&self.folder, "memory.current")?;
+        let memory_bytes = self.usage.number()?;
         Ok(Stats {
             memory_bytes,
             // Since 5.19.
-            memory_peak_bytes: files::number(&self.folder, "memory.peak").unwrap_or(memory_bytes),
-            cpu_us: files::field(&self.folder, "cpu.stat", "usage_usec")?,
+            memory_peak_bytes: self.peak.number().unwrap_or(memory_bytes),
+            cpu_us: self.cpu.field("usage_usec")?,
             oom_kills: self.oom_kills()?,
         })
     }
 
     fn oom_kills(&self) -> Result<u64, Error> {
-        files::field(&self.folder, "memory.events", "oom_kill")
+        self.oom.field("oom_kill")
+    }
+
+    fn tasks(&self) -> Result<u32, Error> {
+        Ok(u32::try_from(self.tasks.number()?).unwrap_or(u32::MAX))
     }
 
     fn set_limits(&self, limits: &Limits) -> Result<(), Error> {
@@ -57,7 +83,7 @@ impl Cgroup for Group {
     }
 
     fn freeze(&self, is_frozen: bool) -> Result<(), Error> {
-        files::set(&self.folder, "cgroup.freeze", if is_frozen { "1" } else { "0" })
+        self.freezer.set(if is_frozen { "1" } else { "0" })
     }
 
     fn add(&self, pid: i32) -> Result<(), Error> {
