@@ -6,7 +6,6 @@ use async_trait::async_trait;
 use cloudbox_api_types::{Runtime, SandboxHealth, SandboxLayer};
 use cloudbox_bundles::State;
 use cloudbox_pool::TargetKey;
-use cloudbox_sandbox::LayerState;
 use cloudbox_types::{Deployment, Function, FunctionId, ProjectId, Version};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
@@ -84,12 +83,11 @@ impl Backend for Shared {
     }
 
     fn sandbox(&self) -> SandboxHealth {
-        let layer = |layer: cloudbox_sandbox::Layer| {
-            let (is_active, detail) = match layer.state {
-                LayerState::Active => (true, String::new()),
-                LayerState::Missing(why) => (false, why),
-            };
-            SandboxLayer { name: layer.name.to_owned(), is_active, detail }
+        let layer = |layer: cloudbox_sandbox::Layer| SandboxLayer {
+            name: layer.name.to_owned(),
+            is_mandatory: layer.is_mandatory,
+            is_active: layer.is_active(),
+            detail: layer.detail,
         };
         SandboxHealth {
             driver: self.0.driver.name().to_owned(),

@@ -33,9 +33,10 @@ pub async fn health(State(api): State<Arc<Api>>) -> Response {
     if memory.total > 0 && (memory.available as f64) < memory.total as f64 * LOW_MEMORY {
         warnings.push("the machine has little memory left".to_owned());
     }
-    let is_short = !warnings.is_empty();
-    // Told, but no change of the status: what a machine can't have, it never had.
     let sandbox = api.backend.sandbox();
+    // What may be missing is told, but is no change of the status: what a machine can't have, it never had.
+    let is_weak = sandbox.layers.iter().any(|layer| layer.is_mandatory && !layer.is_active);
+    let is_short = !warnings.is_empty() || is_weak;
     let missing = sandbox.layers.iter().filter(|layer| !layer.is_active);
     warnings.extend(missing.map(|layer| format!("isolation lacks {}: {}", layer.name, layer.detail)));
     let is_down = totals.is_none() || api.closing.is_cancelled();

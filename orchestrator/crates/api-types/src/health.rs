@@ -61,9 +61,11 @@ pub struct SandboxHealth {
 pub struct SandboxLayer {
     /// Such as `seccomp`.
     pub name: String,
+    /// Whether the service refuses to start without it, unless a weak sandbox was allowed.
+    pub is_mandatory: bool,
     /// Whether it is in force.
     pub is_active: bool,
-    /// More about it, such as why it is not.
+    /// What was seen of it; where it is not in force, why, and what to do about it.
     pub detail: String,
 }
 

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use cloudbox_protocol::control::Confinement;
 use cloudbox_seccomp::{Arch, Profile, Program};
 
-use crate::{Layer, LayerState, SandboxSpec, Workspace};
+use crate::{Layer, SandboxSpec, Workspace};
 
 /// The filter; empty on an architecture that has none, where the init then starts nothing.
 static FILTER: LazyLock<Vec<u64>> = LazyLock::new(|| {
@@ -27,18 +27,17 @@ pub(crate) fn docker_profile() -> Option<String> {
 
 /// Whether there is a filter for this machine.
 pub(crate) fn seccomp_layer() -> Layer {
+    let is_active = !FILTER.is_empty();
     let why = "there is no filter of system calls for this architecture";
-    let state = if FILTER.is_empty() { LayerState::Missing(why.to_owned()) } else { LayerState::Active };
-    Layer { name: "seccomp", state }
+    Layer::mandatory("seccomp", is_active, if is_active { "" } else { why })
 }
 
 /// As an init found it, where one has looked.
 pub(crate) fn landlock_layer(abi: Option<u32>) -> Layer {
-    let missing = |why: &str| LayerState::Missing(why.to_owned());
-    let state = match abi {
-        None => missing("it is not known before the first sandbox"),
-        Some(0) => missing("the kernel has no Landlock (5.13), or does not have it in its list of lsm="),
-        Some(_) => LayerState::Active,
+    let detail = match abi {
+        None => "it is not known before the first sandbox".to_owned(),
+        Some(0) => "the kernel has no Landlock (5.13), or does not have it in its list of lsm=".to_owned(),
+        Some(version) => format!("version {version} of the kernel's interface"),
     };
-    Layer { name: "landlock", state }
+    Layer::optional("landlock", abi.is_some_and(|version| version > 0), detail)
 }

@@ -17,6 +17,7 @@ use tokio::time::Instant;
 pub use cloudbox_cgroup::Stats;
 
 use crate::error::Error;
+pub use crate::layer::{Layer, LayerState};
 use crate::spec::{CodeDir, Program, RootFs, SandboxId, SandboxSpec};
 
 /// Makes sandboxes of one kind.
@@ -193,24 +194,6 @@ pub struct Exit {
     pub is_out_of_memory: bool,
     /// What it printed.
     pub logs: Logs,
-}
-
-/// One layer of the isolation.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Layer {
-    /// Such as `user_namespace`, `cgroup_memory`, `seccomp`.
-    pub name: &'static str,
-    /// Whether it is there.
-    pub state: LayerState,
-}
-
-/// Whether a layer is there.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LayerState {
-    /// It holds.
-    Active,
-    /// It can't be had here; why.
-    Missing(String),
 }
 
 /// What a sweep found.

@@ -9,6 +9,7 @@ pub mod error;
 mod handover;
 pub mod kills;
 pub mod launch;
+pub mod layer;
 pub mod link;
 pub mod live;
 pub mod native;

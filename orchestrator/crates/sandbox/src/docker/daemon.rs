@@ -3,7 +3,7 @@
 use bollard::models::{SystemInfo, SystemInfoCgroupDriverEnum, SystemInfoCgroupVersionEnum};
 use bollard::{API_DEFAULT_VERSION, Docker};
 
-use crate::driver::{Layer, LayerState};
+use crate::driver::Layer;
 use crate::error::Error;
 
 /// Where the daemon listens unless the settings say otherwise.
@@ -97,29 +97,29 @@ fn layers(info: &SystemInfo, runc: Option<&str>) -> Vec<Layer> {
     let has_option = |name| has_option(info, name);
     let engine = info.server_version.as_deref();
     let is_v2 = info.cgroup_version == Some(SystemInfoCgroupVersionEnum::_2);
+    let limit = |name, is_there: Option<bool>, missing: &str| {
+        let is_active = is_there != Some(false);
+        Layer::mandatory(name, is_active, if is_active { "" } else { missing })
+    };
+    let optional = |name, is_active: bool, missing: &str| {
+        Layer::optional(name, is_active, if is_active { "" } else { missing })
+    };
+    let has_seccomp = has_option("name=seccomp") && !has_option("profile=unconfined");
     vec![
-        layer("container", true, ""),
-        layer("network_namespace", true, ""),
-        layer("read_only_root", true, ""),
-        layer("no_new_privileges", true, ""),
-        layer("capabilities_dropped", true, ""),
-        layer("user_per_sandbox", true, ""),
-        layer(
-            "cgroup_memory",
-            info.memory_limit != Some(false),
-            "the daemon's kernel has no memory controller",
-        ),
-        layer("cgroup_swap", info.swap_limit != Some(false), "boot the kernel with swapaccount=1"),
-        layer("cgroup_cpu", info.cpu_cfs_quota != Some(false), "the daemon's kernel has no CPU quotas"),
-        layer("cgroup_pids", info.pids_limit != Some(false), "the daemon's kernel has no pids controller"),
-        layer("cgroup_v2", is_v2, "the host uses cgroups version 1"),
-        layer(
-            "seccomp",
-            has_option("name=seccomp") && !has_option("profile=unconfined"),
-            "the daemon was built or started without seccomp",
-        ),
-        layer("apparmor", has_option("name=apparmor"), "the host has no AppArmor"),
-        layer(
+        Layer::mandatory("container", true, ""),
+        Layer::mandatory("network_namespace", true, ""),
+        Layer::mandatory("read_only_root", true, ""),
+        Layer::mandatory("no_new_privileges", true, ""),
+        Layer::mandatory("capabilities_dropped", true, ""),
+        Layer::optional("user_per_sandbox", true, ""),
+        limit("cgroup_memory", info.memory_limit, "the daemon's kernel has no memory controller"),
+        optional("cgroup_swap", info.swap_limit != Some(false), "boot the kernel with swapaccount=1"),
+        limit("cgroup_cpu", info.cpu_cfs_quota, "the daemon's kernel has no CPU quotas"),
+        limit("cgroup_pids", info.pids_limit, "the daemon's kernel has no pids controller"),
+        optional("cgroup_v2", is_v2, "the host uses cgroups version 1"),
+        limit("seccomp", Some(has_seccomp), "the daemon was built or started without seccomp"),
+        optional("apparmor", has_option("name=apparmor"), "the host has no AppArmor"),
+        optional(
             "user_namespace",
             false,
             "containers have the host's user namespace, and users that nobody else has",
@@ -135,11 +135,6 @@ fn has_option(info: &SystemInfo, name: &str) -> bool {
     options.into_iter().any(|option| option.split(',').any(|part| part == name))
 }
 
-fn layer(name: &'static str, is_active: bool, missing: &str) -> Layer {
-    let state = if is_active { LayerState::Active } else { LayerState::Missing(missing.to_owned()) };
-    Layer { name, state }
-}
-
 /// A layer that holds from some version on.
 fn versioned(
     name: &'static str,
@@ -148,9 +143,12 @@ fn versioned(
     is_safe: impl Fn((u32, u32, u32)) -> bool,
 ) -> Layer {
     let is_active = version.and_then(parse_version).is_some_and(is_safe);
-    let missing =
-        format!("{} has known escapes: {remedy}", version.unwrap_or("its version is unknown and perhaps"));
-    layer(name, is_active, &missing)
+    let detail = match version {
+        Some(version) if is_active => format!("version {version}"),
+        Some(version) => format!("{version} has known escapes: {remedy}"),
+        None => format!("its version is unknown and perhaps has known escapes: {remedy}"),
+    };
+    Layer::optional(name, is_active, detail)
 }
 
 /// Within its own line of releases, or of a later line.
@@ -170,15 +168,10 @@ fn parse_version(text: &str) -> Option<(u32, u32, u32)> {
 
 /// Isolation fails closed: without these a sandbox could take the machine down.
 fn refuse_without_limits(layers: &[Layer]) -> Result<(), Error> {
-    const NEEDED: [&str; 4] = ["cgroup_memory", "cgroup_cpu", "cgroup_pids", "seccomp"];
-    for layer in layers {
-        if let LayerState::Missing(why) = &layer.state
-            && NEEDED.contains(&layer.name)
-        {
-            return Err(unavailable(format!("{} is missing: {why}", layer.name)));
-        }
+    match layers.iter().find(|layer| layer.is_refused()) {
+        Some(layer) => Err(unavailable(format!("{} is missing: {}", layer.name, layer.detail))),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -197,8 +190,8 @@ mod tests {
         }
     }
 
-    fn state(layers: &[Layer], name: &str) -> LayerState {
-        layers.iter().find(|layer| layer.name == name).expect("a layer of that name").state.clone()
+    fn layer<'a>(layers: &'a [Layer], name: &str) -> &'a Layer {
+        layers.iter().find(|layer| layer.name == name).expect("a layer of that name")
     }
 
     #[test]
@@ -245,10 +238,11 @@ mod tests {
     fn old_parts_are_named_with_their_remedy() {
         let layers =
             layers(&SystemInfo { server_version: Some("20.10.24".to_owned()), ..good() }, Some("1.1.5+ds1"));
-        let LayerState::Missing(why) = state(&layers, "runc") else { panic!("runc 1.1.5 is not safe") };
-        assert!(why.contains("1.1.5") && why.contains("1.2.8"), "{why}");
-        assert!(matches!(state(&layers, "engine"), LayerState::Missing(_)));
-        assert_eq!(state(&layers, "cgroup_memory"), LayerState::Active);
+        let runc = layer(&layers, "runc");
+        assert!(!runc.is_active() && !runc.is_mandatory, "runc 1.1.5 is not safe, and listed");
+        assert!(runc.detail.contains("1.1.5") && runc.detail.contains("1.2.8"), "{}", runc.detail);
+        assert!(!layer(&layers, "engine").is_active());
+        assert!(layer(&layers, "cgroup_memory").is_active());
     }
 
     #[tokio::test]

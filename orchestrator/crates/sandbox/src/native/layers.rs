@@ -6,7 +6,7 @@ use cloudbox_types::Limits;
 use super::Driver;
 use crate::confinement;
 use crate::link::Kernel;
-use crate::{Error, Layer, LayerState, Network, RootFs, Sandbox, SandboxSpec, Workspace};
+use crate::{Error, Layer, Network, RootFs, Sandbox, SandboxSpec, Workspace};
 
 /// What the init has set up wherever a sandbox came up at all.
 const PROVEN: [&str; 9] = [
@@ -52,8 +52,8 @@ impl Driver {
     /// Makes and ends a sandbox with an empty root.
     pub(super) async fn probe(&self) -> Result<Vec<Layer>, Error> {
         let seccomp = confinement::seccomp_layer();
-        if let LayerState::Missing(why) = &seccomp.state {
-            return Err(unavailable(format!("the layer seccomp is missing ({why})")));
+        if seccomp.is_refused() {
+            return Err(unavailable(format!("the layer seccomp is missing ({})", seccomp.detail)));
         }
         let empty = self.run_dir.empty_folder()?;
         let spec = SandboxSpec {
@@ -77,35 +77,26 @@ impl Driver {
     }
 
     fn list(&self, kernel: &Kernel, seccomp: Layer, can_freeze: &Result<(), Error>) -> Vec<Layer> {
-        let active = |name| Layer { name, state: LayerState::Active };
-        let or_missing = |name, holds: bool, why: &str| {
-            let state = if holds { LayerState::Active } else { LayerState::Missing(why.to_owned()) };
-            Layer { name, state }
-        };
-        let mut layers: Vec<Layer> = PROVEN.map(active).to_vec();
+        let mut layers: Vec<Layer> = PROVEN.map(|name| Layer::mandatory(name, true, "")).to_vec();
         let no_group = "no cgroup is delegated to the service's user";
-        layers.extend(
-            ["cgroup_memory", "cgroup_cpu", "cgroup_pids"]
-                .map(|name| or_missing(name, self.has_cgroups, no_group)),
-        );
+        for name in ["cgroup_memory", "cgroup_cpu", "cgroup_pids"] {
+            layers.push(Layer::mandatory(
+                name,
+                self.has_cgroups,
+                if self.has_cgroups { "" } else { no_group },
+            ));
+        }
         let why = can_freeze.as_ref().err().map(ToString::to_string).unwrap_or_default();
-        layers.push(or_missing("cgroup_freeze", can_freeze.is_ok(), &why));
-        layers.push(or_missing(
-            "uid_isolation",
-            self.uids.is_some(),
-            "only root can give each sandbox its own user",
-        ));
-        layers.push(or_missing(
-            "code_mounts",
-            self.run_dir.can_mount(),
-            "only root can mount; code is copied",
-        ));
+        layers.push(Layer::optional("cgroup_freeze", can_freeze.is_ok(), why));
+        let has_own_users = self.uids.is_some();
+        let why = if has_own_users { "" } else { "only root can give each sandbox its own user" };
+        layers.push(Layer::optional("uid_isolation", has_own_users, why));
+        let can_mount = self.run_dir.can_mount();
+        let why = if can_mount { "" } else { "only root can mount; code is copied" };
+        layers.push(Layer::optional("code_mounts", can_mount, why));
         let is_whole = !kernel.missing.iter().any(|name| name.starts_with("proc"));
-        layers.push(or_missing(
-            "proc_subset",
-            is_whole,
-            "the kernel gives no /proc of processes alone (5.8)",
-        ));
+        let why = if is_whole { "" } else { "the kernel gives no /proc of processes alone (5.8)" };
+        layers.push(Layer::optional("proc_subset", is_whole, why));
         layers.push(confinement::landlock_layer(Some(kernel.landlock_abi)));
         layers.push(seccomp);
         layers
