@@ -16,7 +16,6 @@ pub mod openapi;
 pub mod recorder;
 pub mod router;
 pub mod serve;
-pub mod server;
 pub mod settings;
 pub mod table;
 pub mod trace;

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use cloudbox_server::Server;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::api::Api;
 use crate::app::{App, Shared};
 use crate::config::Config;
-use crate::server::Server;
 use crate::{logging, metrics, router};
 
 /// Runs the service until SIGTERM or SIGINT, and drains it. A second signal ends it at once.

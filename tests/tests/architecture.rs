@@ -15,6 +15,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("cgroup", &["types"]),
     ("sandbox", &["cgroup", "protocol", "seccomp", "types"]),
     ("pool", &["protocol", "sandbox", "types"]),
+    ("server", &[]),
     ("store", &["types"]),
     ("bundles", &["sandbox", "types"]),
     ("deploy", &["bundles", "protocol", "sandbox", "store", "types"]),
