@@ -7,13 +7,16 @@ const { KIND, takeDescriptors } = require('./frame.cjs');
 // Before anything else may print.
 const wire = takeDescriptors();
 require('./streams.cjs').replaceStreams();
+require('./machine.cjs').answerForMachine();
 const { eventOf } = require('./event.cjs');
 const { resultFrame, failureFrame, thrownFrame, logFrame, messageOf } = require('./answer.cjs');
 const { NoEntryPoint, loadHandler } = require('./handler.cjs');
+const { accept, distrust, startThreads, survivorsField } = require('./survivors.cjs');
 
 const immediate = setImmediate;
 const { stringify } = JSON;
 const { assign, keys } = Object;
+const cut = Function.prototype.call.bind(String.prototype.slice);
 
 /** Variables that belong to the sandbox; all others are the function's own. */
 const KEPT = new Set(['PATH', 'HOME', 'TMPDIR', 'LANG', 'LC_ALL', 'TZ', 'SSL_CERT_FILE', 'SSL_CERT_DIR']);
@@ -26,9 +29,17 @@ let loaded = null;
 /** Answers `exchange`, unless it has its answer. */
 function answer(exchange, frame) {
   if (exchange.isAnswered) return;
+  if (survivorsField() === '') send(exchange, frame, '');
+  // What was ended a moment ago is gone when the loop has turned, and once more for what is closed at a turn's end.
+  else immediate(() => immediate(() => send(exchange, frame, survivorsField())));
+}
+
+/** Sends the answer, and what the call leaves with it. */
+function send(exchange, { kind, header, body }, survivors) {
+  if (exchange.isAnswered) return;
   exchange.isAnswered = true;
   current = null;
-  wire.send(frame.kind, frame.header, frame.body);
+  wire.send(kind, survivors === '' ? header : `${cut(header, 0, -1)}${survivors}}`, body);
   immediate(next);
 }
 
@@ -53,6 +64,7 @@ async function onLoad(head) {
     const { handler, style } = await loadHandler(head);
     loaded = { handler, style, function: head.function, env: head.env };
     const header = `{"nonce":"${head.nonce}","handler_style":${stringify(style.name)}}`;
+    accept();
     answer(exchange, { kind: KIND.loaded, header, body: null });
   } catch (error) {
     if (error instanceof NoEntryPoint) {
@@ -96,10 +108,17 @@ function next() {
   else throw new Error(`a frame of kind ${kind} out of turn`);
 }
 
-/** What nobody caught fails the call that runs; between calls there is nobody to tell but the log. */
+/**
+ * What nobody caught fails the call that runs. Between calls there is nobody to tell but the log, and what it left half
+ * done serves one call more.
+ */
 function onUncaught(thrown) {
-  if (current !== null) fail(current, thrown);
-  else process.stderr.write(`uncaught between two calls: ${messageOf(thrown)}\n`);
+  if (current !== null) {
+    fail(current, thrown);
+    return;
+  }
+  distrust();
+  process.stderr.write(`uncaught between two calls: ${messageOf(thrown)}\n`);
 }
 
 /** Milliseconds of the longest timer, 24 days: no call lasts as long. */
@@ -122,5 +141,6 @@ function onStall() {
 process.on('uncaughtException', onUncaught);
 process.on('unhandledRejection', onUncaught);
 process.on('beforeExit', onStall);
+startThreads();
 wire.send(KIND.hello, stringify({ protocol: 1, runtime: 'node', version: process.versions.node }), null);
 next();

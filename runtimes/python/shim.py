@@ -1,7 +1,8 @@
 """The shim for Python 3.7 and later: loads a function's code and calls its handler, as ../PROTOCOL.md says.
 
-Four files: this one finds and calls the handler, `cloudbox_wire.py` has the frames, `cloudbox_event.py` makes what a
-handler is called with, and `cloudbox_answer.py` what is answered. One call at a time.
+This file finds and calls the handler, `cloudbox_wire.py` has the frames, `cloudbox_event.py` makes what a handler is called
+with, `cloudbox_answer.py` what is answered, `cloudbox_survivors.py` sees what a call leaves running, and `cloudbox_fork.py`
+has a process for each call where the function wants that. One call at a time.
 """
 import fcntl
 import os
@@ -31,6 +32,7 @@ import importlib.util  # noqa: E402
 
 import cloudbox_answer as answer  # noqa: E402
 import cloudbox_event as event  # noqa: E402
+import cloudbox_survivors as survivors  # noqa: E402
 from cloudbox_wire import FAILURE, HELLO, INVOKE, LOAD, LOADED, LOG, RESULT, Ended, Wire  # noqa: E402
 
 # Variables that belong to the sandbox; all others are the function's own.
@@ -182,18 +184,28 @@ class Function:
     """The loaded code, and what a context says of it."""
 
     def __init__(self, head):
+        make_forker = None
+        if head.get("isolation") == "process":
+            # Before the code has its say in where modules are.
+            from cloudbox_fork import Forker as make_forker
         os.chdir(head["code_dir"])
         replace_environment(head["env"])
         module = import_main(head["code_dir"], head["main"])
         self.handler = find_handler(module, head["entry_point"])
         self.style, self.call = style_of(self.handler, head["handler_style"])
         self.facts = event.facts(head["function"], head["env"])
+        self.forker = None
         code = getattr(self.handler, "__code__", None)
-        if code is not None and code.co_flags & _CO_COROUTINE:
+        is_coroutine = code is not None and code.co_flags & _CO_COROUTINE
+        if make_forker is not None:
+            self.forker = make_forker(_REQUESTS)
+            if is_coroutine:
+                import asyncio  # noqa: F401 - else each child would import it
+        elif is_coroutine:
             loop()
 
     def invoke(self, head, body):
-        """Calls the handler: the frame that answers."""
+        """Calls the handler: the frame that answers; raises what it raises."""
         nonce = head["nonce"]
 
         def write_log(level, message, fields):
@@ -229,10 +241,30 @@ def load(head):
         return LOADED, answer.loaded_header(head["nonce"], function.style), b""
 
     frame = answered(head["nonce"], work)
+    survivors.accept()
     # What the code made while it was loaded stays; the collector need not look at it again.
     gc.collect()
     gc.freeze()
     return (made[0] if made else None), frame
+
+
+def serve(function, head, body):
+    """Answers a call, here or in a child."""
+
+    def work():
+        frame = survivors.told_in(answered(head["nonce"], lambda: function.invoke(head, body)), _loop)
+        flush()
+        send(*frame)
+
+    def work_in_child():
+        global _PID
+        _PID = _getpid()
+        work()
+
+    if function.forker is None:
+        work()
+    else:
+        function.forker.call(work_in_child)
 
 
 def main():
@@ -249,12 +281,12 @@ def main():
         head = event.loads(header)
         if kind == LOAD and function is None:
             function, frame = load(head)
+            flush()
+            send(*frame)
         elif kind == INVOKE and function is not None:
-            frame = answered(head["nonce"], lambda: function.invoke(head, body))
+            serve(function, head, body)
         else:
             raise RuntimeError("a frame of kind %d out of turn" % kind)
-        flush()
-        send(*frame)
 
 
 if __name__ == "__main__":

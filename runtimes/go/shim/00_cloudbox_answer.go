@@ -21,10 +21,11 @@ var cloudboxHeaderName = regexp.MustCompile("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")
 
 // cloudboxFault is why a call has no result: the fields of a `failure` frame.
 type cloudboxFault struct {
-	Nonce   string `json:"nonce"`
-	Kind    string `json:"kind"`
-	Message string `json:"message"`
-	Stack   string `json:"stack"`
+	Nonce     string   `json:"nonce"`
+	Kind      string   `json:"kind"`
+	Message   string   `json:"message"`
+	Stack     string   `json:"stack"`
+	Survivors []string `json:"survivors,omitempty"`
 }
 
 func cloudboxUnfit(format string, values ...interface{}) *cloudboxFault {
@@ -41,10 +42,11 @@ func cloudboxCut(text string, limit int) string {
 
 // cloudboxReply is a result on its way.
 type cloudboxReply struct {
-	Nonce   string      `json:"nonce"`
-	Status  int         `json:"status"`
-	Headers [][2]string `json:"headers"`
-	body    []byte
+	Nonce     string      `json:"nonce"`
+	Status    int         `json:"status"`
+	Headers   [][2]string `json:"headers"`
+	Survivors []string    `json:"survivors,omitempty"`
+	body      []byte
 }
 
 // cloudboxJSON is a value as JSON, `<` and `&` as they are. A context, or a part of it, may be in the value: functions

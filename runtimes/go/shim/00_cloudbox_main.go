@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"reflect"
+	"runtime"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -181,10 +182,13 @@ func cloudboxServe(handler *cloudboxCallable) {
 			os.Exit(70)
 		}
 		reply, fault := handler.call(head, frame.body)
+		survivors := cloudboxSurvivors()
 		if fault != nil {
+			fault.Survivors = survivors
 			cloudboxFail(head.Nonce, fault)
 			continue
 		}
+		reply.Survivors = survivors
 		header, _ := json.Marshal(reply)
 		cloudboxPipes.send(cloudboxResult, header, reply.body)
 	}
@@ -203,6 +207,7 @@ func main() {
 		cloudboxPipes.read()
 		return
 	}
+	cloudboxAccepted = runtime.NumGoroutine()
 	header, _ := json.Marshal(map[string]string{"nonce": nonce, "handler_style": "data"})
 	cloudboxPipes.send(cloudboxLoaded, header, nil)
 	cloudboxServe(handler)

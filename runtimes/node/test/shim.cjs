@@ -138,4 +138,4 @@ async function withShim(files, body) {
   }
 }
 
-module.exports = { withShim };
+module.exports = { withShim, NODE };

@@ -1,0 +1,143 @@
+"""A process for each call, and what a call leaves running."""
+import os
+import signal
+import time
+import unittest
+
+from shim_process import Shim
+
+STATE = """
+import os, random, sys, threading, time
+seen = []
+random.seed(1)
+def handler(data, context):
+    if data == "state":
+        seen.append(1)
+        return [len(seen), os.getpid()]
+    if data == "random":
+        return random.random()
+    return eval(data)
+"""
+
+
+def code(*lines):
+    """Code with a handler of these lines."""
+    return "import os, sys, threading, time, signal\ndef handler(data, context):\n    " + "\n    ".join(lines)
+
+
+class Fork(unittest.TestCase):
+    def test_each_call_has_a_process_of_its_own(self):
+        with Shim(STATE) as shim:
+            self.assertEqual(shim.load(isolation="process").kind, "loaded")
+            answers = [shim.invoke("state").json for _ in range(5)]
+            self.assertEqual({count for count, _ in answers}, {1})
+            self.assertEqual(len({pid for _, pid in answers} | {shim.process.pid}), 6)
+            self.assertEqual(len({shim.invoke("random").json for _ in range(3)}), 3)
+            self.assertEqual(shim.end(), 0)
+
+    def test_isolation_by_version_shares_the_globals(self):
+        with Shim(STATE) as shim:
+            shim.load(isolation="version")
+            self.assertEqual([shim.invoke("state").json[0] for _ in range(3)], [1, 2, 3])
+
+    def test_logs_errors_and_results_are_as_ever(self):
+        with Shim(code("print('printed')", "context.log('line', a=1)", "if data: raise ValueError(data)", "return [1]")) as shim:
+            shim.load(isolation="process")
+            answer = shim.invoke("")
+            self.assertEqual((answer.json, [line["message"] for line in answer.lines]), ([1], ["line"]))
+            failure = shim.invoke("why").header
+            self.assertEqual((failure["kind"], failure["message"]), ("error", "ValueError: why"))
+            self.assertIn("in handler", failure["stack"])
+            self.assertNotIn("cloudbox", failure["stack"])
+            shim.end()
+            self.assertEqual(shim.logs, b"printed\nprinted\n")
+
+    def test_coroutines_and_large_bodies(self):
+        with Shim("import asyncio\nasync def handler(data, context):\n    await asyncio.sleep(0)\n    return data") as shim:
+            shim.load(isolation="process")
+            for size in (1, 100000, 1000000):
+                self.assertEqual(shim.invoke("x" * size, max_response_bytes=1 << 22).json, "x" * size)
+
+    def test_the_requests_and_the_parent_are_out_of_reach(self):
+        lines = ["tries = []", "parent = '/proc/%d' % os.getppid()",
+                 "for path in (parent + '/fd/64', parent + '/fd/65', parent + '/mem', parent + '/environ', '/proc/self/fd/64'):",
+                 "    try: os.close(os.open(path, os.O_RDWR if path.endswith('fd/65') else os.O_RDONLY)); tries.append(path)",
+                 "    except OSError: pass",
+                 "return [tries, os.path.exists('/proc/self/fd/1')]"]
+        with Shim(code(*lines)) as shim:
+            shim.load(isolation="process")
+            # Who runs the tests as root may look anywhere.
+            expected = shim.invoke().json[0] if os.getuid() == 0 else []
+            self.assertEqual(shim.invoke().json, [expected, True])
+            self.assertNotIn("/proc/self/fd/64", expected)
+
+    def test_an_end_without_an_answer_is_the_parents_too(self):
+        for line, end in [("sys.exit(3)", 3), ("sys.exit()", 0), ("os._exit(9)", 9), ("os._exit(0)", 0), ("os.abort()", -6),
+                          ("os.kill(os.getpid(), signal.SIGKILL)", -9), ("os.kill(os.getpid(), signal.SIGSEGV)", -11),
+                          ("os.kill(os.getpid(), signal.SIGTERM)", -15)]:
+            with self.subTest(line=line), Shim(code(line)) as shim:
+                shim.load(isolation="process")
+                self.assertEqual(shim.invoke({}).kind, "end")
+                self.assertEqual(shim.end(), end)
+
+    def test_what_a_child_leaves_dies_with_it_or_is_no_answer(self):
+        lines = ["threading.Thread(target=time.sleep, args=(600,)).start()",
+                 "if os.fork() == 0: return 'forged'", "return data"]
+        with Shim(code(*lines)) as shim:
+            shim.load(isolation="process")
+            for word in ("a", "b"):
+                answer = shim.invoke(word)
+                self.assertEqual(answer.json, word)
+
+    def test_ignored_children(self):
+        with Shim("import signal\nsignal.signal(signal.SIGCHLD, signal.SIG_IGN)\n" + code("return 1")) as shim:
+            shim.load(isolation="process")
+            self.assertEqual([shim.invoke().json, shim.invoke().json], [1, 1])
+
+    def test_patched_functions(self):
+        with Shim("import os\nos.fork = os.waitpid = os._exit = os.getpid = None\ndef handler(data, context): return data") as shim:
+            shim.load(isolation="process")
+            self.assertEqual([shim.invoke(word).json for word in "ab"], ["a", "b"])
+
+
+class Survivors(unittest.TestCase):
+    def survivors(self, *lines, head="", calls=2):
+        with Shim(head + code(*lines)) as shim:
+            self.assertEqual(shim.load().kind, "loaded")
+            answers = [shim.invoke({}) for _ in range(calls)]
+            for answer in answers:
+                self.assertEqual(answer.kind, "result", answer.header)
+            return answers[-1].header.get("survivors")
+
+    def test_left(self):
+        for lines in (["threading.Thread(target=time.sleep, args=(600,), daemon=True).start()"],
+                      ["import _thread; _thread.start_new_thread(time.sleep, (600,)); time.sleep(0.05)"],
+                      ["threading.Timer(600, print).start()"]):
+            with self.subTest(lines=lines):
+                self.assertEqual(self.survivors(*lines, calls=1), ["thread"])
+        task = "import asyncio\nasync def handler(data, context):\n    asyncio.ensure_future(asyncio.sleep(600))\n"
+        with Shim(task) as shim:
+            shim.load()
+            self.assertEqual(shim.invoke({}).header["survivors"], ["task"])
+        with Shim(code("threading.Thread(target=time.sleep, args=(600,)).start()", "raise ValueError('x')")) as shim:
+            shim.load()
+            self.assertEqual(shim.invoke({}).header["survivors"], ["thread"])
+
+    def test_not_left(self):
+        start = "threading.Thread(target=time.sleep, args=(%s,)).start()"
+        for lines in (["t = threading.Thread(target=time.sleep, args=(0.001,)); t.start(); t.join()"], [start % "0.001"],
+                      ["from concurrent.futures import ThreadPoolExecutor as T",
+                       "with T(4) as pool: return list(pool.map(abs, range(9)))"]):
+            with self.subTest(lines=lines):
+                self.assertIsNone(self.survivors(*lines))
+        self.assertIsNone(self.survivors("return 1", head="import threading, time\n" + start % "600" + "\n"))
+        code = "import asyncio\nasync def handler(data, context):\n    return await asyncio.get_running_loop().run_in_executor(None, abs, -1)\n"
+        with Shim(code) as shim:
+            shim.load()
+            for _ in range(3):
+                answer = shim.invoke({})
+                self.assertEqual((answer.json, answer.header.get("survivors")), (1, None))
+
+
+if __name__ == "__main__":
+    unittest.main()
