@@ -107,7 +107,10 @@ fn apply(settings: &mut FunctionSettings, fields: &mut Fields) {
         &mut settings.handler_style,
         word(fields, "handler_style", &[HandlerStyle::Auto, HandlerStyle::Data]),
     );
-    set(&mut settings.isolation, word(fields, "isolation", &[Isolation::Version]));
+    set(
+        &mut settings.isolation,
+        word(fields, "isolation", &[Isolation::Version, Isolation::Process, Isolation::Invocation]),
+    );
     apply_limits(&mut settings.limits, fields);
     environment::apply(&mut settings.environment, fields);
     set(&mut settings.dependencies, dependencies(fields));

@@ -200,6 +200,7 @@ fn pool_settings(config: &Config) -> cloudbox_pool::Settings {
         queue_len: config.pool.queue_len,
         queue_wait: seconds(config.pool.queue_wait_s),
         idle_timeout: seconds(config.pool.idle_timeout_s),
+        freeze_after: Duration::from_millis(config.pool.freeze_after_ms),
         ..cloudbox_pool::Settings::default()
     }
 }

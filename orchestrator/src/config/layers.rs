@@ -22,7 +22,7 @@ const TEXTS: [&str; 12] = [
     "log.level",
 ];
 /// Keys that are numbers or booleans.
-const SCALARS: [&str; 19] = [
+const SCALARS: [&str; 20] = [
     "drain_timeout_s",
     "limits.max_request_bytes",
     "limits.max_response_bytes",
@@ -32,6 +32,7 @@ const SCALARS: [&str; 19] = [
     "pool.queue_len",
     "pool.queue_wait_s",
     "pool.idle_timeout_s",
+    "pool.freeze_after_ms",
     "builds.timeout_s",
     "builds.memory_mb",
     "builds.cpu",

@@ -51,6 +51,8 @@ pub struct Pool {
     pub queue_wait_s: u64,
     /// Seconds after which an idle sandbox is given up.
     pub idle_timeout_s: u64,
+    /// Milliseconds without a call after which a sandbox is frozen; thawing it costs the next call some 50 microseconds.
+    pub freeze_after_ms: u64,
     /// Generic spares by runtime, such as `nodejs20 = 2`; a runtime that isn't named gets the pool's default.
     pub spares: BTreeMap<String, usize>,
 }
@@ -63,6 +65,7 @@ impl Default for Pool {
             queue_len: 100,
             queue_wait_s: 30,
             idle_timeout_s: 300,
+            freeze_after_ms: 25,
             spares: BTreeMap::new(),
         }
     }

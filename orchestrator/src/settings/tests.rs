@@ -125,7 +125,7 @@ fn every_field_is_checked() {
         ("is_active", json!(1)),
         ("expose_errors", json!("true")),
         ("handler_style", json!("express")),
-        ("isolation", json!("invocation")),
+        ("isolation", json!("call")),
         ("egress", json!(["example.org"])),
         ("egress", json!("example.org")),
         ("cors", json!("*")),

@@ -68,7 +68,8 @@ function_bodies! {
     /// The handler's form: `auto` (default) finds out.
     #[schema(example = "auto")]
     handler_style: String,
-    /// What calls share: `version` (default), a warm sandbox serves many calls of its version.
+    /// What calls share: `version` (default), a warm sandbox serves many calls of its version; `process`, each call has a
+    /// process of its own there; `invocation`, each call has a sandbox of its own.
     #[schema(example = "version")]
     isolation: String,
     /// Hosts that calls may reach: `host[:port]`, `*.domain`. Default: none.

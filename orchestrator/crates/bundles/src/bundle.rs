@@ -55,6 +55,13 @@ impl Bundle {
         self.definition.start.out_of_memory_mark.as_deref()
     }
 
+    /// Whether the shim has a forked process handle each call where a function wants that; else its process is
+    /// restarted.
+    #[must_use]
+    pub fn forks_calls(&self) -> bool {
+        self.definition.start.forks_calls
+    }
+
     /// MB of the smallest sandbox that the runtime comes up in.
     #[must_use]
     pub fn memory_floor_mb(&self) -> u32 {
@@ -68,7 +75,8 @@ impl Bundle {
         let start = &self.definition.start;
         let class = self.definition.memory_class(limits.memory_mb);
         let value = |name: &str| Some(class?.values.get(name)?.to_string());
-        program(&start.argv, &start.env, &value)
+        let program = program(&start.argv, &start.env, &value);
+        Program { has_fixed_threads: start.has_fixed_threads, ..program }
     }
 
     /// The name of the source's file: the entry point's file part or the default, with the language's extension; none
@@ -123,5 +131,6 @@ fn program(
     let filled = |text: &String| fill(text, value).unwrap_or_else(|_| text.clone());
     let common = ENVIRONMENT.map(|(name, text)| (name.to_owned(), text.to_owned()));
     let own = env.iter().map(|(name, text)| (name.clone(), filled(text)));
-    Program { argv: argv.iter().map(filled).collect(), env: common.into_iter().chain(own).collect() }
+    let env = common.into_iter().chain(own).collect();
+    Program { argv: argv.iter().map(filled).collect(), env, has_fixed_threads: false }
 }

@@ -179,6 +179,12 @@ pub struct Start {
     /// What the runtime prints when it ends itself at a memory limit of its own, below the sandbox's.
     #[serde(default)]
     pub out_of_memory_mark: Option<String>,
+    /// Whether it has all its threads once code is loaded; a further one is the code's.
+    #[serde(default)]
+    pub has_fixed_threads: bool,
+    /// Whether the shim can have a forked process handle each call.
+    #[serde(default)]
+    pub forks_calls: bool,
 }
 
 /// What to fill in for sandboxes of some memory.

@@ -6,8 +6,8 @@ use cloudbox_bundles::Bundle;
 use cloudbox_protocol::Load;
 use cloudbox_protocol::channel::ChannelLimits;
 use cloudbox_protocol::message::FunctionInfo;
-use cloudbox_sandbox::{CodeDir, Launch};
-use cloudbox_types::{Function, Version};
+use cloudbox_sandbox::{AfterCall, CodeDir, Launch};
+use cloudbox_types::{Function, Isolation, Version};
 
 /// Bytes of the largest file that a function may write.
 pub const MAX_FILE_BYTES: u64 = 64 << 20;
@@ -52,6 +52,16 @@ pub fn launch_of(
             },
         },
         channel,
+        after_call: after_call(settings.isolation, bundle),
+    }
+}
+
+fn after_call(isolation: Isolation, bundle: &Bundle) -> AfterCall {
+    match isolation {
+        Isolation::Version => AfterCall::Keep,
+        Isolation::Process if bundle.forks_calls() => AfterCall::Settle,
+        Isolation::Process => AfterCall::Restart,
+        Isolation::Invocation => AfterCall::End,
     }
 }
 

@@ -40,7 +40,7 @@ pub fn raise_oom_score() {
 /// A step that failed; the service is told.
 pub fn serve(control: &mut Control, missing: Vec<String>) -> Result<(), Failed> {
     let signals = children_signal()?;
-    let mut ends = Some(make_pipes(control, missing)?);
+    let mut ends = Some(make_pipes(control, missing.clone())?);
     let mut runtime = None;
     loop {
         let mut ready = [
@@ -63,6 +63,11 @@ pub fn serve(control: &mut Control, missing: Vec<String>) -> Result<(), Failed> 
             None => return Ok(()),
             Some(ToInit::Processes) => {
                 control.send(&FromInit::Processes { count: count_processes() }, &[]).step("control")?;
+            }
+            Some(ToInit::Restart) => {
+                runtime = None;
+                end_all()?;
+                ends = Some(make_pipes(control, missing.clone())?);
             }
             Some(ToInit::Start { argv, env, cwd, is_plain, confinement }) => {
                 let ends = ends.take().ok_or(std::io::ErrorKind::AlreadyExists).step("start")?;
@@ -121,6 +126,19 @@ fn reap(control: &mut Control, runtime: &mut Option<Pid>) -> Result<(), Failed> 
             control.send(&FromInit::Exited { code, signal }, &[]).step("control")?;
         }
     }
+    Ok(())
+}
+
+/// Ends every other process and waits for each.
+fn end_all() -> Result<(), Failed> {
+    if getpid() != Pid::from_raw(1) {
+        return Err(std::io::ErrorKind::Unsupported).step("restart");
+    }
+    // Again after each end, since one that forks at that moment may have been missed.
+    while !matches!(kill(Pid::from_raw(-1), Signal::SIGKILL), Err(Errno::ESRCH)) {
+        let _ = waitpid(None, None);
+    }
+    while waitpid(None, None).is_ok() {}
     Ok(())
 }
 

@@ -10,12 +10,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::budget::Budget;
-use crate::effects::{Doomed, Effects, RefillPlan, StartPlan};
+use crate::effects::{Doomed, Effects, RefillPlan, RenewalPlan, StartPlan};
 use crate::settings::Settings;
 use crate::slot::Slot;
 use crate::spares::{KindId, Spare};
 use crate::start::{bring_up, bring_up_spare};
-use crate::state::State;
+use crate::state::{State, Watch};
 use crate::target::TargetKey;
 
 /// What the pool, its leases and its tasks share.
@@ -66,6 +66,12 @@ impl Core {
         for plan in effects.refills {
             self.spawn(Self::refill(Arc::clone(self), plan));
         }
+        for plan in effects.renewals {
+            self.spawn(Self::renew(Arc::clone(self), plan));
+        }
+        if effects.watches_idle {
+            self.spawn(Self::freeze_idle(Arc::clone(self)));
+        }
         for doomed in effects.kills {
             self.spawn(Self::kill(Arc::clone(self), doomed));
         }
@@ -84,13 +90,38 @@ impl Core {
         let deadline = pending.began + self.settings.start_timeout;
         match bring_up(self.driver.as_ref(), &target.launch, spare, deadline).await {
             Ok((sandbox, logs)) => {
-                let slot = Slot::new(sandbox, permit, logs, Instant::now());
+                let slot = Slot::new(sandbox, permit, logs, target.launch.after_call, Instant::now());
                 pending.done();
                 self.with(|state, now, effects| state.started(target.key, slot, now, effects));
             }
             Err(error) => {
                 drop(permit);
                 pending.failed(error);
+            }
+        }
+    }
+
+    async fn renew(self: Arc<Self>, plan: RenewalPlan) {
+        let RenewalPlan { target, mut slot } = plan;
+        let pending = Pending::new(&self, What::Version(target.key));
+        let began = pending.began;
+        let deadline = began + self.settings.start_timeout;
+        let renewed = target.launch.renew(slot.sandbox.as_mut(), deadline).await;
+        pending.done();
+        self.with(|state, now, effects| match renewed {
+            Ok(logs) => state.renewed(target.key, slot, logs, now, effects),
+            Err(error) => state.renewal_failed(target.key, slot, error, began, now, effects),
+        });
+    }
+
+    /// Freezes what stays idle, until every idle sandbox is frozen.
+    async fn freeze_idle(self: Arc<Self>) {
+        let mut pause = self.settings.freeze_after;
+        while self.closing.run_until_cancelled(tokio::time::sleep(pause)).await.is_some() {
+            match self.with(State::freeze_idle) {
+                Watch::Over => return,
+                Watch::Later => pause = self.settings.freeze_after,
+                Watch::Now => pause = std::time::Duration::ZERO,
             }
         }
     }

@@ -17,7 +17,10 @@ use crate::target::{Target, TargetKey};
 pub(crate) struct Effects {
     pub starts: Vec<StartPlan>,
     pub refills: Vec<RefillPlan>,
+    pub renewals: Vec<RenewalPlan>,
     pub kills: Vec<Doomed>,
+    /// Whether idle sandboxes are to be frozen in a while, and nobody watches them yet.
+    pub watches_idle: bool,
     /// When to look again whether a key may start.
     pub timers: Vec<(Instant, Option<TargetKey>)>,
 }
@@ -34,6 +37,12 @@ pub(crate) struct RefillPlan {
     pub kind: KindId,
     pub spec: Arc<SpareSpec>,
     pub permit: Permit,
+}
+
+/// A sandbox that is made ready for the next call.
+pub(crate) struct RenewalPlan {
+    pub target: Arc<Target>,
+    pub slot: Slot,
 }
 
 /// A sandbox that is of no further use.

@@ -1,7 +1,8 @@
 //! A driver whose sandboxes are nothing but a script and a book: for tests, with paused time.
 //!
 //! What an exchange does is chosen by the call's path: `/exit`, `/oom`, `/hang` (until the deadline), `/dirty`
-//! (answers, then is not clean); anything else answers with the body it got.
+//! (answers, then is not clean), `/survivor` (answers and leaves something running); anything else answers with the body
+//! it got.
 
 mod book;
 
@@ -124,6 +125,9 @@ impl Desk {
             loads: Vec::new(),
             answered: 0,
             is_clean: true,
+            has_survivors: false,
+            restarts: 0,
+            is_frozen: false,
             is_alive: true,
         });
         book.live += 1;
@@ -250,7 +254,7 @@ impl Sandbox for FakeSandbox {
         body: Bytes,
         deadline: Instant,
     ) -> Result<Reply<Answer>, SandboxFault> {
-        if !self.is_clean() {
+        if !self.is_clean() || self.desk.entry(self.index, |entry| entry.is_frozen) {
             return Err(self.fault(EXITED));
         }
         self.desk.entry(self.index, |entry| entry.is_clean = false);
@@ -268,11 +272,28 @@ impl Sandbox for FakeSandbox {
             path => self.desk.entry(self.index, |entry| {
                 entry.answered += 1;
                 entry.is_clean = path != "/dirty";
+                entry.has_survivors = path == "/survivor";
             }),
         }
         let head =
             ResultHead { nonce: String::new(), status: 200, headers: Vec::new(), survivors: Vec::new() };
         Ok(Reply { answer: Answer::Result(head, body), logs: Logs::new(0) })
+    }
+
+    async fn settle(&mut self, _: Duration) -> bool {
+        self.desk.entry(self.index, |entry| {
+            entry.is_clean &= !std::mem::take(&mut entry.has_survivors);
+            entry.is_clean
+        })
+    }
+
+    async fn restart(&mut self, _: Instant) -> Result<(), SandboxFault> {
+        self.desk.entry(self.index, |entry| {
+            entry.restarts += 1;
+            entry.has_survivors = false;
+            entry.is_clean = true;
+        });
+        Ok(())
     }
 
     async fn run(&mut self, _: &Program, _: Instant) -> Result<Exit, SandboxFault> {
@@ -287,7 +308,8 @@ impl Sandbox for FakeSandbox {
         Ok(Stats::default())
     }
 
-    fn freeze(&mut self, _: bool) -> Result<(), Error> {
+    fn freeze(&mut self, is_frozen: bool) -> Result<(), Error> {
+        self.desk.entry(self.index, |entry| entry.is_frozen = is_frozen);
         Ok(())
     }
 

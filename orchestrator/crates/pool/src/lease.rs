@@ -2,10 +2,11 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use cloudbox_protocol::{Answer, Invoke, Logs, Reply};
-use cloudbox_sandbox::{Error, SandboxFault, SandboxFaultKind, SandboxId, Stats};
+use cloudbox_sandbox::{AfterCall, Error, SandboxFault, SandboxFaultKind, SandboxId, Stats};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
@@ -34,7 +35,7 @@ impl Lease {
                 Admission::Leased(slot) => {
                     let mut lease = Self::new(core, target.key, slot, Start::Warm);
                     // One that ended while it was idle is nobody's fault who calls now.
-                    if lease.slot.as_ref().is_some_and(|slot| slot.sandbox.is_clean()) {
+                    if lease.slot().sandbox.is_clean() && lease.slot_mut().thaw().is_ok() {
                         return Ok(lease);
                     }
                     lease.verdict = Verdict::Failed;
@@ -91,6 +92,10 @@ impl Lease {
             outcome = slot.sandbox.exchange(invoke, body, deadline) => outcome,
             () = self.core.cutoff.cancelled() => Err(Error::Gone.into()),
         };
+        if outcome.is_ok() && slot.after_call == AfterCall::Keep {
+            // What it finds is kept by the sandbox, which is not clean then.
+            slot.sandbox.settle(Duration::ZERO).await;
+        }
         self.verdict = match &outcome {
             Ok(_) => Verdict::Answered,
             Err(fault) => verdict_of(&fault.kind),

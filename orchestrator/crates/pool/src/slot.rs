@@ -1,7 +1,7 @@
 //! A sandbox that serves one key, and the permit that counts it.
 
 use cloudbox_protocol::Logs;
-use cloudbox_sandbox::Sandbox;
+use cloudbox_sandbox::{AfterCall, Error, Sandbox};
 use tokio::time::Instant;
 
 use crate::budget::Permit;
@@ -23,13 +23,32 @@ pub(crate) struct Slot {
     pub permit: Permit,
     pub born: Instant,
     pub calls: u32,
+    pub after_call: AfterCall,
+    /// Whether its processes are stopped.
+    pub is_frozen: bool,
     /// What the code printed while it was loaded, until a lease takes it.
     pub load_logs: Option<Logs>,
 }
 
 impl Slot {
-    pub fn new(sandbox: Box<dyn Sandbox>, permit: Permit, load_logs: Logs, now: Instant) -> Self {
-        Self { sandbox, permit, born: now, calls: 0, load_logs: Some(load_logs) }
+    pub fn new(
+        sandbox: Box<dyn Sandbox>,
+        permit: Permit,
+        load_logs: Logs,
+        after_call: AfterCall,
+        now: Instant,
+    ) -> Self {
+        let load_logs = Some(load_logs);
+        Self { sandbox, permit, born: now, calls: 0, after_call, is_frozen: false, load_logs }
+    }
+
+    /// Has its processes run again.
+    pub fn thaw(&mut self) -> Result<(), Error> {
+        if self.is_frozen {
+            self.sandbox.freeze(false)?;
+            self.is_frozen = false;
+        }
+        Ok(())
     }
 
     /// Whether it has served long enough.

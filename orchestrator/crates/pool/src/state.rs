@@ -1,15 +1,19 @@
 //! The pool's state, and what happens to it. Every method runs under the pool's one lock and never waits; what takes
 //! time goes into [`Effects`].
 
+mod idle;
+mod renewal;
 mod supply;
 mod upkeep;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use cloudbox_sandbox::LaunchError;
+use cloudbox_sandbox::{AfterCall, LaunchError};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
+
+pub(crate) use idle::Watch;
 
 use crate::backoff::Gate;
 use crate::budget::Budget;
@@ -33,6 +37,8 @@ pub(crate) struct State {
     /// The keys that wait for room, as the last look found, the next in turn first.
     short: Vec<TargetKey>,
     is_closing: bool,
+    /// Whether a task looks which idle sandboxes are to be frozen.
+    is_idle_watched: bool,
     totals: Totals,
 }
 
@@ -79,6 +85,7 @@ impl State {
             rotation: Rotation::default(),
             short: Vec::new(),
             is_closing: false,
+            is_idle_watched: false,
             totals: Totals::default(),
         }
     }
@@ -164,13 +171,20 @@ impl State {
                 effects.timers.push((until, Some(key)));
             }
         }
-        match verdict {
-            Verdict::Unused | Verdict::Answered if !slot.is_worn(&self.settings, now) => {
-                self.place(key, slot, Start::Warm, now, effects);
-                return;
+        let is_worn = slot.is_worn(&self.settings, now);
+        match (verdict, slot.after_call) {
+            (Verdict::Unused, _) | (Verdict::Answered, AfterCall::Keep) if !is_worn => {
+                return self.place(key, slot, Start::Warm, now, effects);
             }
-            Verdict::Unused | Verdict::Answered => self.totals.recycled += 1,
-            Verdict::Dirty | Verdict::Died | Verdict::Failed => self.totals.faults += 1,
+            // What a call left ends with the restart.
+            (Verdict::Answered, AfterCall::Settle)
+            | (Verdict::Answered | Verdict::Dirty, AfterCall::Restart)
+                if !is_worn =>
+            {
+                return self.renew(key, slot, now, effects);
+            }
+            (Verdict::Unused | Verdict::Answered, _) => self.totals.recycled += 1,
+            (Verdict::Dirty | Verdict::Died | Verdict::Failed, _) => self.totals.faults += 1,
         }
         effects.kill(key, slot);
         self.want(key, now, effects);
@@ -257,6 +271,7 @@ impl State {
             return effects.kill(key, slot);
         }
         fleet.idle.push(Idle { slot, since: now });
+        effects.watches_idle |= !std::mem::replace(&mut self.is_idle_watched, true);
         if !self.rotation.is_empty() {
             self.pump(now, effects);
         }

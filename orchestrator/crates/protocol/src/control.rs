@@ -35,6 +35,8 @@ pub enum ToInit {
     },
     /// Answer with [`FromInit::Processes`].
     Processes,
+    /// End every process but the init, then answer with a new [`FromInit::Ready`], whose pipes a next runtime gets.
+    Restart,
 }
 
 /// What the init tells.

@@ -108,6 +108,15 @@ fn attempt(words: &[&str]) -> io::Result<String> {
             silent("/bin/probe").args(rest).status()?;
             std::process::exit(3)
         }
+        ["leave", "process"] => {
+            silent("/bin/probe").args(["sleep", "60000"]).spawn().map(|_| "left".to_owned())?
+        }
+        // Of a session of its own, and nobody's child.
+        ["leave", "orphan"] => silent("/bin/probe").args(["leave", "process"]).status()?.to_string(),
+        ["leave", "thread"] => {
+            std::thread::spawn(|| std::thread::sleep(std::time::Duration::from_secs(60)));
+            "left".to_owned()
+        }
         ["forks", count] => forks(count.parse().unwrap_or(0)),
         ["run", path] => silent(path).arg("echo").status()?.to_string(),
         ["spin"] => loop {

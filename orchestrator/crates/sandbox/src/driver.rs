@@ -2,10 +2,13 @@
 //!
 //! Contract, held by `tests/driver_contract.rs` for every driver:
 //! - `create` returns a sandbox whose init is up, in which nothing of a user has run;
-//! - `bind` and `start` happen once each, in this order or, for a generic spare, `start` first;
+//! - `bind` and `start` happen once each, in this order or, for a generic spare, `start` first; after a `restart`,
+//!   `start` happens again;
 //! - after any [`SandboxFault`] the sandbox serves no further exchange; only `kill` is left;
 //! - `kill` ends every process, and removes the container or namespaces, the cgroup, the mounts and the folder; it
 //!   can be called twice, and a sandbox that is dropped without it is killed in the background.
+
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -86,6 +89,16 @@ pub trait Sandbox: Send + Sync {
         body: Bytes,
         deadline: Instant,
     ) -> Result<Reply<Answer>, SandboxFault>;
+
+    /// After an answered exchange: whether the call left nothing running. What is just ending may take `patience`.
+    /// After a no the sandbox is not clean any more.
+    async fn settle(&mut self, patience: Duration) -> bool;
+
+    /// Ends every process but the init, so that `start` and `load` may follow again. Code and `/tmp` stay.
+    ///
+    /// # Errors
+    /// The sandbox is of no further use.
+    async fn restart(&mut self, deadline: Instant) -> Result<(), SandboxFault>;
 
     /// Runs a program to its end, without a shim: its output, both streams, is in the exit's logs.
     ///

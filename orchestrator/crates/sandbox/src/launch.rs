@@ -1,6 +1,7 @@
 //! From nothing to a sandbox with a version's code loaded: the cold start, and a deployment's health check.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use cloudbox_protocol::channel::ChannelLimits;
 use cloudbox_protocol::{Failure, Load, Loaded, Logs};
@@ -9,6 +10,23 @@ use tokio::time::Instant;
 
 use crate::driver::{Sandbox, SandboxDriver, SandboxFault, SandboxFaultKind};
 use crate::spec::{CodeDir, Network, Program, RootFs, SandboxSpec, Workspace};
+
+/// How long a forked process may take to end after its answer.
+const SETTLED_WITHIN: Duration = Duration::from_millis(100);
+
+/// What is done with a sandbox after an answered call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AfterCall {
+    /// The same process takes the next call.
+    #[default]
+    Keep,
+    /// The call ran in a process that the runtime forked; the next one is taken when that has ended.
+    Settle,
+    /// Its processes are ended and the runtime is started and loaded again.
+    Restart,
+    /// It is ended.
+    End,
+}
 
 /// All that it takes to bring a version up.
 #[derive(Clone, Debug)]
@@ -31,6 +49,8 @@ pub struct Launch {
     pub load: Load,
     /// How much an exchange may bring.
     pub channel: ChannelLimits,
+    /// What its calls may share.
+    pub after_call: AfterCall,
 }
 
 /// Why a version did not come up.
@@ -125,6 +145,30 @@ impl Launch {
         if !self.starts_before_code {
             sandbox.start(&self.program, deadline).await?;
         }
+        self.load(sandbox, deadline).await
+    }
+
+    /// Makes a sandbox that has answered a call ready for the next one, as `after_call` says; none of its logs are of
+    /// interest where there was nothing to load.
+    ///
+    /// # Errors
+    /// What failed; the sandbox is to be killed then.
+    pub async fn renew(&self, sandbox: &mut dyn Sandbox, deadline: Instant) -> Result<Logs, LaunchError> {
+        if self.after_call != AfterCall::Restart {
+            let patience = SETTLED_WITHIN.min(deadline.saturating_duration_since(Instant::now()));
+            let is_settled = sandbox.settle(patience).await && sandbox.is_clean();
+            return if is_settled { Ok(Logs::new(0)) } else { Err(crate::Error::Gone.into()) };
+        }
+        sandbox.restart(deadline).await?;
+        sandbox.start(&self.program, deadline).await?;
+        self.load(sandbox, deadline).await.map(|(_, logs)| logs)
+    }
+
+    async fn load(
+        &self,
+        sandbox: &mut dyn Sandbox,
+        deadline: Instant,
+    ) -> Result<(Loaded, Logs), LaunchError> {
         let reply = sandbox.load(self.load.clone(), deadline).await.map_err(|fault| self.explain(fault))?;
         match reply.answer {
             Ok(loaded) => Ok((loaded, reply.logs)),

@@ -25,5 +25,5 @@ pub use driver::{
     Exit, Layer, LayerState, Sandbox, SandboxDriver, SandboxFault, SandboxFaultKind, Stats, SweepReport,
 };
 pub use error::Error;
-pub use launch::{Launch, LaunchError};
+pub use launch::{AfterCall, Launch, LaunchError};
 pub use spec::{CodeDir, Instance, Network, Program, RootFs, SandboxId, SandboxSpec, Workspace};

@@ -167,13 +167,17 @@ impl Control {
     /// A step of the set-up failed, the init ended, or `deadline` passed.
     pub async fn ready(&mut self, deadline: Instant) -> Result<Pipes, Error> {
         let late = start_timeout(deadline);
-        match timeout_at(deadline, self.receive()).await.map_err(|_| late())?? {
-            FromInit::Ready { missing, landlock_abi } => {
-                self.kernel = Kernel { missing, landlock_abi };
-                Pipes::from_descriptors(std::mem::take(&mut self.descriptors)).map_err(broken)
+        loop {
+            match timeout_at(deadline, self.receive()).await.map_err(|_| late())?? {
+                FromInit::Ready { missing, landlock_abi } => {
+                    self.kernel = Kernel { missing, landlock_abi };
+                    return Pipes::from_descriptors(std::mem::take(&mut self.descriptors)).map_err(broken);
+                }
+                // Of the runtime before a restart.
+                FromInit::Exited { .. } => {}
+                FromInit::Failed { step, error } => return Err(Error::Setup { step, message: error }),
+                other => return Err(broken(format!("{other:?} before Ready"))),
             }
-            FromInit::Failed { step, error } => Err(Error::Setup { step, message: error }),
-            other => Err(broken(format!("{other:?} before Ready"))),
         }
     }
 

@@ -1,5 +1,7 @@
 //! A running sandbox, the same for both drivers: they differ in how it comes to be and in what is removed at its end.
 
+mod idle;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +22,7 @@ use crate::{
     Workspace, confinement, plain,
 };
 use cloudbox_cgroup::Cgroup;
+use idle::Idle;
 
 /// How long the runtime's end may take to be told after its pipes closed.
 const EXIT_TOLD_WITHIN: Duration = Duration::from_millis(200);
@@ -41,6 +44,10 @@ pub struct Live {
     /// Where the program starts: nothing is mounted over it later.
     cwd: PathBuf,
     cgroup: Arc<dyn Cgroup>,
+    /// What runs in it when nothing of a call does.
+    idle: Idle,
+    /// Whether it serves nothing more, though its channel is in order.
+    is_spent: bool,
     /// None once it was given up.
     remains: Option<Remains>,
     kills: Kills,
@@ -58,6 +65,8 @@ impl Live {
             confinement: confinement::of(spec),
             cwd: PathBuf::from(if spec.workspace == Workspace::Slot { "/" } else { "/workspace" }),
             cgroup: remains.cgroup.clone(),
+            idle: Idle::default(),
+            is_spent: false,
             remains: Some(remains),
             kills,
         }
@@ -91,6 +100,7 @@ impl Live {
     /// The memory limit and the runtime's end explain more than a closed pipe does.
     async fn explain(&mut self, mut fault: SandboxFault) -> SandboxFault {
         use SandboxFaultKind::{Exited, OutOfMemory, Tainted};
+        self.is_spent = true;
         if matches!(fault.kind, Exited { .. } | Tainted(_)) && self.has_oom_kills() {
             fault.kind = OutOfMemory;
         } else if matches!(fault.kind, Exited { .. }) {
@@ -127,6 +137,15 @@ impl Live {
     }
 }
 
+/// Whether the shim knows of something that the call left.
+fn has_survivors(answer: &Answer) -> bool {
+    let survivors = match answer {
+        Answer::Result(head, _) => &head.survivors,
+        Answer::Failure(failure) => &failure.survivors,
+    };
+    !survivors.is_empty()
+}
+
 #[async_trait]
 impl Sandbox for Live {
     fn id(&self) -> &SandboxId {
@@ -150,6 +169,7 @@ impl Sandbox for Live {
             return Err(not_started().into());
         };
         self.ends = Ends::Channel(pipes.into_channel(self.limits));
+        self.idle = Idle::new(program.has_fixed_threads);
         timeout_at(deadline, self.spawn(program, false)).await.map_err(|_| deadline_passed())??;
         let hello = self.channel()?.hello(deadline).await;
         self.explained(hello).await.map(drop)
@@ -161,7 +181,10 @@ impl Sandbox for Live {
         deadline: Instant,
     ) -> Result<Reply<Result<Loaded, Failure>>, SandboxFault> {
         let outcome = self.channel()?.load(load, deadline).await;
-        self.explained(outcome).await
+        let reply = self.explained(outcome).await?;
+        // Top-level code may start threads and processes: they are there between calls, too.
+        self.idle.measure(&mut self.control, self.cgroup.as_ref(), deadline).await?;
+        Ok(reply)
     }
 
     async fn exchange(
@@ -171,7 +194,27 @@ impl Sandbox for Live {
         deadline: Instant,
     ) -> Result<Reply<Answer>, SandboxFault> {
         let outcome = self.channel()?.invoke(invoke, body, deadline).await;
-        self.explained(outcome).await
+        let reply = self.explained(outcome).await?;
+        // Without a group's end by the kernel, as before version 2 of cgroups, what is left of a sandbox may answer.
+        if self.has_oom_kills() {
+            self.is_spent = true;
+            return Err(SandboxFault { kind: SandboxFaultKind::OutOfMemory, logs: reply.logs });
+        }
+        self.is_spent |= has_survivors(&reply.answer);
+        Ok(reply)
+    }
+
+    async fn settle(&mut self, patience: Duration) -> bool {
+        self.is_spent |= !self.idle.is_restored(&mut self.control, self.cgroup.as_ref(), patience).await;
+        !self.is_spent
+    }
+
+    async fn restart(&mut self, deadline: Instant) -> Result<(), SandboxFault> {
+        self.ends = Ends::Gone;
+        self.control.send(&ToInit::Restart).await?;
+        self.ends = Ends::Pipes(self.control.ready(deadline).await?);
+        self.is_spent = false;
+        Ok(())
     }
 
     async fn run(&mut self, program: &Program, deadline: Instant) -> Result<Exit, SandboxFault> {
@@ -201,8 +244,7 @@ impl Sandbox for Live {
     }
 
     fn is_clean(&self) -> bool {
-        // After an end by the memory limit nobody knows what is missing.
-        matches!(&self.ends, Ends::Channel(channel) if channel.is_clean()) && !self.has_oom_kills()
+        matches!(&self.ends, Ends::Channel(channel) if channel.is_clean()) && !self.is_spent
     }
 
     fn stats(&self) -> Result<Stats, Error> {

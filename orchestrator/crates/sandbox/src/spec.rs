@@ -54,6 +54,9 @@ pub struct Program {
     pub argv: Vec<String>,
     /// Its whole environment; never a secret, since a container's settings can be read.
     pub env: BTreeMap<String, String>,
+    /// Whether it has all the threads that it will ever start by itself once code is loaded, so that any further one is
+    /// the code's.
+    pub has_fixed_threads: bool,
 }
 
 /// A folder that becomes `/workspace`, read only.

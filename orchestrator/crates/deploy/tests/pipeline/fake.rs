@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -166,6 +167,14 @@ impl Sandbox for Fake {
     }
 
     async fn exchange(&mut self, _: Invoke, _: Bytes, _: Instant) -> Result<Reply<Answer>, SandboxFault> {
+        unreachable!("a deployment calls no handler")
+    }
+
+    async fn settle(&mut self, _: Duration) -> bool {
+        unreachable!("a deployment calls no handler")
+    }
+
+    async fn restart(&mut self, _: Instant) -> Result<(), SandboxFault> {
         unreachable!("a deployment calls no handler")
     }
 

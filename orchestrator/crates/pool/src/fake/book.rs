@@ -37,6 +37,12 @@ pub struct Entry {
     pub answered: u32,
     /// Whether it serves another exchange.
     pub is_clean: bool,
+    /// Whether the last call left something running.
+    pub has_survivors: bool,
+    /// How often it was restarted.
+    pub restarts: u32,
+    /// Whether its processes are stopped.
+    pub is_frozen: bool,
     /// Whether it lives.
     pub is_alive: bool,
 }

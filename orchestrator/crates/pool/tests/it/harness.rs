@@ -10,7 +10,7 @@ use cloudbox_pool::{Lease, LeaseError, Pool, Reason, Settings, SpareSpec, Start,
 use cloudbox_protocol::channel::ChannelLimits;
 use cloudbox_protocol::message::{DataSource, FunctionInfo, ResultMode};
 use cloudbox_protocol::{Answer, Invoke, Load, Reply};
-use cloudbox_sandbox::{CodeDir, Launch, Program, RootFs, SandboxFault};
+use cloudbox_sandbox::{AfterCall, CodeDir, Launch, Program, RootFs, SandboxFault};
 use cloudbox_types::{FunctionId, Limits, ProjectId};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
@@ -80,6 +80,7 @@ pub fn launch(function: i64, version: i64, memory_mb: u32) -> Launch {
             },
         },
         channel: ChannelLimits::default(),
+        after_call: AfterCall::Keep,
     }
 }
 
@@ -88,7 +89,7 @@ pub fn rootfs() -> RootFs {
 }
 
 pub fn program() -> Program {
-    Program { argv: vec!["/usr/bin/node".to_owned()], env: BTreeMap::new() }
+    Program { argv: vec!["/usr/bin/node".to_owned()], env: BTreeMap::new(), has_fixed_threads: false }
 }
 
 pub fn spares(count: u32) -> SpareSpec {
@@ -153,7 +154,9 @@ pub async fn finish(driver: &FakeDriver, pool: &Arc<Pool>) {
     assert_eq!(book.live, 0, "every sandbox is killed");
     assert_eq!(book.memory_mb, 0);
     for entry in &book.entries {
-        assert!(entry.loads.len() <= 1, "a sandbox serves one version: {entry:?}");
+        let loads = &entry.loads;
+        assert!(loads.iter().all(|load| *load == loads[0]), "a sandbox serves one version: {entry:?}");
+        assert_eq!(loads.len().saturating_sub(1), entry.restarts as usize, "a load per start: {entry:?}");
         assert!(entry.binds <= 1, "a sandbox is bound once: {entry:?}");
     }
     let after = pool.snapshot();

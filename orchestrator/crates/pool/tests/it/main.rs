@@ -4,6 +4,7 @@ mod backoff;
 mod cost;
 mod drain;
 mod harness;
+mod isolation;
 mod lease;
 mod queue;
 mod random;

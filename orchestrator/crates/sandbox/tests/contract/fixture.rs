@@ -181,7 +181,7 @@ pub fn shim() -> Program {
 /// The program, to do one command.
 pub fn program(words: &[&str]) -> Program {
     let argv = std::iter::once("/bin/probe").chain(words.iter().copied()).map(str::to_owned).collect();
-    Program { argv, env: BTreeMap::from([("PATH".to_owned(), "/bin".to_owned())]) }
+    Program { argv, env: BTreeMap::from([("PATH".to_owned(), "/bin".to_owned())]), has_fixed_threads: false }
 }
 
 pub fn soon() -> Instant {

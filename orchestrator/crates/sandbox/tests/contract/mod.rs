@@ -7,3 +7,4 @@ pub mod isolation;
 pub mod leftovers;
 pub mod life;
 pub mod limits;
+pub mod survivors;
