@@ -1,10 +1,10 @@
 # Everything that is done with this repository. `make` alone says what there is.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build init run test check bench
+.PHONY: help setup build init run test fuzz check bench
 
 help: ## says what there is
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
 
 setup: ## looks for the tools, and installs those that are missing where it may
 	@scripts/setup
@@ -20,6 +20,9 @@ run: build ## starts the service with three example functions, until Ctrl-C
 
 test: setup ## runs all tests; what this machine can't run is named and skipped
 	@scripts/test
+
+fuzz: ## looks for input that breaks the reader of what sandboxes send, for a minute
+	@scripts/fuzz
 
 check: ## runs what CI runs: all tests, nothing skipped
 	@CI=true $(MAKE) --no-print-directory test

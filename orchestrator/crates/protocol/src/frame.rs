@@ -196,19 +196,35 @@ async fn fill(reader: &mut (impl AsyncRead + Unpin), buffer: &mut [u8]) -> Resul
     })
 }
 
-/// Grows with what really arrives, so that an announced length alone costs nothing.
+/// An announced length alone costs nothing: room for all of a long part is taken when its first bytes have come, at
+/// once, since a buffer that grows step by step would for a moment be there twice.
 async fn read_part(reader: &mut (impl AsyncRead + Unpin), len: usize) -> Result<Bytes, FrameError> {
-    const STEP: usize = 64 << 10;
-    let mut part = BytesMut::with_capacity(len.min(STEP));
+    const BEGINNING: usize = 64 << 10;
+    let mut part = BytesMut::with_capacity(len.min(BEGINNING));
+    read_to(reader, &mut part, len.min(BEGINNING)).await?;
+    if part.len() < len {
+        let mut whole = BytesMut::with_capacity(len);
+        whole.put_slice(&part);
+        part = whole;
+        read_to(reader, &mut part, len).await?;
+    }
+    Ok(part.freeze())
+}
+
+/// Reads until `part`, which has the room, is `len` bytes long.
+async fn read_to(
+    reader: &mut (impl AsyncRead + Unpin),
+    part: &mut BytesMut,
+    len: usize,
+) -> Result<(), FrameError> {
     while part.len() < len {
-        let missing = (len - part.len()).min(STEP);
-        part.reserve(missing);
-        let mut window = (&mut part).limit(missing);
+        let missing = len - part.len();
+        let mut window = (&mut *part).limit(missing);
         match reader.read_buf(&mut window).await {
             Ok(0) => return Err(FrameError::Ended),
             Ok(_) => {}
             Err(error) => return Err(FrameError::Io(error)),
         }
     }
-    Ok(part.freeze())
+    Ok(())
 }
