@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use cloudbox_protocol::Channel;
 use cloudbox_protocol::channel::ChannelLimits;
 use cloudbox_protocol::control::{FromInit, MAX_MESSAGE, Setup, ToInit};
-use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, recvmsg};
 use tokio::io::{AsyncWriteExt, Interest};
 use tokio::net::unix::pipe;
 use tokio::net::{UnixListener, UnixStream};
@@ -248,17 +248,18 @@ fn read_some(stream: impl AsFd, received: &mut Vec<u8>, descriptors: &mut Vec<Ow
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(PIPES))];
     let mut rights = RecvAncillaryBuffer::new(&mut space);
     let flags = RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT;
-    let len = recvmsg(stream, &mut [IoSliceMut::new(&mut step)], &mut rights, flags)?.bytes;
-    received.extend_from_slice(&step[..len]);
+    let got = recvmsg(stream, &mut [IoSliceMut::new(&mut step)], &mut rights, flags)?;
+    received.extend_from_slice(&step[..got.bytes]);
     for message in rights.drain() {
         if let RecvAncillaryMessage::ScmRights(sent) = message {
             descriptors.extend(sent);
         }
     }
-    if descriptors.len() > PIPES {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "more descriptors than the three pipes"));
+    // What finds no room is closed by the kernel, which says so; the same where this process may have no more.
+    if descriptors.len() > PIPES || got.flags.contains(ReturnFlags::CTRUNC) {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "more descriptors than can be taken"));
     }
-    Ok(len)
+    Ok(got.bytes)
 }
 
 /// The error of a wait that begins now.
