@@ -79,6 +79,7 @@ impl Dispatcher {
             rootfs: bundle.run.clone(),
             program: bundle.starts_before_code().then(|| bundle.program(&limits)),
             limits,
+            is_tmp_fixed: !self.driver.can_resize_tmp(),
             max_file_bytes: cloudbox_deploy::MAX_FILE_BYTES,
             channel: self.channel_limits(),
             count,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use cloudbox_types::Limits;
 
-use crate::Error;
+use crate::{Ceiling, Error};
 use crate::{Cgroup, failed, files, v1, v2};
 
 /// Without these a sandbox has no limits.
@@ -97,15 +97,37 @@ impl Hierarchy {
                 let _ = files::set(&leaf, "cgroup.procs", &pid.to_string());
             }
             let _ = files::set(&root.join(&own), "cgroup.subtree_control", "+cpu +memory +pids");
+            let _ = files::set(&leaf, "cpu.weight", v2::SERVICE_WEIGHT);
         }
         Path::new(&own).join(name).display().to_string()
     }
 
-    /// Makes the cgroup at `path`, with limits before any process is in it.
+    /// Makes a sandbox's cgroup at `path`, with its limits before any process is in it.
     ///
     /// # Errors
     /// The kernel refused; nothing is left then.
-    pub fn create(&self, path: &str, limits: Option<&Limits>) -> Result<Box<dyn Cgroup>, Error> {
+    pub fn create(&self, path: &str, limits: &Limits) -> Result<Box<dyn Cgroup>, Error> {
+        self.make(path, |group| {
+            if let Self::V1(roots) = self {
+                v1::deny_devices(roots.get("devices").map(|root| root.join(path)).as_deref())?;
+            }
+            group.set_limits(limits)
+        })
+    }
+
+    /// Makes the cgroup above all sandboxes' cgroups at `path`, bounded by `ceiling` where there is one.
+    ///
+    /// # Errors
+    /// The kernel refused; nothing is left then.
+    pub fn create_parent(&self, path: &str, ceiling: Option<&Ceiling>) -> Result<(), Error> {
+        self.make(path, |group| ceiling.map_or(Ok(()), |ceiling| group.set_ceiling(ceiling))).map(drop)
+    }
+
+    fn make(
+        &self,
+        path: &str,
+        bound: impl FnOnce(&dyn Cgroup) -> Result<(), Error>,
+    ) -> Result<Box<dyn Cgroup>, Error> {
         match self {
             Self::V2(_) => {
                 let controllers = ["cpu", "memory", "pids"].map(str::to_owned).to_vec();
@@ -116,7 +138,7 @@ impl Hierarchy {
             Self::V1(roots) => v1_group(roots, |_| Some(path.to_owned())).create()?,
         }
         let group = self.group(path);
-        if let Some(Err(error)) = limits.map(|limits| group.set_limits(limits)) {
+        if let Err(error) = bound(group.as_ref()) {
             let _ = group.remove();
             return Err(error);
         }
@@ -128,14 +150,28 @@ impl Hierarchy {
     /// # Errors
     /// The process is gone, or in no group of its own.
     pub fn of_process(&self, pid: i32) -> Result<Box<dyn Cgroup>, Error> {
+        self.found(pid, |own| Some(own.to_owned()))
+    }
+
+    /// The cgroup above the one that a process is in, such as the slice of a container.
+    ///
+    /// # Errors
+    /// The process is gone, or its group has no other above.
+    pub fn above_process(&self, pid: i32) -> Result<Box<dyn Cgroup>, Error> {
+        self.found(pid, |own| Some(own.rsplit_once('/')?.0.to_owned()))
+    }
+
+    /// The group that `place` makes of the one that a process is in; it must not be the root.
+    fn found(&self, pid: i32, place: impl Fn(&str) -> Option<String>) -> Result<Box<dyn Cgroup>, Error> {
         let path = format!("/proc/{pid}/cgroup");
         let text =
             std::fs::read_to_string(&path).map_err(|error| failed(format!("reading {path}"), error))?;
         let own = parse_membership(&text);
-        let of = |name: &str| own.get(name).filter(|path| !path.is_empty()).cloned();
+        let of = |name: &str| place(own.get(name)?).filter(|path| !path.is_empty());
         let needed = if matches!(self, Self::V2(_)) { "unified" } else { "memory" };
         let Some(path) = of(needed) else {
-            return Err(failed("finding a process's group", format!("process {pid} is in the root group")));
+            let why = format!("process {pid} is in no group of its own");
+            return Err(failed("finding a process's group", why));
         };
         Ok(match self {
             Self::V2(root) => Box::new(v2::Group::new(&root.join(path))),
@@ -183,6 +219,7 @@ fn v1_group(roots: &BTreeMap<String, PathBuf>, path: impl Fn(&str) -> Option<Str
         cpu: folder("cpu"),
         cpuacct: folder("cpuacct"),
         pids: folder("pids"),
+        devices: optional("devices"),
         freezer: optional("freezer"),
         unified: optional("unified"),
     })

@@ -29,6 +29,15 @@ pub struct Stats {
     pub oom_kills: u64,
 }
 
+/// What all sandboxes of a service may use together. Reached, it ends one of them and nothing else of the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ceiling {
+    /// Bytes of memory; swap is off.
+    pub memory_bytes: u64,
+    /// Processes and threads.
+    pub pids: u32,
+}
+
 /// A cgroup could not be made, changed or read.
 #[derive(Debug, thiserror::Error)]
 #[error("cgroup: {what}")]
@@ -59,11 +68,20 @@ pub trait Cgroup: Send + Sync {
     /// It is gone.
     fn tasks(&self) -> Result<u32, Error>;
 
+    /// The ids of its processes; none where it is gone.
+    fn processes(&self) -> Vec<i32>;
+
     /// Sets memory (without swap), CPU and processes.
     ///
     /// # Errors
     /// The kernel refused one of them.
     fn set_limits(&self, limits: &Limits) -> Result<(), Error>;
+
+    /// Bounds the groups below it together, and gives them as much of a busy CPU as one group beside the service.
+    ///
+    /// # Errors
+    /// The kernel refused one of them.
+    fn set_ceiling(&self, ceiling: &Ceiling) -> Result<(), Error>;
 
     /// Stops or resumes all its processes.
     ///
@@ -109,7 +127,15 @@ impl Cgroup for Uncounted {
         Ok(0)
     }
 
+    fn processes(&self) -> Vec<i32> {
+        Vec::new()
+    }
+
     fn set_limits(&self, _: &Limits) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn set_ceiling(&self, _: &Ceiling) -> Result<(), Error> {
         Ok(())
     }
 

@@ -10,10 +10,11 @@ use cloudbox_types::Limits;
 
 use crate::files::{self, CPU_PERIOD_US};
 use crate::kept::Kept;
+use crate::{Ceiling, Error, Stats};
 use crate::{Cgroup, failed};
-use crate::{Error, Stats};
 
-/// CPU shares beside the service's own 1024: under load, sandboxes come second.
+/// CPU shares beside the service's own 1024, of a sandbox among sandboxes and of all of them together: under load they come
+/// second.
 const CPU_SHARES: u64 = 256;
 
 /// The folders of one cgroup.
@@ -23,6 +24,7 @@ pub(crate) struct Folders {
     pub(crate) cpu: PathBuf,
     pub(crate) cpuacct: PathBuf,
     pub(crate) pids: PathBuf,
+    pub(crate) devices: Option<PathBuf>,
     pub(crate) freezer: Option<PathBuf>,
     /// In the hybrid hierarchy: no controllers, but `cgroup.kill` and `cgroup.freeze`.
     pub(crate) unified: Option<PathBuf>,
@@ -64,8 +66,9 @@ impl Group {
         self.memory().create().map_err(|error| failed("making the memory group", error))?;
         self.cpu().create().map_err(|error| failed("making the CPU group", error))?;
         self.pids().create().map_err(|error| failed("making the group of processes", error))?;
-        let Folders { cpuacct, freezer, unified, .. } = &self.folders;
-        for folder in [Some(cpuacct), freezer.as_ref(), unified.as_ref()].into_iter().flatten() {
+        let Folders { cpuacct, devices, freezer, unified, .. } = &self.folders;
+        let others = [Some(cpuacct), devices.as_ref(), freezer.as_ref(), unified.as_ref()];
+        for folder in others.into_iter().flatten() {
             std::fs::create_dir_all(folder)
                 .map_err(|error| failed(format!("creating {}", folder.display()), error))?;
         }
@@ -85,9 +88,9 @@ impl Group {
     }
 
     fn all(&self) -> impl Iterator<Item = &Path> {
-        let Folders { memory, cpu, cpuacct, pids, freezer, unified } = &self.folders;
+        let Folders { memory, cpu, cpuacct, pids, devices, freezer, unified } = &self.folders;
         let controllers = [memory, cpu, cpuacct, pids];
-        let others = [freezer.as_ref(), unified.as_ref()];
+        let others = [devices.as_ref(), freezer.as_ref(), unified.as_ref()];
         controllers.into_iter().chain(others.into_iter().flatten()).map(PathBuf::as_path)
     }
 
@@ -111,6 +114,15 @@ impl Group {
     }
 }
 
+/// Leaves a group, where devices are counted at all, those that reach nothing: null, zero, full, random, urandom.
+pub(crate) fn deny_devices(folder: Option<&Path>) -> Result<(), Error> {
+    let Some(folder) = folder else { return Ok(()) };
+    files::set(folder, "devices.deny", "a")?;
+    [3, 5, 7, 8, 9]
+        .into_iter()
+        .try_for_each(|minor| files::set(folder, "devices.allow", &format!("c 1:{minor} rw")))
+}
+
 impl Cgroup for Group {
     fn stats(&self) -> Result<Stats, Error> {
         Ok(Stats {
@@ -129,6 +141,10 @@ impl Cgroup for Group {
         Ok(u32::try_from(self.tasks.number()?).unwrap_or(u32::MAX))
     }
 
+    fn processes(&self) -> Vec<i32> {
+        files::processes(&self.folders.memory)
+    }
+
     fn set_limits(&self, limits: &Limits) -> Result<(), Error> {
         self.set_memory(i64::try_from(limits.memory_bytes()).unwrap_or(i64::MAX))?;
         let cpu = self.cpu();
@@ -139,6 +155,16 @@ impl Cgroup for Group {
         cpu.set_shares(CPU_SHARES).map_err(|error| failed("setting the CPU shares", error))?;
         self.pids()
             .set_pid_max(MaxValue::Value(i64::from(limits.pids)))
+            .map_err(|error| failed("setting the limit of processes", error))
+    }
+
+    fn set_ceiling(&self, ceiling: &Ceiling) -> Result<(), Error> {
+        // Kernels before 5.11 count a group without those below it unless told so, and take it from an empty one alone.
+        let _ = files::set(&self.folders.memory, "memory.use_hierarchy", "1");
+        self.set_memory(i64::try_from(ceiling.memory_bytes).unwrap_or(i64::MAX))?;
+        self.cpu().set_shares(CPU_SHARES).map_err(|error| failed("setting the CPU shares", error))?;
+        self.pids()
+            .set_pid_max(MaxValue::Value(i64::from(ceiling.pids)))
             .map_err(|error| failed("setting the limit of processes", error))
     }
 

@@ -9,10 +9,12 @@ use cloudbox_types::Limits;
 
 use crate::files::{self, CPU_PERIOD_US};
 use crate::kept::Kept;
+use crate::{Ceiling, Error, Stats};
 use crate::{Cgroup, failed};
-use crate::{Error, Stats};
 
-/// CPU weight beside the service's own 100.
+/// The service's CPU weight, where its group is ours to set.
+pub(crate) const SERVICE_WEIGHT: &str = "200";
+/// CPU weight beside the service's, of a sandbox among sandboxes and of all of them together.
 const CPU_WEIGHT: &str = "50";
 
 /// One cgroup: its folder, and those of its files that calls need.
@@ -40,6 +42,28 @@ impl Group {
             freezer: kept("cgroup.freeze"),
         }
     }
+
+    /// Memory without swap.
+    fn set_memory(&self, bytes: u64) -> Result<(), Error> {
+        let max = i64::try_from(bytes).unwrap_or(i64::MAX);
+        let memory = SetMemory { low: None, high: None, min: None, max: Some(MaxValue::Value(max)) };
+        MemController::new(self.folder.clone(), PathBuf::new(), true)
+            .set_mem(memory)
+            .map_err(|error| failed(format!("setting the memory limit to {max}"), error))?;
+        self.set_optional("memory.swap.max", "0")?;
+        self.set_optional("memory.zswap.max", "0")
+    }
+
+    fn set_pids(&self, pids: u32) -> Result<(), Error> {
+        PidController::new(self.folder.clone(), PathBuf::new(), true)
+            .set_pid_max(MaxValue::Value(i64::from(pids)))
+            .map_err(|error| failed("setting the limit of processes", error))
+    }
+
+    /// What not every kernel has.
+    fn set_optional(&self, name: &str, value: &str) -> Result<(), Error> {
+        if self.folder.join(name).exists() { files::set(&self.folder, name, value) } else { Ok(()) }
+    }
 }
 
 impl Cgroup for Group {
@@ -62,24 +86,27 @@ impl Cgroup for Group {
         Ok(u32::try_from(self.tasks.number()?).unwrap_or(u32::MAX))
     }
 
+    fn processes(&self) -> Vec<i32> {
+        files::processes(&self.folder)
+    }
+
     fn set_limits(&self, limits: &Limits) -> Result<(), Error> {
-        let max = i64::try_from(limits.memory_bytes()).unwrap_or(i64::MAX);
-        let memory = SetMemory { low: None, high: None, min: None, max: Some(MaxValue::Value(max)) };
-        MemController::new(self.folder.clone(), PathBuf::new(), true)
-            .set_mem(memory)
-            .map_err(|error| failed(format!("setting the memory limit to {max}"), error))?;
-        for no_swap in ["memory.swap.max", "memory.zswap.max"] {
-            // Absent where the kernel has no swap at all.
-            if self.folder.join(no_swap).exists() {
-                files::set(&self.folder, no_swap, "0")?;
-            }
-        }
+        self.set_memory(limits.memory_bytes())?;
+        // Of a sandbox that lost a process nobody knows what is missing, so it ends as a whole (since 4.19).
+        self.set_optional("memory.oom.group", "1")?;
         let quota = u64::from(limits.cpu_millis) * u64::from(CPU_PERIOD_US) / 1000;
         files::set(&self.folder, "cpu.max", &format!("{quota} {CPU_PERIOD_US}"))?;
         files::set(&self.folder, "cpu.weight", CPU_WEIGHT)?;
-        PidController::new(self.folder.clone(), PathBuf::new(), true)
-            .set_pid_max(MaxValue::Value(i64::from(limits.pids)))
-            .map_err(|error| failed("setting the limit of processes", error))
+        self.set_pids(limits.pids)?;
+        // Nothing may be made below a sandbox's group.
+        self.set_optional("cgroup.max.depth", "0")?;
+        self.set_optional("cgroup.max.descendants", "0")
+    }
+
+    fn set_ceiling(&self, ceiling: &Ceiling) -> Result<(), Error> {
+        self.set_memory(ceiling.memory_bytes)?;
+        files::set(&self.folder, "cpu.weight", CPU_WEIGHT)?;
+        self.set_pids(ceiling.pids)
     }
 
     fn freeze(&self, is_frozen: bool) -> Result<(), Error> {

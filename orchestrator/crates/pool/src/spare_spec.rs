@@ -13,6 +13,8 @@ pub struct SpareSpec {
     pub program: Option<Program>,
     /// What it may use until it is bound; its memory counts against the budget.
     pub limits: Limits,
+    /// Whether its `/tmp` keeps the size that `limits` give it: the driver can't change it.
+    pub is_tmp_fixed: bool,
     /// Bytes of the largest file it may write.
     pub max_file_bytes: u64,
     /// How much an exchange may bring.
@@ -36,13 +38,14 @@ impl SpareSpec {
         }
     }
 
-    /// Whether a version can be loaded into it. Limits don't matter: binding sets them. What the runtime was told of
+    /// Whether a version can be loaded into it. Limits don't matter but for a fixed `/tmp`: binding sets them. What the runtime was told of
     /// its memory is among the program's arguments.
     #[must_use]
     pub fn suits(&self, launch: &Launch) -> bool {
         let program = launch.starts_before_code.then_some(&launch.program);
         self.rootfs.digest == launch.rootfs.digest
             && self.program.as_ref() == program
+            && (!self.is_tmp_fixed || self.limits.tmp_bytes() == launch.limits.tmp_bytes())
             && self.max_file_bytes == launch.max_file_bytes
             && self.channel == launch.channel
     }

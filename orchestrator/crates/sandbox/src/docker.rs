@@ -16,7 +16,6 @@ use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use bollard::Docker;
-use cloudbox_types::Limits;
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
@@ -28,6 +27,7 @@ use crate::kills::Kills;
 use crate::run_dir::RunDir;
 use crate::spec::{Instance, RootFs, SandboxId, SandboxSpec};
 use crate::uids::Uids;
+use cloudbox_cgroup::Ceiling;
 use cloudbox_cgroup::hierarchy::Hierarchy;
 use config::Engine;
 use daemon::{Daemon, unavailable};
@@ -40,8 +40,6 @@ const BOOT_LABEL: &str = "cloudbox.boot";
 /// The label with the sandbox's id.
 const SANDBOX_LABEL: &str = "cloudbox.sandbox";
 
-/// The cgroup above all sandboxes' cgroups where systemd makes them.
-const SLICE: &str = "cloudbox.slice";
 /// The first of the users that sandboxes get: 100,000 and more belong to nobody on an ordinary host.
 const FIRST_UID: u32 = 100_000;
 
@@ -56,9 +54,8 @@ pub struct Settings {
     pub seccomp: Option<String>,
     /// The OCI runtime, such as `runsc`; none: the daemon's default.
     pub runtime: Option<String>,
-    /// What all sandboxes together may use, where that is bounded. Where systemd makes the daemon's cgroups, bound
-    /// `cloudbox.slice` with `systemctl set-property` in place of this.
-    pub ceiling: Option<Limits>,
+    /// What all sandboxes together may use, where that is bounded.
+    pub ceiling: Option<Ceiling>,
     /// Containers that are made at once, at least 1. The daemon serves more, each more slowly.
     pub parallel_creates: usize,
 }
@@ -87,8 +84,11 @@ struct Shared {
     engine: Engine,
     instance: Instance,
     hierarchy: Hierarchy,
-    /// The cgroup above all sandboxes' cgroups, where it is ours and not systemd's.
+    /// The cgroup above all sandboxes' cgroups, where it is ours.
     parent: Option<String>,
+    /// What the cgroup above all sandboxes' cgroups is bounded by, where it is systemd's: there it comes with the first
+    /// container, and may lose its limits whenever systemd sets it anew.
+    ceiling: Option<Ceiling>,
     run_dir: Arc<RunDir>,
     uids: Arc<Uids>,
     creates: Semaphore,
@@ -120,13 +120,15 @@ impl Driver {
             None
         } else {
             let parent = format!("cloudbox-{}", settings.instance.id);
-            hierarchy.create(&parent, settings.ceiling.as_ref())?;
+            hierarchy.create_parent(&parent, settings.ceiling.as_ref())?;
             Some(parent)
         };
         let engine = Engine {
             seccomp: settings.seccomp.or_else(confinement::docker_profile),
             runtime: settings.runtime,
-            cgroup_parent: parent.as_ref().map_or_else(|| SLICE.to_owned(), |parent| format!("/{parent}")),
+            cgroup_parent: parent
+                .as_ref()
+                .map_or_else(|| slice(&settings.instance), |parent| format!("/{parent}")),
             has_remapped_users: daemon.has_remapped_users,
             has_cgroup_v2: daemon.has_cgroup_v2,
         };
@@ -136,6 +138,7 @@ impl Driver {
             engine,
             instance: settings.instance,
             hierarchy,
+            ceiling: settings.ceiling.filter(|_| parent.is_none()),
             parent,
             run_dir,
             uids: Arc::new(Uids::new(FIRST_UID)),
@@ -178,6 +181,10 @@ impl SandboxDriver for Driver {
         layers
     }
 
+    fn can_resize_tmp(&self) -> bool {
+        crate::tmp::can_resize()
+    }
+
     async fn prepare(&self, rootfs: &RootFs) -> Result<(), Error> {
         self.shared.images.ensure(rootfs).await.map(drop)
     }
@@ -193,6 +200,12 @@ impl SandboxDriver for Driver {
     async fn sweep(&self) -> Result<SweepReport, Error> {
         sweep::sweep(&self.shared).await
     }
+}
+
+/// The cgroup above all sandboxes' cgroups where systemd makes them: one within `cloudbox.slice`, which its name says. A
+/// hyphen in the instance's id would say more of that kind.
+fn slice(instance: &Instance) -> String {
+    format!("cloudbox-{}.slice", instance.id.replace('-', "_"))
 }
 
 /// The labels of a container.

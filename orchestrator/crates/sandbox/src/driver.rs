@@ -32,6 +32,11 @@ pub trait SandboxDriver: Send + Sync + 'static {
     /// What isolates here, layer by layer, as found out when the driver was opened.
     fn layers(&self) -> Vec<Layer>;
 
+    /// Whether [`Sandbox::bind`] can give `/tmp` another size than `create` did.
+    fn can_resize_tmp(&self) -> bool {
+        true
+    }
+
     /// Makes a root file system ready for use (Docker: imports it as an image). Again for the same one: no work.
     ///
     /// # Errors

@@ -19,8 +19,10 @@ pub mod run_dir;
 pub mod slot;
 pub mod spec;
 mod staged;
+mod tmp;
 mod uids;
 
+pub use cloudbox_cgroup::Ceiling;
 pub use driver::{
     Exit, Layer, LayerState, Sandbox, SandboxDriver, SandboxFault, SandboxFaultKind, Stats, SweepReport,
 };

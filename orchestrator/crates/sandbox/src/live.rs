@@ -48,6 +48,8 @@ pub struct Live {
     idle: Idle,
     /// Whether it serves nothing more, though its channel is in order.
     is_spent: bool,
+    /// The size of its `/tmp`.
+    tmp_bytes: u64,
     /// None once it was given up.
     remains: Option<Remains>,
     kills: Kills,
@@ -67,6 +69,7 @@ impl Live {
             cgroup: remains.cgroup.clone(),
             idle: Idle::default(),
             is_spent: false,
+            tmp_bytes: spec.limits.tmp_bytes(),
             remains: Some(remains),
             kills,
         }
@@ -154,6 +157,10 @@ impl Sandbox for Live {
 
     async fn bind(&mut self, limits: &Limits, code: &CodeDir) -> Result<(), Error> {
         self.cgroup.set_limits(limits)?;
+        if limits.tmp_bytes() != self.tmp_bytes {
+            crate::tmp::resize(self.cgroup.as_ref(), limits.tmp_bytes())?;
+            self.tmp_bytes = limits.tmp_bytes();
+        }
         let Some(remains) = &mut self.remains else { return Err(Error::Gone) };
         if remains.run_dir.can_mount() {
             remains.slot.attach(code)?;

@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use cloudbox_protocol::control::Setup;
-use cloudbox_types::Limits;
 use parking_lot::Mutex;
 use tokio::net::UnixStream;
 use tokio::time::Instant;
@@ -25,8 +24,9 @@ use crate::{
     Error, Instance, Layer, Network, RootFs, Sandbox, SandboxDriver, SandboxId, SandboxSpec, SweepReport,
     Workspace,
 };
-use cloudbox_cgroup::Cgroup;
 use cloudbox_cgroup::hierarchy::Hierarchy;
+use cloudbox_cgroup::{Ceiling, Cgroup};
+use cloudbox_types::limits;
 
 mod cell;
 mod layers;
@@ -50,7 +50,7 @@ pub struct Settings {
     /// The static binary `cloudbox-init`.
     pub init: PathBuf,
     /// What all sandboxes together may use, where that is bounded.
-    pub ceiling: Option<Limits>,
+    pub ceiling: Option<Ceiling>,
 }
 
 /// Makes sandboxes from this machine's own means.
@@ -85,8 +85,8 @@ impl Driver {
         let is_root = rustix::process::geteuid().is_root();
         let hierarchy = Hierarchy::detect().map_err(layers::unavailable)?;
         let parent = hierarchy.place(&format!("cloudbox-{}", instance.id));
-        let has_cgroups = match hierarchy.create(&parent, ceiling.as_ref()) {
-            Ok(_) => true,
+        let has_cgroups = match hierarchy.create_parent(&parent, ceiling.as_ref()) {
+            Ok(()) => true,
             Err(error) if is_root => return Err(layers::no_cgroups(&error)),
             Err(_) => false,
         };
@@ -124,7 +124,7 @@ impl Driver {
         let id = SandboxId::generate();
         let path = format!("{}/{id}", self.parent);
         let cgroup: Arc<dyn Cgroup> = if self.has_cgroups {
-            self.hierarchy.create(&path, Some(&spec.limits))?.into()
+            self.hierarchy.create(&path, &spec.limits)?.into()
         } else {
             Arc::new(cloudbox_cgroup::Uncounted)
         };
@@ -210,9 +210,10 @@ fn setup(spec: &SandboxSpec, begun: &Begun) -> Setup {
         is_workspace_writable,
         mounts: spec.mounts.iter().map(|(host, inside)| (text(host), text(inside))).collect(),
         has_host_network: spec.network == Network::Host,
-        tmp_bytes: u64::from(spec.limits.tmp_mb) << 20,
+        tmp_bytes: spec.limits.tmp_bytes(),
         max_file_bytes: spec.max_file_bytes,
-        processes: spec.limits.pids,
+        // A bind may raise the group's limit, which is the exact one, but not this one of the user.
+        processes: limits::MOST_PIDS,
         host_uid: begun.uid,
     }
 }
@@ -225,6 +226,10 @@ impl SandboxDriver for Driver {
 
     fn layers(&self) -> Vec<Layer> {
         self.layers.clone()
+    }
+
+    fn can_resize_tmp(&self) -> bool {
+        crate::tmp::can_resize()
     }
 
     async fn prepare(&self, rootfs: &RootFs) -> Result<(), Error> {

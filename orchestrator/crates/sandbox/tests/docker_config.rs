@@ -92,7 +92,7 @@ async fn every_field_of_a_slots_container() {
         }),
     );
     // Half of the memory, since files there are memory.
-    let tmp = format!("rw,noexec,nosuid,nodev,size=48m,nr_inodes=4096,mode=1777,uid={uid},gid={gid}");
+    let tmp = format!("rw,noexec,nosuid,nodev,size=50331648,nr_inodes=4096,mode=1777,uid={uid},gid={gid}");
     assert_eq!(host["Tmpfs"], json!({"/tmp": tmp}));
     assert_eq!(host["LogConfig"]["Type"], json!("none"));
     assert_eq!(host["RestartPolicy"]["Name"], json!("no"));

@@ -63,6 +63,8 @@ macro_rules! every_case {
                 limits::processes_are_bounded,
                 limits::the_temporary_folder_is_bounded,
                 limits::a_bind_sets_the_limits,
+                limits::a_bind_sizes_the_temporary_folder,
+                limits::all_together_have_a_ceiling,
                 limits::frozen_it_uses_no_cpu,
                 limits::what_it_used_is_counted,
                 isolation::it_has_no_rights,

@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+/// The most processes and threads that an operator may allow: as many as there are ids in the smallest kernels.
+pub const MOST_PIDS: u32 = 32_768;
+
 /// Seconds that one call may take (the contract's `timeout`).
 pub const TIMEOUT_SECONDS: RangeInclusive<u32> = 1..=300;
 /// MB (2^20 bytes) of the whole sandbox (the contract's `memory`).
@@ -25,10 +28,59 @@ pub struct Limits {
     pub memory_mb: u32,
     /// Thousandths of a core.
     pub cpu_millis: u32,
-    /// MB of `/tmp`.
+    /// MB of `/tmp`, as far as half of the memory allows: see [`Limits::tmp_bytes`].
     pub tmp_mb: u32,
     /// Processes and threads.
     pub pids: u32,
+}
+
+/// What functions may ask for, as the operator sets it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ranges {
+    /// Seconds of one call.
+    pub timeout_s: RangeInclusive<u32>,
+    /// MB of memory.
+    pub memory_mb: RangeInclusive<u32>,
+    /// Thousandths of a core.
+    pub cpu_millis: RangeInclusive<u32>,
+    /// MB of `/tmp`.
+    pub tmp_mb: RangeInclusive<u32>,
+    /// Processes and threads.
+    pub pids: RangeInclusive<u32>,
+}
+
+impl Default for Ranges {
+    fn default() -> Self {
+        Self {
+            timeout_s: TIMEOUT_SECONDS,
+            memory_mb: MEMORY_MB,
+            cpu_millis: CPU_MILLIS,
+            tmp_mb: TMP_MB,
+            pids: PIDS,
+        }
+    }
+}
+
+impl Ranges {
+    /// The longest that a caller may let one call take.
+    #[must_use]
+    pub fn longest_timeout(&self) -> Duration {
+        Duration::from_secs((*self.timeout_s.end()).into())
+    }
+
+    /// The limits of a function that asks for none: the usual ones, or what is nearest to them here.
+    #[must_use]
+    pub fn usual(&self) -> Limits {
+        let nearest = |range: &RangeInclusive<u32>, usual: u32| usual.clamp(*range.start(), *range.end());
+        let usual = Limits::default();
+        Limits {
+            timeout_s: nearest(&self.timeout_s, usual.timeout_s),
+            memory_mb: nearest(&self.memory_mb, usual.memory_mb),
+            cpu_millis: nearest(&self.cpu_millis, usual.cpu_millis),
+            tmp_mb: nearest(&self.tmp_mb, usual.tmp_mb),
+            pids: nearest(&self.pids, usual.pids),
+        }
+    }
 }
 
 impl Default for Limits {
@@ -42,6 +94,12 @@ impl Limits {
     #[must_use]
     pub const fn timeout(&self) -> Duration {
         Duration::from_secs(self.timeout_s as u64)
+    }
+
+    /// The size of `/tmp` in bytes. Its pages are the sandbox's memory, so at most half of that is for files.
+    #[must_use]
+    pub fn tmp_bytes(&self) -> u64 {
+        u64::from(self.tmp_mb.min(self.memory_mb / 2).max(1)) << 20
     }
 
     /// The memory limit in bytes.

@@ -97,6 +97,7 @@ pub fn spares(count: u32) -> SpareSpec {
         rootfs: rootfs(),
         program: Some(program()),
         limits: Limits { memory_mb: 64, ..Limits::default() },
+        is_tmp_fixed: false,
         max_file_bytes: 1 << 20,
         channel: ChannelLimits::default(),
         count,

@@ -140,15 +140,11 @@ impl Container<'_> {
         options
     }
 
-    /// Its pages are the sandbox's memory, so at most half of that is for files. It belongs to the sandbox's user,
-    /// since runc before 1.2 gives it the mode that the image's folder has.
+    /// It belongs to the sandbox's user, since runc before 1.2 gives it the mode that the image's folder has.
     fn tmp_options(&self) -> String {
-        let limits = &self.spec.limits;
-        let size = limits.tmp_mb.min(limits.memory_mb / 2).max(1);
+        let size = self.spec.limits.tmp_bytes();
         let owner = self.uid;
-        format!(
-            "rw,noexec,nosuid,nodev,size={size}m,nr_inodes={TMP_INODES},mode=1777,uid={owner},gid={owner}"
-        )
+        format!("rw,noexec,nosuid,nodev,size={size},nr_inodes={TMP_INODES},mode=1777,uid={owner},gid={owner}")
     }
 
     fn mounts(&self) -> Vec<Mount> {

@@ -112,7 +112,18 @@ impl Making<'_> {
             Some(pid) => pid,
             None => self.init_pid().await?,
         };
-        Ok((control, pipes, self.shared.hierarchy.of_process(pid)?))
+        Ok((control, pipes, self.bounded(pid)?))
+    }
+
+    /// The container's cgroup, with all that the native driver sets besides what the daemon does.
+    fn bounded(&self, pid: i32) -> Result<Box<dyn cloudbox_cgroup::Cgroup>, Error> {
+        let Shared { hierarchy, ceiling, .. } = self.shared;
+        if let Some(ceiling) = ceiling {
+            hierarchy.above_process(pid)?.set_ceiling(ceiling)?;
+        }
+        let cgroup = hierarchy.of_process(pid)?;
+        cgroup.set_limits(&self.spec.limits)?;
+        Ok(cgroup)
     }
 
     /// Has the container made; where its image was removed meanwhile, the image comes first, once.

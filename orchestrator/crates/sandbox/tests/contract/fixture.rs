@@ -8,6 +8,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
+use cloudbox_cgroup::Ceiling;
 use cloudbox_protocol::channel::ChannelLimits;
 use cloudbox_protocol::message::{DataSource, FunctionInfo, ResultMode};
 use cloudbox_protocol::{Answer, Invoke, Load, Reply};
@@ -20,6 +21,9 @@ use tempfile::TempDir;
 use tokio::time::Instant;
 
 use crate::{daemon, init};
+
+/// Of every fixture's sandboxes together: more than any test needs.
+pub const CEILING: Ceiling = Ceiling { memory_bytes: 8 << 30, pids: 2000 };
 
 /// Which driver a test is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,12 +65,14 @@ impl Opened {
     pub async fn open(subject: Subject, instance: &Instance) -> Result<Self, Error> {
         match subject {
             Subject::Docker => {
-                docker::Driver::open(docker::Settings::new(instance.clone())).await.map(Self::Docker)
+                let settings =
+                    docker::Settings { ceiling: Some(CEILING), ..docker::Settings::new(instance.clone()) };
+                docker::Driver::open(settings).await.map(Self::Docker)
             }
             Subject::Native => {
                 // The fixture's own: a second process must not wait for a build.
                 let init = instance.run_dir.with_file_name("rootfs").join("cloudbox/init");
-                let settings = native::Settings { instance: instance.clone(), init, ceiling: None };
+                let settings = native::Settings { instance: instance.clone(), init, ceiling: Some(CEILING) };
                 native::Driver::open(settings).await.map(Self::Native)
             }
         }
