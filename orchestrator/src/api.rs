@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use cloudbox_api_types::{Runtime, SandboxHealth, execution::start_word};
 use cloudbox_store::Store;
+use cloudbox_types::limits::Ranges;
 use cloudbox_types::{Deployment, Function, FunctionId, ProjectId, Secret, Version};
 use futures::future::BoxFuture;
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -54,6 +55,8 @@ pub struct Api {
     pub admin_token: Secret<String>,
     /// What users type before `/p/…`; may be empty.
     pub public_url: String,
+    /// What functions may ask for.
+    pub ranges: Ranges,
     /// Bytes of a request's body.
     pub max_request_bytes: usize,
     /// When the service was ready.

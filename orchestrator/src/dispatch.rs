@@ -13,6 +13,7 @@ use cloudbox_bundles::Catalogue;
 use cloudbox_pool::{Lease, Pool, Start, Target};
 use cloudbox_sandbox::SandboxDriver;
 use cloudbox_types::InvocationId;
+use cloudbox_types::limits::Ranges;
 use jiff::Timestamp;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
@@ -30,6 +31,8 @@ pub struct Settings {
     pub max_response_bytes: usize,
     /// Bytes of what one call prints.
     pub max_log_bytes: usize,
+    /// What functions may ask for.
+    pub ranges: Ranges,
     /// Where the artefacts of versions are.
     pub code_dir: std::path::PathBuf,
 }

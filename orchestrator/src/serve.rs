@@ -33,6 +33,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         backend: Arc::new(Shared(Arc::clone(&app))),
         admin_token: app.data_dir.admin_token.clone(),
         public_url: app.config.public_url.clone(),
+        ranges: app.config.limits.ranges(),
         max_request_bytes: app.config.limits.max_request_bytes,
         started_at: app.started_at,
         closing: closing.clone(),

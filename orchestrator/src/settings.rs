@@ -7,7 +7,8 @@ mod network;
 mod runtime;
 
 use cloudbox_types::function::FunctionSettings;
-use cloudbox_types::{HandlerStyle, Isolation, Language, Limits, Name, limits};
+use cloudbox_types::limits::Ranges;
+use cloudbox_types::{HandlerStyle, Isolation, Language, Limits, Name};
 
 use crate::error::ApiError;
 use crate::extract::Fields;
@@ -25,7 +26,11 @@ const MILLIS: f64 = 1000.0;
 ///
 /// # Errors
 /// `VALIDATION_ERROR` with every problem of the body.
-pub fn create(mut fields: Fields, runtimes: &KnownRuntimes) -> Result<FunctionSettings, ApiError> {
+pub fn create(
+    mut fields: Fields,
+    runtimes: &KnownRuntimes,
+    ranges: &Ranges,
+) -> Result<FunctionSettings, ApiError> {
     let name = name(&mut fields);
     if name.is_none() && fields.is_fine() {
         fields.problem("name", "is missing");
@@ -34,7 +39,8 @@ pub fn create(mut fields: Fields, runtimes: &KnownRuntimes) -> Result<FunctionSe
     // A name that is missing is a problem already, so the placeholder never leaves this function.
     let placeholder = || Name::new("unnamed").expect("letters only");
     let mut settings = defaults(name.unwrap_or_else(placeholder), runtime, language);
-    apply(&mut settings, &mut fields);
+    settings.limits = ranges.usual();
+    apply(&mut settings, &mut fields, ranges);
     fields.finish()?;
     Ok(settings)
 }
@@ -47,13 +53,14 @@ pub fn patch(
     current: &FunctionSettings,
     mut fields: Fields,
     runtimes: &KnownRuntimes,
+    ranges: &Ranges,
 ) -> Result<FunctionSettings, ApiError> {
     let mut settings = current.clone();
     if let Some(name) = name(&mut fields) {
         settings.name = name;
     }
     (settings.runtime, settings.language) = runtime::chosen(&mut fields, Some(current), runtimes);
-    apply(&mut settings, &mut fields);
+    apply(&mut settings, &mut fields, ranges);
     fields.finish()?;
     Ok(settings)
 }
@@ -97,7 +104,7 @@ fn name(fields: &mut Fields) -> Option<Name> {
     }
 }
 
-fn apply(settings: &mut FunctionSettings, fields: &mut Fields) {
+fn apply(settings: &mut FunctionSettings, fields: &mut Fields, ranges: &Ranges) {
     set(&mut settings.description, fields.short_text("description", 0..=2000));
     if let Some(code) = code(fields) {
         settings.code = Some(code);
@@ -111,7 +118,7 @@ fn apply(settings: &mut FunctionSettings, fields: &mut Fields) {
         &mut settings.isolation,
         word(fields, "isolation", &[Isolation::Version, Isolation::Process, Isolation::Invocation]),
     );
-    apply_limits(&mut settings.limits, fields);
+    apply_limits(&mut settings.limits, fields, ranges);
     environment::apply(&mut settings.environment, fields);
     set(&mut settings.dependencies, dependencies(fields));
     set(&mut settings.is_public, fields.flag("is_public"));
@@ -129,14 +136,14 @@ fn apply(settings: &mut FunctionSettings, fields: &mut Fields) {
     );
 }
 
-fn apply_limits(own: &mut Limits, fields: &mut Fields) {
-    set(&mut own.timeout_s, fields.number("timeout", &limits::TIMEOUT_SECONDS, "(seconds)"));
-    set(&mut own.memory_mb, fields.number("memory", &limits::MEMORY_MB, "(MB)"));
-    set(&mut own.tmp_mb, fields.number("tmp_mb", &limits::TMP_MB, "(MB)"));
-    set(&mut own.pids, fields.number("pids", &limits::PIDS, "(processes and threads)"));
-    let cores =
-        f64::from(*limits::CPU_MILLIS.start()) / MILLIS..=f64::from(*limits::CPU_MILLIS.end()) / MILLIS;
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "50 to 8000, as checked")]
+/// Those that are given: a function that was made under wider ranges keeps what it has until that is changed.
+fn apply_limits(own: &mut Limits, fields: &mut Fields, ranges: &Ranges) {
+    set(&mut own.timeout_s, fields.number("timeout", &ranges.timeout_s, "(seconds)"));
+    set(&mut own.memory_mb, fields.number("memory", &ranges.memory_mb, "(MB)"));
+    set(&mut own.tmp_mb, fields.number("tmp_mb", &ranges.tmp_mb, "(MB)"));
+    set(&mut own.pids, fields.number("pids", &ranges.pids, "(processes and threads)"));
+    let cores = f64::from(*ranges.cpu_millis.start()) / MILLIS..=f64::from(*ranges.cpu_millis.end()) / MILLIS;
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "of the range, as checked")]
     let millis = fields.decimal("cpu", &cores, "(cores)").map(|cores| (cores * MILLIS).round() as u32);
     set(&mut own.cpu_millis, millis);
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use cloudbox_sandbox::{Error, Instance, SandboxDriver, docker, native};
+use cloudbox_sandbox::{Ceiling, Error, Instance, SandboxDriver, docker, native};
 
 use crate::config::SandboxChoice;
 
@@ -27,6 +27,8 @@ pub struct Settings {
     pub docker_host: Option<String>,
     /// The static init.
     pub init: PathBuf,
+    /// What all sandboxes together may use.
+    pub ceiling: Ceiling,
 }
 
 impl Driver {
@@ -50,14 +52,20 @@ impl Driver {
 
     async fn docker(settings: &Settings) -> Result<Self, Error> {
         let socket = settings.docker_host.clone();
-        let settings = docker::Settings { socket, ..docker::Settings::new(settings.instance.clone()) };
+        let settings = docker::Settings {
+            socket,
+            ceiling: Some(settings.ceiling),
+            ..docker::Settings::new(settings.instance.clone())
+        };
         let driver = docker::Driver::open(settings).await?;
         Ok(Self { shared: Arc::clone(&driver) as Arc<dyn SandboxDriver>, kind: Kind::Docker(driver) })
     }
 
     async fn native(settings: &Settings) -> Result<Self, Error> {
         let (instance, init) = (settings.instance.clone(), settings.init.clone());
-        let driver = native::Driver::open(native::Settings { instance, init, ceiling: None }).await?;
+        let driver =
+            native::Driver::open(native::Settings { instance, init, ceiling: Some(settings.ceiling) })
+                .await?;
         Ok(Self { shared: Arc::clone(&driver) as Arc<dyn SandboxDriver>, kind: Kind::Native(driver) })
     }
 

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use cloudbox_bundles::{Catalogue, RuntimeInfo, SearchPlaces};
 use cloudbox_deploy::{Deployer, Mirrors};
 use cloudbox_pool::{Pool, SpareSpec};
-use cloudbox_sandbox::Instance;
+use cloudbox_sandbox::{Ceiling, Instance};
 use cloudbox_store::{EnvironmentKey, Store};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -51,6 +51,7 @@ impl App {
             dispatch::Settings {
                 max_response_bytes: config.limits.max_response_bytes,
                 max_log_bytes: config.limits.max_log_bytes,
+                ranges: config.limits.ranges(),
                 code_dir: deployer.code_dir().to_owned(),
             },
         );
@@ -160,6 +161,7 @@ async fn open_driver(config: &Config, data_dir: &DataDir, init: &Path) -> anyhow
         },
         docker_host: config.docker_host.clone(),
         init: init.to_owned(),
+        ceiling: ceiling(config),
     };
     let driver = Driver::open(config.sandbox, &settings).await?;
     let swept = driver.shared().sweep().await.context("removing what an earlier life left")?;
@@ -194,7 +196,10 @@ async fn open_catalogue(config: &Config, data_dir: &DataDir, init: PathBuf) -> a
 fn pool_settings(config: &Config) -> cloudbox_pool::Settings {
     let seconds = Duration::from_secs;
     cloudbox_pool::Settings {
-        memory_budget_mb: config.pool.memory_budget_mb.unwrap_or_else(half_of_memory_mb),
+        memory_budget_mb: config
+            .pool
+            .memory_budget_mb
+            .unwrap_or_else(|| (memory_mb() / 2).min(ceiling(config).memory_bytes >> 20)),
         max_sandboxes: u32::try_from(config.pool.max_sandboxes).unwrap_or(u32::MAX),
         max_starts_at_once: std::thread::available_parallelism().map_or(2, |cores| cores.get() as u32),
         queue_len: config.pool.queue_len,
@@ -205,13 +210,24 @@ fn pool_settings(config: &Config) -> cloudbox_pool::Settings {
     }
 }
 
-/// Half of the machine's memory, in MB; 4096 where the kernel doesn't tell.
-fn half_of_memory_mb() -> u64 {
+/// Of a machine's memory, what is left to the service and all others; of a small one, a quarter.
+const LEFT_MB: u64 = 2048;
+
+/// What all sandboxes together may use: the last wall, behind the pool's budget.
+fn ceiling(config: &Config) -> Ceiling {
+    let machine = memory_mb();
+    let all_but_some = machine - LEFT_MB.min(machine / 4);
+    let memory_mb = config.limits.total_memory_mb.unwrap_or(all_but_some);
+    Ceiling { memory_bytes: memory_mb << 20, pids: config.limits.total_pids }
+}
+
+/// The machine's memory, in MB; 8192 where the kernel doesn't tell.
+fn memory_mb() -> u64 {
     let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let total_kb = text
         .lines()
         .find_map(|line| line.strip_prefix("MemTotal:")?.split_whitespace().next()?.parse::<u64>().ok());
-    total_kb.map_or(4096, |kb| kb / 1024 / 2)
+    total_kb.map_or(8192, |kb| kb / 1024)
 }
 
 fn open_deployer(

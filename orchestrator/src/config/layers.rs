@@ -22,11 +22,23 @@ const TEXTS: [&str; 12] = [
     "log.level",
 ];
 /// Keys that are numbers or booleans.
-const SCALARS: [&str; 20] = [
+const SCALARS: [&str; 32] = [
     "drain_timeout_s",
     "limits.max_request_bytes",
     "limits.max_response_bytes",
     "limits.max_log_bytes",
+    "limits.total_memory_mb",
+    "limits.total_pids",
+    "limits.timeout.min",
+    "limits.timeout.max",
+    "limits.memory.min",
+    "limits.memory.max",
+    "limits.cpu.min",
+    "limits.cpu.max",
+    "limits.tmp_mb.min",
+    "limits.tmp_mb.max",
+    "limits.pids.min",
+    "limits.pids.max",
     "pool.memory_budget_mb",
     "pool.max_sandboxes",
     "pool.queue_len",

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
+use cloudbox_types::limits::Ranges;
 use serde::Deserialize;
 
 /// What isolates functions.
@@ -19,21 +21,85 @@ pub enum SandboxChoice {
     Native,
 }
 
-/// `[limits]`: sizes in bytes.
+/// `[limits]`: what requests, functions and all sandboxes together may use.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
-    /// A request's body.
+    /// Bytes of a request's body.
     pub max_request_bytes: usize,
-    /// A handler's result.
+    /// Bytes of a handler's result.
     pub max_response_bytes: usize,
-    /// What one call may print; a marker follows.
+    /// Bytes that one call may print; a marker follows.
     pub max_log_bytes: usize,
+    /// MB of memory of all sandboxes together, builds included; none for the machine's but 2 GB.
+    pub total_memory_mb: Option<u64>,
+    /// Processes and threads of all sandboxes together.
+    pub total_pids: u32,
+    /// Seconds that a function may ask for.
+    pub timeout: Bounds<u32>,
+    /// MB of memory that a function may ask for.
+    pub memory: Bounds<u32>,
+    /// Cores, decimal, that a function may ask for.
+    pub cpu: Bounds<f64>,
+    /// MB of `/tmp` that a function may ask for.
+    pub tmp_mb: Bounds<u32>,
+    /// Processes and threads that a function may ask for.
+    pub pids: Bounds<u32>,
+}
+
+/// The least and the most that a function may ask for; none for the usual one.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bounds<T> {
+    /// The least.
+    pub min: Option<T>,
+    /// The most.
+    pub max: Option<T>,
+}
+
+impl<T: Copy> Bounds<T> {
+    /// With the usual ones where none are set.
+    fn over(self, usual: &RangeInclusive<T>) -> RangeInclusive<T> {
+        self.min.unwrap_or(*usual.start())..=self.max.unwrap_or(*usual.end())
+    }
+}
+
+impl Limits {
+    /// What functions may ask for.
+    #[must_use]
+    pub fn ranges(&self) -> Ranges {
+        let usual = Ranges::default();
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "checked to be 0.01 to 1024"
+        )]
+        let millis = |cores: Option<f64>| cores.map(|cores| (cores * 1000.0).round() as u32);
+        let cpu = Bounds { min: millis(self.cpu.min), max: millis(self.cpu.max) };
+        Ranges {
+            timeout_s: self.timeout.over(&usual.timeout_s),
+            memory_mb: self.memory.over(&usual.memory_mb),
+            cpu_millis: cpu.over(&usual.cpu_millis),
+            tmp_mb: self.tmp_mb.over(&usual.tmp_mb),
+            pids: self.pids.over(&usual.pids),
+        }
+    }
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { max_request_bytes: 6 << 20, max_response_bytes: 6 << 20, max_log_bytes: 1 << 20 }
+        Self {
+            max_request_bytes: 6 << 20,
+            max_response_bytes: 6 << 20,
+            max_log_bytes: 1 << 20,
+            total_memory_mb: None,
+            total_pids: 8192,
+            timeout: Bounds::default(),
+            memory: Bounds::default(),
+            cpu: Bounds::default(),
+            tmp_mb: Bounds::default(),
+            pids: Bounds::default(),
+        }
     }
 }
 

@@ -45,6 +45,15 @@ fn flags_win_over_variables_over_the_file() {
 }
 
 #[test]
+fn functions_may_be_given_other_ranges() {
+    let file = "[limits]\nmemory = { max = 4096 }\ncpu = { min = 0.1 }";
+    let variables = [("CLOUDBOX_LIMITS_PIDS_MAX", "128"), ("CLOUDBOX_LIMITS_CPU_MAX", "2")];
+    let ranges = load(file, &variables, ServeArgs::default()).unwrap().limits.ranges();
+    assert_eq!((ranges.memory_mb, ranges.pids), (64..=4096, 16..=128));
+    assert_eq!((ranges.cpu_millis, ranges.timeout_s), (100..=2000, 1..=300));
+}
+
+#[test]
 fn our_own_variable_wins_over_a_borrowed_one() {
     let borrowed = [("DATABASE_URL", "postgres://other")];
     let config = load("", &borrowed, ServeArgs::default()).unwrap();
@@ -71,6 +80,11 @@ fn wrong_types_and_ranges_name_the_key() {
         ("[pool]\nqueue_len = \"many\"", "pool.queue_len"),
         ("[pool]\nqueue_wait_s = 301", "pool.queue_wait_s"),
         ("[limits]\nmax_request_bytes = 0", "limits.max_request_bytes"),
+        ("[limits]\ntotal_pids = 0", "limits.total_pids"),
+        ("[limits]\nmemory = { max = 8 }", "limits.memory.max"),
+        ("[limits]\nmemory = { most = 8 }", "limits.memory"),
+        ("[limits]\ncpu = { min = 2.0, max = 1.0 }", "limits.cpu"),
+        ("[limits]\ntimeout = { min = 0 }", "limits.timeout.min"),
         ("[builds]\ncpu = 0.0", "builds.cpu"),
         ("database_url = \"mysql://x\"", "database_url"),
         ("storage_url = \"s3://bucket\"", "storage_url"),

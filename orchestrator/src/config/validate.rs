@@ -2,7 +2,9 @@
 
 use std::ops::RangeInclusive;
 
-use super::{Config, Error};
+use cloudbox_types::limits::MOST_PIDS;
+
+use super::{Config, Error, Limits};
 
 /// Bytes of a body: a request is held in memory, so a gigabyte is a mistake.
 const BODY_BYTES: RangeInclusive<u64> = 1024..=(256 << 20);
@@ -12,6 +14,7 @@ pub(super) fn check(config: &Config) -> Result<(), Error> {
     within("limits.max_request_bytes", limits.max_request_bytes as u64, &BODY_BYTES)?;
     within("limits.max_response_bytes", limits.max_response_bytes as u64, &BODY_BYTES)?;
     within("limits.max_log_bytes", limits.max_log_bytes as u64, &(1024..=(64 << 20)))?;
+    functions(limits)?;
     let pool = &config.pool;
     if let Some(budget) = pool.memory_budget_mb {
         within("pool.memory_budget_mb", budget, &(64..=(1 << 24)))?;
@@ -39,6 +42,34 @@ pub(super) fn check(config: &Config) -> Result<(), Error> {
     within("http.request_body_timeout_s", config.http.request_body_timeout_s, &(1..=3600))?;
     urls(config)?;
     secrets(config)
+}
+
+/// The ranges that an operator may give functions: as wide as machines are, and none of them empty.
+fn functions(limits: &Limits) -> Result<(), Error> {
+    if let Some(total) = limits.total_memory_mb {
+        within("limits.total_memory_mb", total, &(256..=(1 << 24)))?;
+    }
+    within("limits.total_pids", limits.total_pids.into(), &(64..=(1 << 22)))?;
+    for (key, cores) in [("limits.cpu.min", limits.cpu.min), ("limits.cpu.max", limits.cpu.max)] {
+        if cores.is_some_and(|cores| !(0.01..=1024.0).contains(&cores)) {
+            return wrong(key, "must be from 0.01 to 1024 (cores)");
+        }
+    }
+    let ranges = limits.ranges();
+    for (key, range, widest) in [
+        ("limits.timeout", &ranges.timeout_s, 1..=3600),
+        ("limits.memory", &ranges.memory_mb, 16..=(1 << 20)),
+        ("limits.cpu", &ranges.cpu_millis, 10..=1_024_000),
+        ("limits.tmp_mb", &ranges.tmp_mb, 1..=(1 << 20)),
+        ("limits.pids", &ranges.pids, 8..=MOST_PIDS.into()),
+    ] {
+        within(&format!("{key}.min"), (*range.start()).into(), &widest)?;
+        within(&format!("{key}.max"), (*range.end()).into(), &widest)?;
+        if range.is_empty() {
+            return wrong(key, "has a min that is above its max");
+        }
+    }
+    Ok(())
 }
 
 fn urls(config: &Config) -> Result<(), Error> {

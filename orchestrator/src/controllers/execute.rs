@@ -39,7 +39,7 @@ pub async fn execute(
     OptionalJson(request): OptionalJson<ExecuteRequest>,
 ) -> Result<Response, ApiError> {
     let entry = access::callable(&api, caller, &project, &function).await?;
-    let wanted = Wanted::read(request.unwrap_or_default())?;
+    let wanted = Wanted::read(request.unwrap_or_default(), api.ranges.longest_timeout())?;
     let own = &entry.function;
     let call = Call {
         trigger: Trigger::Execute,

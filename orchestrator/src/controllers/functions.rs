@@ -26,7 +26,7 @@ pub async fn create(
     JsonObject(fields): JsonObject,
 ) -> Result<(StatusCode, Json<Function>), ApiError> {
     let project = access::project(&api, caller, &project).await?;
-    let settings = settings::create(fields, &api.known_runtimes())?;
+    let settings = settings::create(fields, &api.known_runtimes(), &api.ranges)?;
     let function = api.store.create_function(NewRow { project_id: project.id, settings }).await?;
     Ok((StatusCode::CREATED, Json(Function::new(function, &api.public_url))))
 }
@@ -78,7 +78,7 @@ pub async fn change(
     JsonObject(fields): JsonObject,
 ) -> Result<Json<Function>, ApiError> {
     let before = access::function(&api, caller, &project, &function).await?;
-    let settings = settings::patch(&before.settings, fields, &api.known_runtimes())?;
+    let settings = settings::patch(&before.settings, fields, &api.known_runtimes(), &api.ranges)?;
     if settings == before.settings {
         return Ok(Json(Function::new(before, &api.public_url)));
     }

@@ -6,7 +6,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use cloudbox_protocol::message::DataSource;
 use cloudbox_protocol::{Invoke, ResultMode};
-use cloudbox_types::limits::TIMEOUT_SECONDS;
 use cloudbox_types::{ErrorCode, Function, InvocationId, Trigger};
 use jiff::Timestamp;
 
@@ -33,7 +32,7 @@ pub struct Call {
     pub headers: Vec<(String, String)>,
     /// The request's body.
     pub body: Bytes,
-    /// In place of the function's own, where an authenticated caller wants it so; at most the longest allowed.
+    /// In place of the function's own, where an authenticated caller wants it so, within the operator's range.
     pub timeout: Option<Duration>,
 }
 
@@ -46,8 +45,7 @@ impl Call {
 
     /// How long it may take.
     pub(super) fn timeout(&self) -> Duration {
-        let longest = Duration::from_secs(u64::from(*TIMEOUT_SECONDS.end()));
-        self.timeout.unwrap_or_else(|| self.entry.function.settings.limits.timeout()).min(longest)
+        self.timeout.unwrap_or_else(|| self.entry.function.settings.limits.timeout())
     }
 
     pub(super) fn invoke(

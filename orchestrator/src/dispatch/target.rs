@@ -6,7 +6,6 @@ use std::time::Duration;
 use cloudbox_pool::{SpareSpec, Target, TargetKey};
 use cloudbox_protocol::FrameLimits;
 use cloudbox_protocol::channel::ChannelLimits;
-use cloudbox_types::Limits;
 
 use super::Dispatcher;
 use crate::table::Entry;
@@ -74,7 +73,7 @@ impl Dispatcher {
     pub async fn spare(&self, runtime: &str, count: u32) -> Result<SpareSpec, TargetError> {
         let bundle = self.catalogue.bundle(runtime).await?;
         self.driver.prepare(&bundle.run).await?;
-        let limits = Limits::default();
+        let limits = self.settings.ranges.usual();
         Ok(SpareSpec {
             rootfs: bundle.run.clone(),
             program: bundle.starts_before_code().then(|| bundle.program(&limits)),

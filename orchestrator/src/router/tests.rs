@@ -205,6 +205,7 @@ impl TestApp {
             backend: Arc::clone(&backend) as Arc<dyn Backend>,
             admin_token: Secret::new(TOKEN.to_owned()),
             public_url: String::new(),
+            ranges: cloudbox_types::limits::Ranges::default(),
             max_request_bytes: MAX_REQUEST_BYTES,
             started_at: Instant::now(),
             closing: closing.clone(),

@@ -32,12 +32,12 @@ fn fields(body: Value) -> Fields {
 }
 
 fn made(body: Value) -> FunctionSettings {
-    create(fields(body), &runtimes()).unwrap()
+    create(fields(body), &runtimes(), &Ranges::default()).unwrap()
 }
 
 /// The fields that a create complains of.
 fn complaints(body: Value) -> Vec<String> {
-    let error = create(fields(body), &runtimes()).unwrap_err();
+    let error = create(fields(body), &runtimes(), &Ranges::default()).unwrap_err();
     error.body.details.unwrap().into_iter().map(|detail| detail.field).collect()
 }
 
@@ -165,19 +165,21 @@ fn all_problems_are_told_at_once() {
 #[test]
 fn a_patch_changes_what_it_names() {
     let before = made(json!({"name": "a", "language": "python", "timeout": 5, "cors": {"origins": ["*"]}}));
-    let after = patch(&before, fields(json!({"memory": 256, "cors": null})), &runtimes()).unwrap();
+    let after = patch(&before, fields(json!({"memory": 256, "cors": null})), &runtimes(), &Ranges::default())
+        .unwrap();
     assert_eq!(after.limits.memory_mb, 256);
     assert_eq!((after.limits.timeout_s, after.runtime.as_str()), (5, "python3.9"));
     assert_eq!(after.cors, None);
-    assert_eq!(patch(&before, fields(json!({})), &runtimes()).unwrap(), before);
+    assert_eq!(patch(&before, fields(json!({})), &runtimes(), &Ranges::default()).unwrap(), before);
 }
 
 #[test]
 fn a_patch_of_the_language_keeps_a_runtime_that_fits() {
     let before = made(json!({"name": "a", "runtime": "nodejs14"}));
-    let after = patch(&before, fields(json!({"language": "typescript"})), &runtimes()).unwrap();
+    let after =
+        patch(&before, fields(json!({"language": "typescript"})), &runtimes(), &Ranges::default()).unwrap();
     assert_eq!((after.runtime.as_str(), after.language), ("nodejs14", Language::Typescript));
-    let other = patch(&before, fields(json!({"language": "go"})), &runtimes()).unwrap();
+    let other = patch(&before, fields(json!({"language": "go"})), &runtimes(), &Ranges::default()).unwrap();
     assert_eq!(other.runtime, "go1.19");
 }
 
@@ -185,8 +187,34 @@ fn a_patch_of_the_language_keeps_a_runtime_that_fits() {
 fn the_mask_keeps_a_value() {
     let before = made(json!({"name": "a", "environment": {"KEEP": "secret", "DROP": "x"}}));
     let body = json!({"environment": {"KEEP": MASK, "NEW": "y"}});
-    let after = patch(&before, fields(body), &runtimes()).unwrap();
+    let after = patch(&before, fields(body), &runtimes(), &Ranges::default()).unwrap();
     let shown: Vec<_> =
         after.environment.iter().map(|(name, value)| (name.as_str(), value.expose().as_str())).collect();
     assert_eq!(shown, [("KEEP", "secret"), ("NEW", "y")]);
+}
+
+#[test]
+fn the_operators_ranges_are_named_at_create_and_at_change() {
+    let ranges = Ranges { memory_mb: 96..=100, pids: 16..=32, cpu_millis: 100..=500, ..Ranges::default() };
+    let made = |body| create(fields(body), &runtimes(), &ranges);
+    let usual = made(json!({"name": "a"})).unwrap();
+    assert_eq!((usual.limits.memory_mb, usual.limits.pids, usual.limits.cpu_millis), (100, 32, 500));
+    let told = |error: ApiError| {
+        let details = error.body.details.unwrap();
+        details.into_iter().map(|detail| format!("{}: {}", detail.field, detail.message)).collect::<Vec<_>>()
+    };
+    let expected = [
+        "memory: must be a whole number from 96 to 100 (MB)",
+        "pids: must be a whole number from 16 to 32 (processes and threads)",
+        "cpu: must be a number from 0.1 to 0.5 (cores)",
+    ];
+    let body = json!({"memory": 128, "pids": 33, "cpu": 0.6});
+    assert_eq!(told(patch(&usual, fields(body.clone()), &runtimes(), &ranges).unwrap_err()), expected);
+    let mut body = body;
+    body["name"] = json!("b");
+    assert_eq!(told(made(body).unwrap_err()), expected);
+    // Made before the ranges were narrowed: other fields can be changed.
+    let wide = create(fields(json!({"name": "a", "memory": 512})), &runtimes(), &Ranges::default()).unwrap();
+    let changed = patch(&wide, fields(json!({"description": "x"})), &runtimes(), &ranges).unwrap();
+    assert_eq!(changed.limits.memory_mb, 512);
 }

@@ -13,8 +13,6 @@ use crate::error::ApiError;
 const MAX_TEXT: usize = 8 << 10;
 /// Headers of a call, as many as a connection may bring.
 const MAX_HEADERS: usize = 100;
-/// Milliseconds of a call: the longest timeout of a function.
-const MAX_TIMEOUT_MS: u64 = 300_000;
 /// Levels of `data`: deeper values overflow the parsers of some languages.
 const MAX_DEPTH: usize = 512;
 
@@ -30,11 +28,11 @@ pub(super) struct Wanted {
 }
 
 impl Wanted {
-    /// Checks every field.
+    /// Checks every field; `longest` is the longest timeout of a function.
     ///
     /// # Errors
     /// `VALIDATION_ERROR` that names the field.
-    pub(super) fn read(request: ExecuteRequest) -> Result<Self, ApiError> {
+    pub(super) fn read(request: ExecuteRequest, longest: Duration) -> Result<Self, ApiError> {
         let body = request.data.map(|data| Bytes::from(String::from(Box::<str>::from(data))));
         if body.as_ref().is_some_and(|body| depth(body) > MAX_DEPTH) {
             return Err(ApiError::invalid_field(
@@ -43,9 +41,10 @@ impl Wanted {
             ));
         }
         if let Some(ms) = request.timeout_ms
-            && !(1..=MAX_TIMEOUT_MS).contains(&ms)
+            && (ms == 0 || Duration::from_millis(ms) > longest)
         {
-            let message = format!("must be a whole number from 1 to {MAX_TIMEOUT_MS} (milliseconds)");
+            let most = longest.as_millis();
+            let message = format!("must be a whole number from 1 to {most} (milliseconds)");
             return Err(ApiError::invalid_field("timeout_ms", message));
         }
         Ok(Self {
@@ -153,7 +152,8 @@ mod tests {
 
     fn read(body: &str) -> Result<Wanted, String> {
         let request = crate::extract::read_json(body.as_bytes()).unwrap();
-        Wanted::read(request).map_err(|error| error.body.details.unwrap().remove(0).field)
+        Wanted::read(request, Duration::from_secs(300))
+            .map_err(|error| error.body.details.unwrap().remove(0).field)
     }
 
     #[test]
