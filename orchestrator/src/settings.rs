@@ -110,10 +110,7 @@ fn apply(settings: &mut FunctionSettings, fields: &mut Fields, ranges: &Ranges) 
         settings.code = Some(code);
     }
     set(&mut settings.entry_point, entry_point(fields));
-    set(
-        &mut settings.handler_style,
-        word(fields, "handler_style", &[HandlerStyle::Auto, HandlerStyle::Data]),
-    );
+    set(&mut settings.handler_style, word(fields, "handler_style", &HandlerStyle::ALL));
     set(
         &mut settings.isolation,
         word(fields, "isolation", &[Isolation::Version, Isolation::Process, Isolation::Invocation]),

@@ -107,12 +107,12 @@ function contextOf(head, data, query, loaded, log) {
   };
 }
 
-/** Both, for the call with this header and body. */
+/** Both, and what they were made from, for the call with this header and body. */
 function eventOf(head, body, loaded, log) {
   const query = queryOf(head.query);
   // A copy of its own, so that a handler that changes `data` does not change `context.query`.
   const data = head.data === 'query' ? queryOf(head.query) : dataOf(body);
-  return { data, context: contextOf(head, data, query, loaded, log) };
+  return { data, context: contextOf(head, data, query, loaded, log), head, body, env: loaded.env };
 }
 
 module.exports = { eventOf, queryOf, headersOf, dataOf };

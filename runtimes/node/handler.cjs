@@ -5,36 +5,18 @@ const { createRequire } = require('module');
 const { readFileSync } = require('fs');
 const { dirname, extname, join } = require('path');
 const { pathToFileURL } = require('url');
+const Module = require('module');
+
+const { formOf, styleNames } = require('./forms.cjs');
 
 /** No handler where one was looked for. */
 class NoEntryPoint extends Error {}
 
-/**
- * The forms of handlers, the first that matches wins. `name` is the style that is pinned or reported; one style may
- * have several forms. `call` may throw, return a value, or return a promise.
- */
-const STYLES = [
-  {
-    name: 'data',
-    matches: (handler) => handler.length >= 3,
-    call: (handler, { data, context }) => new Promise((resolve, reject) => {
-      const callback = (error, result) => (error === null || error === undefined ? resolve(result) : reject(error));
-      const returned = handler(data, context, callback);
-      if (returned !== null && typeof returned === 'object' && typeof returned.then === 'function') resolve(returned);
-    }),
-  },
-  {
-    name: 'data',
-    matches: () => true,
-    call: (handler, { data, context }) => handler(data, context),
-  },
-];
-
 /** The form that is pinned, or the one that fits. */
-function styleOf(handler, pinned) {
-  const style = STYLES.find(({ name, matches }) => (pinned === 'auto' || name === pinned) && matches(handler));
+function styleOf(handler, origin, pinned) {
+  const style = formOf(handler, origin, pinned);
   if (style) return style;
-  const known = [...new Set(STYLES.map(({ name }) => name))].join(', ');
+  const known = styleNames().join(', ');
   throw new NoEntryPoint(`handler_style "${pinned}" is not one that Node.js functions have: auto, ${known}`);
 }
 
@@ -47,6 +29,24 @@ function isModuleFolder(folder) {
       if (error.code !== 'ENOENT' || at === dirname(at)) return false;
     }
   }
+}
+
+/** A script that declares `main` (or `handler`) and exports nothing: one line more makes it an export. */
+const PLAIN = /^[ \t]*(?:async[ \t]+)?function[ \t]+(main|handler)[ \t]*\(/m;
+const EXPORTS = /\bexports\b|^[ \t]*(?:export|import)\b|\bimport[ \t]*\(/m;
+
+/** The exports of a script that has none of its own; nothing where it has. */
+function plainExportsOf(file) {
+  if (extname(file) === '.mjs') return undefined;
+  const source = readFileSync(file, 'utf8');
+  const declared = PLAIN.exec(source);
+  if (!declared || EXPORTS.test(source)) return undefined;
+  const name = declared[1];
+  const script = new Module(file, null);
+  script.filename = file;
+  script.paths = Module._nodeModulePaths(dirname(file));
+  script._compile(`${source}\n;exports.${name} = ${name};`, file);
+  return { [name]: script.exports[name] };
 }
 
 /** What the file exports. */
@@ -66,28 +66,39 @@ async function exportsOf(file) {
 /** Names that say "the handler", whatever it is called: what functions have whose author chose none. */
 const ANY_NAME = ['handler', 'main', 'index', 'default'];
 
-/** The handler among the exports: the one named; for a name that is no choice, also `handler` or the default. */
+/** The handler among the exports, and where it was found: the one named; for a name that is no choice, others too. */
 function find(exported, entryPoint) {
   const wanted = entryPoint.slice(entryPoint.lastIndexOf('.') + 1);
   const isChosen = !ANY_NAME.includes(wanted);
   const isObject = exported !== null && (typeof exported === 'object' || typeof exported === 'function');
   const inner = isObject && exported.default !== undefined ? exported.default : undefined;
-  const isInnerObject = inner !== null && typeof inner === 'object';
-  const named = [isObject ? exported[wanted] : undefined, isInnerObject ? inner[wanted] : undefined];
-  const others = [isObject ? exported.handler : undefined, inner, isInnerObject ? inner.handler : undefined, exported];
-  const candidates = isChosen ? named : named.concat(others);
-  const handler = candidates.find((candidate) => typeof candidate === 'function');
-  if (handler) return handler;
+  const innerNamed = inner !== null && typeof inner === 'object' ? inner : {};
+  const whole = exported !== null && typeof exported === 'object' ? exported : {};
+  const named = isObject ? [['named', exported[wanted]], ['named', innerNamed[wanted]]] : [];
+  const others = isObject ? [
+    ['named', exported.handler], ['default', inner], ['fetch', bound(innerNamed, 'fetch')], ['named', innerNamed.handler],
+    ['fetch', bound(whole, 'fetch')], ['named', exported.main], ['named', exported.handle], ['whole', exported],
+  ] : [];
+  const candidates = isChosen ? named : named.map(([origin, it]) => [it === inner ? 'default' : origin, it]).concat(others);
+  const found = candidates.find(([, candidate]) => typeof candidate === 'function');
+  if (found) return { handler: found[1], origin: found[0] };
   const names = isObject ? Object.keys(exported) : [];
   const has = names.length > 0 ? names.slice(0, 50).join(', ') : 'nothing';
   throw new NoEntryPoint(`no function "${wanted}" to call: the code exports ${has}`);
 }
 
-/** Loads the code: `{handler, style}`. */
-async function loadHandler({ code_dir, main, entry_point, handler_style }) {
-  const exported = await exportsOf(join(code_dir, main));
-  const handler = find(exported, entry_point);
-  return { handler, style: styleOf(handler, handler_style) };
+/** A method that keeps its object. */
+function bound(object, name) {
+  return typeof object[name] === 'function' ? object[name].bind(object) : undefined;
 }
 
-module.exports = { NoEntryPoint, STYLES, loadHandler, find, styleOf };
+/** Loads the code: `{handler, style}`. */
+async function loadHandler({ code_dir, main, entry_point, handler_style }) {
+  const file = join(code_dir, main);
+  const plain = plainExportsOf(file);
+  const { handler, origin } = find(plain || await exportsOf(file), entry_point);
+  const isMain = plain !== undefined && plain.main === handler;
+  return { handler, style: styleOf(handler, isMain ? 'main' : origin, handler_style) };
+}
+
+module.exports = { NoEntryPoint, loadHandler, find };

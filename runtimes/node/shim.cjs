@@ -61,6 +61,8 @@ async function onLoad(head) {
     process.chdir(head.code_dir);
     process.argv = [process.argv[0], `${head.code_dir}/${head.main}`];
     replaceEnvironment(head.env);
+    // The variables as a global, as edge functions have them; code may declare its own.
+    if (!('env' in globalThis)) globalThis.env = head.env;
     const { handler, style } = await loadHandler(head);
     loaded = { handler, style, function: head.function, env: head.env };
     const header = `{"nonce":"${head.nonce}","handler_style":${stringify(style.name)}}`;

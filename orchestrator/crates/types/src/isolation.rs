@@ -11,6 +11,20 @@ pub enum HandlerStyle {
     Auto,
     /// `handler(data, context)`, the native form, with or without a callback.
     Data,
+    /// `handler(request)` with the body as text; a string is a text.
+    Edge,
+    /// `handler(request, context)` with the body parsed and the platform in the context.
+    Platform,
+    /// `(req, res)`, as in Express.
+    ReqRes,
+    /// `fetch(request, env, ctx)` or `(request)` with the Web's Request and Response.
+    Fetch,
+    /// `(event, context)` of OpenFaaS, whose context makes the answer.
+    #[serde(rename = "openfaas")]
+    OpenFaas,
+    /// `main(params)` of OpenWhisk.
+    #[serde(rename = "openwhisk")]
+    OpenWhisk,
 }
 
 /// What a call may share with earlier calls of the same version.
@@ -27,12 +41,30 @@ pub enum Isolation {
 }
 
 impl HandlerStyle {
+    /// Every style, `auto` first.
+    pub const ALL: [Self; 8] = [
+        Self::Auto,
+        Self::Data,
+        Self::Edge,
+        Self::Platform,
+        Self::ReqRes,
+        Self::Fetch,
+        Self::OpenFaas,
+        Self::OpenWhisk,
+    ];
+
     /// The word of the API, the database and the shim's `load` frame.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Auto => "auto",
             Self::Data => "data",
+            Self::Edge => "edge",
+            Self::Platform => "platform",
+            Self::ReqRes => "req-res",
+            Self::Fetch => "fetch",
+            Self::OpenFaas => "openfaas",
+            Self::OpenWhisk => "openwhisk",
         }
     }
 }
