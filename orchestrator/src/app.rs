@@ -5,6 +5,7 @@
 
 mod backend;
 mod driver;
+mod ending;
 mod start;
 
 use std::sync::Arc;
@@ -14,8 +15,7 @@ use cloudbox_bundles::Catalogue;
 use cloudbox_deploy::Deployer;
 use cloudbox_pool::Pool;
 use cloudbox_store::Store;
-use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
+use tokio::time::{Instant, timeout};
 use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
@@ -26,6 +26,7 @@ use crate::table::Table;
 
 pub use backend::Shared;
 pub use driver::Driver;
+pub use ending::{BREAK_OFF, Ending};
 
 /// The running service, shared by every request.
 pub struct App {
@@ -51,26 +52,38 @@ pub struct App {
     pub deployer: Arc<Deployer>,
     /// When it was ready.
     pub started_at: Instant,
-    /// Cancelled when the service begins to shut down.
-    pub closing: CancellationToken,
+    /// How it is told to end.
+    pub ending: Ending,
     /// Deployments and everything else that runs in the background.
     tasks: TaskTracker,
 }
 
 impl App {
-    /// Ends everything: no call that was accepted is lost, and nothing of ours is left.
-    pub async fn close(&self) {
-        self.closing.cancel();
-        let grace = Duration::from_secs(self.config.drain_timeout_s);
-        let deadline = Instant::now() + grace;
+    /// The first half of the end: calls and deployments that were accepted go on for the grace period, and are broken
+    /// off after it. When this returns, each call has its answer and its record, and no sandbox of the pool is left.
+    pub async fn drain(&self) {
+        self.ending.begin(Duration::from_secs(self.config.drain_timeout_s));
         tracing::info!("waiting for running calls");
-        self.dispatcher.drain(grace).await;
-        self.pool.drain(deadline).await;
-        self.recorder.close().await;
-        self.tasks.close();
-        if tokio::time::timeout_at(deadline, self.tasks.wait()).await.is_err() {
-            tracing::warn!(tasks = self.tasks.len(), "deployments are broken off; the next start ends them");
+        if self.ending.patience(self.dispatcher.ended()).await.is_none() {
+            tracing::warn!("calls that still run are broken off");
         }
+        if self.ending.patience(self.pool.drain(self.ending.deadline())).await.is_none() {
+            self.pool.drain(Instant::now()).await;
+        }
+        if timeout(BREAK_OFF, self.dispatcher.ended()).await.is_err() {
+            tracing::error!("calls don't end, not even broken off");
+        }
+        self.tasks.close();
+        if self.ending.patience(self.tasks.wait()).await.is_none() {
+            tracing::warn!(tasks = self.tasks.len(), "deployments are broken off; the next start ends them");
+            self.ending.cutoff.cancel();
+            drop(timeout(BREAK_OFF, self.tasks.wait()).await);
+        }
+    }
+
+    /// The second half, when nobody asks any more: records are in the store, and nothing of ours is left.
+    pub async fn close(&self) {
+        self.recorder.close().await;
         self.driver.close().await;
         self.store.close().await;
     }

@@ -7,7 +7,6 @@ mod settle;
 mod target;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use cloudbox_bundles::Catalogue;
 use cloudbox_pool::{Lease, Pool, Start, Target};
@@ -125,15 +124,10 @@ impl Dispatcher {
             .with_start(is_warm)
     }
 
-    /// Waits until every call has ended, at most for `grace`.
-    pub async fn drain(&self, grace: Duration) {
+    /// Waits until every call has ended.
+    pub async fn ended(&self) {
         self.calls.close();
-        if tokio::time::timeout(grace, self.calls.wait()).await.is_err() {
-            tracing::warn!(
-                calls = self.calls.len(),
-                "calls are still running at the end of the grace period"
-            );
-        }
+        self.calls.wait().await;
     }
 }
 

@@ -75,6 +75,14 @@ impl ApiError {
         Self::new(ErrorCode::InternalError, "the service failed; its log says why under this request's id")
     }
 
+    /// The service ends, and begins nothing new.
+    #[must_use]
+    pub fn closing() -> Self {
+        let mut error = Self::new(ErrorCode::Overloaded, "the service is shutting down");
+        error.retry_after_s = Some(5);
+        error
+    }
+
     /// The same error as the public may see it.
     #[must_use]
     pub fn public(mut self) -> Self {

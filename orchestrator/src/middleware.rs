@@ -1,7 +1,9 @@
 //! What happens around every request: an id, a span, counts, and one shape for errors. No business logic.
 
+mod closing;
 mod envelope;
 mod observe;
 
+pub use closing::refuse_when_closing;
 pub use envelope::{RequestId, envelope};
 pub use observe::observe;

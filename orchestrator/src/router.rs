@@ -15,7 +15,7 @@ use utoipa_swagger_ui::SwaggerUi;
 use crate::api::Api;
 use crate::controllers::{deployments, execute, functions, health, logs, projects, public, runtimes};
 use crate::error::ApiError;
-use crate::middleware::{envelope, observe};
+use crate::middleware::{envelope, observe, refuse_when_closing};
 use crate::openapi;
 
 /// How long a body may pause.
@@ -60,6 +60,7 @@ pub fn build(api: Arc<Api>, body_deadline: Duration) -> Router {
         .layer(DefaultBodyLimit::max(max_request_bytes))
         .layer(RequestBodyTimeoutLayer::new(BODY_IDLE))
         .layer(RequestBodyDeadlineLayer::new(body_deadline))
+        .layer(layers::from_fn_with_state(Arc::clone(&api), refuse_when_closing))
         .layer(layers::from_fn(observe))
         .layer(layers::from_fn(envelope))
         .with_state(api)

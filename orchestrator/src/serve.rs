@@ -10,11 +10,12 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::api::Api;
-use crate::app::{App, Shared};
+use crate::app::{App, BREAK_OFF, Ending, Shared};
 use crate::config::Config;
 use crate::{logging, metrics, router};
 
-/// Runs the service until SIGTERM or SIGINT, and drains it. A second signal ends it at once.
+/// Runs the service until SIGTERM or SIGINT, and drains it: probes are answered to the end, new work is refused, and
+/// what was accepted is answered. A second signal breaks off what runs, a third one ends the process as it is.
 ///
 /// # Errors
 /// It can't start: the reason and the remedy.
@@ -25,8 +26,8 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     // Before anything is made: a taken port is the commonest reason not to start.
     let server = Server::bind(config.listen, http.max_connections, http.max_connections_per_address).await;
     let server = server.with_context(|| format!("listening on {}", config.listen))?;
-    let closing = closed_by_signals()?;
-    let app = App::start(config, closing.clone()).await?;
+    let ending = ended_by_signals()?;
+    let app = App::start(config, ending.clone()).await?;
     let api = Arc::new(Api {
         store: Arc::clone(&app.store),
         table: Arc::clone(&app.table),
@@ -36,13 +37,17 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         ranges: app.config.limits.ranges(),
         max_request_bytes: app.config.limits.max_request_bytes,
         started_at: app.started_at,
-        closing: closing.clone(),
+        closing: ending.closing.clone(),
         metrics,
     });
     announce(&app, &server)?;
     let router = router::build(api, Duration::from_secs(http.request_body_timeout_s));
-    let grace = Duration::from_secs(app.config.drain_timeout_s);
-    server.run(router, closing, grace).await;
+    let deaf = CancellationToken::new();
+    tokio::join!(server.run(router, deaf.clone(), BREAK_OFF), async {
+        ending.closing.cancelled().await;
+        app.drain().await;
+        deaf.cancel();
+    });
     app.close().await;
     tracing::info!("everything is removed; good bye");
     Ok(())
@@ -60,24 +65,27 @@ fn announce(app: &App, server: &Server) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn closed_by_signals() -> anyhow::Result<CancellationToken> {
-    let closing = CancellationToken::new();
+fn ended_by_signals() -> anyhow::Result<Ending> {
+    let ending = Ending::new();
     let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let token = closing.clone();
+    let told = ending.clone();
     tokio::spawn(async move {
         for count in 1.. {
             tokio::select! {
                 _ = term.recv() => {}
                 _ = int.recv() => {}
             }
-            if count > 1 {
-                // The inits see their control sockets close and end every sandbox; the next start sweeps the rest.
-                tracing::warn!("a second signal: ending at once");
-                std::process::exit(130);
+            match count {
+                1 => tracing::info!("draining: no new work is taken; a second signal breaks off what runs"),
+                2 => tracing::warn!("a second signal: what runs is broken off"),
+                _ => {
+                    // The inits see their control sockets close and end every sandbox; the next start sweeps the rest.
+                    tracing::warn!("a third signal: ending as it is");
+                    std::process::exit(130);
+                }
             }
-            tracing::info!("draining: no new work is taken; a second signal ends the service at once");
-            token.cancel();
+            told.next();
         }
     });
-    Ok(closing)
+    Ok(ending)
 }

@@ -1,7 +1,56 @@
 //! Faults of the machine and of what the service stands on, each named by its row in the table of SPECIFICATION.md: what
 //! is promised while it lasts, and a right answer and nothing left behind afterwards.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test may end where its stage can't be set, and says what it measured"
+)]
+
 mod docker;
 mod lifecycle;
+mod load;
 mod machine;
 mod storage;
+
+use cloudbox_tests::{Answer, Api, Service};
+use reqwest::Method;
+use serde_json::json;
+
+/// For each name, an `async fn name(driver: Driver)` becomes two tests: `name::native` and `name::docker`.
+macro_rules! both_drivers {
+    ($($name:ident),+ $(,)?) => {$(
+        mod $name {
+            use cloudbox_tests::Driver;
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn native() {
+                if Driver::Native.is_tested() {
+                    super::$name(Driver::Native).await;
+                }
+            }
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn docker() {
+                if Driver::Docker.is_tested() {
+                    super::$name(Driver::Docker).await;
+                }
+            }
+        }
+    )+};
+}
+pub(crate) use both_drivers;
+
+/// A call of a function that waits for as long as it is told.
+fn hang(api: &Api, name: &str) -> impl Future<Output = Answer> + use<> {
+    let path = api.functions(&format!("/{name}/execute"));
+    Answer::of(api.request(Method::POST, &path).json(&json!({ "data": { "n": 0, "ms": 3_600_000 } })))
+}
+
+/// Waits until a call runs in a sandbox.
+async fn is_running(service: &Service) {
+    let busy = "cloudbox_pool_sandboxes{state=\"busy\"} 1";
+    while !service.api().anonymous().get("/metrics").await.text().contains(busy) {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+}

@@ -31,12 +31,14 @@ impl Backend for Shared {
             let told = |function: &Function, version: &Version| {
                 app.function_changed(function.clone(), Some(version.clone()));
             };
-            let outcome = app.deployer.run(deployment, &told).await?;
-            Ok::<_, cloudbox_deploy::Error>(outcome.deployment)
+            // Dropped half way, it takes its sandbox with it.
+            let outcome = app.ending.cutoff.run_until_cancelled(app.deployer.run(deployment, &told)).await;
+            outcome.transpose().map(|outcome| outcome.map(|outcome| outcome.deployment))
         });
         async move {
             match running.await {
-                Ok(Ok(deployment)) => Ok(deployment),
+                Ok(Ok(Some(deployment))) => Ok(deployment),
+                Ok(Ok(None)) => Err(ApiError::closing()),
                 Ok(Err(error)) => Err(broken_off(&error)),
                 Err(panic) => Err(broken_off(&panic)),
             }
@@ -126,7 +128,8 @@ impl App {
         self.pool.retire(function.id, keep.as_ref());
         if entry.version.is_some() && function.settings.min_instances > 0 {
             let dispatcher = Arc::clone(&self.dispatcher);
-            self.tasks.spawn(async move { dispatcher.keep_warm(&entry).await });
+            let closing = self.ending.closing.clone();
+            self.tasks.spawn(async move { closing.run_until_cancelled(dispatcher.keep_warm(&entry)).await });
         }
     }
 }

@@ -13,10 +13,9 @@ use cloudbox_pool::{Pool, SpareSpec};
 use cloudbox_sandbox::{Ceiling, Instance};
 use cloudbox_store::{EnvironmentKey, Store};
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::{App, Driver, driver};
+use super::{App, Driver, Ending, driver};
 use crate::config::{Config, environment};
 use crate::data_dir::DataDir;
 use crate::dispatch::{self, Dispatcher};
@@ -28,11 +27,11 @@ use cloudbox_types::Limits;
 const DEFAULT_SPARES: u32 = 2;
 
 impl App {
-    /// Brings everything up, in the order that each part needs. `closing` tells it to end its background tasks.
+    /// Brings everything up, in the order that each part needs. `ending` tells it to end its background tasks.
     ///
     /// # Errors
     /// The first part that can't come up, with its reason and remedy.
-    pub async fn start(config: Config, closing: CancellationToken) -> anyhow::Result<Arc<Self>> {
+    pub async fn start(config: Config, ending: Ending) -> anyhow::Result<Arc<Self>> {
         let data_dir = DataDir::open(&config)?;
         let store = open_store(&config, &data_dir).await?;
         let init = init_path(&config)?;
@@ -67,7 +66,7 @@ impl App {
             dispatcher,
             deployer,
             started_at: Instant::now(),
-            closing,
+            ending,
             tasks: TaskTracker::new(),
         });
         app.start_background();
@@ -84,12 +83,14 @@ impl App {
         for entry in self.table.entries() {
             if entry.function.settings.min_instances > 0 {
                 let dispatcher = Arc::clone(&self.dispatcher);
-                self.tasks.spawn(async move { dispatcher.keep_warm(&entry).await });
+                let closing = self.ending.closing.clone();
+                self.tasks
+                    .spawn(async move { closing.run_until_cancelled(dispatcher.keep_warm(&entry)).await });
             }
         }
         let app = Arc::clone(self);
         self.tasks.spawn(async move {
-            if let Some(spares) = app.closing.run_until_cancelled(app.make_spares()).await {
+            if let Some(spares) = app.ending.closing.run_until_cancelled(app.make_spares()).await {
                 app.pool.set_spares(spares);
             }
         });

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use cloudbox_pool::LeaseError;
 use cloudbox_protocol::{Answer, FailureKind, Logs, Reply, ResultHead, ResultMode};
-use cloudbox_sandbox::{LaunchError, SandboxFault, SandboxFaultKind, Stats};
+use cloudbox_sandbox::{Error, LaunchError, SandboxFault, SandboxFaultKind, Stats};
 use cloudbox_types::{ErrorCode, InvocationId, Record, RecordStatus};
 use http::header::{HeaderName, HeaderValue};
 use jiff::Timestamp;
@@ -218,6 +218,11 @@ fn fault_failure(kind: SandboxFaultKind, call: &Call) -> Failure {
         SandboxFaultKind::Tainted(why) => {
             Failure::new(ErrorCode::InvalidResponse, format!("The function broke the protocol: {why}"))
         }
+        // What the pool says of a call that ran beyond the end of the service.
+        SandboxFaultKind::Host(Error::Gone) => Failure::new(
+            ErrorCode::Timeout,
+            "Function execution was broken off: the service shut down before there was an answer",
+        ),
         SandboxFaultKind::Host(error) => {
             tracing::error!(function.id = %call.entry.function.id,
                 error = &error as &dyn std::error::Error, "the host's side of a sandbox failed");
