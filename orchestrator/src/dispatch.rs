@@ -9,7 +9,7 @@ mod target;
 use std::sync::Arc;
 
 use cloudbox_bundles::Catalogue;
-use cloudbox_pool::{Lease, Pool, Start, Target};
+use cloudbox_pool::{Lease, LeaseError, Pool, Start, Target};
 use cloudbox_sandbox::SandboxDriver;
 use cloudbox_types::InvocationId;
 use cloudbox_types::limits::Ranges;
@@ -88,8 +88,8 @@ impl Dispatcher {
                 return Outcome::refused(id, call.version(), Failure::internal());
             }
         };
-        let settled = match self.pool.lease(&target).await {
-            Ok(lease) => self.exchange((id, accepted), &call, &target, lease).await,
+        let settled = match self.attempt((id, accepted), &call, &target).await {
+            Ok(settled) => settled,
             Err(error) => match settle::refused(error, &call) {
                 // What never reached a sandbox is no invocation: it is answered, but not recorded.
                 Err(failure) => return Outcome::refused(id, call.version(), failure),
@@ -98,6 +98,24 @@ impl Dispatcher {
         };
         self.recorder.record(&settled.record(id, accepted, &call, self.driver.name()));
         settled.outcome(id, call.version())
+    }
+
+    /// The call on a sandbox; on a second one where the first ended before any code could see it. Never more: what may
+    /// have begun is not begun again.
+    async fn attempt(
+        &self,
+        ids: (InvocationId, Timestamp),
+        call: &Call,
+        target: &Arc<Target>,
+    ) -> Result<Settled, LeaseError> {
+        let lease = self.pool.lease(target).await?;
+        let settled = self.exchange(ids, call, target, lease).await;
+        if !settled.is_untaken() {
+            return Ok(settled);
+        }
+        tracing::info!(invocation.id = %ids.0, "the sandbox ended before it took the call; another one gets it");
+        let lease = self.pool.lease(target).await?;
+        Ok(self.exchange(ids, call, target, lease).await)
     }
 
     /// The call itself, with what it used.

@@ -11,6 +11,7 @@ mod docker;
 mod lifecycle;
 mod load;
 mod machine;
+mod sandboxes;
 mod storage;
 
 use cloudbox_tests::{Answer, Api, Service};

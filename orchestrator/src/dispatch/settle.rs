@@ -31,11 +31,21 @@ pub(super) struct Settled {
     memory_bytes: u64,
     cpu_us: u64,
     is_warm: bool,
+    /// Whether no code has seen the call.
+    is_untaken: bool,
 }
 
 impl Settled {
     fn new(result: Result<Success, Failure>, logs: String) -> Self {
-        Self { result, logs, elapsed: Duration::ZERO, memory_bytes: 0, cpu_us: 0, is_warm: false }
+        Self {
+            result,
+            logs,
+            elapsed: Duration::ZERO,
+            memory_bytes: 0,
+            cpu_us: 0,
+            is_warm: false,
+            is_untaken: false,
+        }
     }
 
     pub(super) fn with_usage(self, elapsed: Duration, stats: Stats, cpu_us: u64) -> Self {
@@ -44,6 +54,11 @@ impl Settled {
 
     pub(super) fn with_start(self, is_warm: bool) -> Self {
         Self { is_warm, ..self }
+    }
+
+    /// Whether the sandbox ended before any code could see the call, so that another one may get it.
+    pub(super) const fn is_untaken(&self) -> bool {
+        self.is_untaken
     }
 
     fn execution_time_ms(&self) -> f64 {
@@ -132,6 +147,7 @@ pub(super) fn exchanged(
     load_logs: Option<Logs>,
     call: &Call,
 ) -> Settled {
+    let is_untaken = matches!(&exchanged, Err(SandboxFault { kind: SandboxFaultKind::Untaken, .. }));
     let (result, logs) = match exchanged {
         Ok(Reply { answer: Answer::Result(head, body), logs }) => (success(head, body, call.mode), logs),
         Ok(Reply { answer: Answer::Failure(failure), logs }) => (Err(code_failure(failure)), logs),
@@ -140,7 +156,7 @@ pub(super) fn exchanged(
     // What the top level printed belongs to the call that loaded it.
     let mut text = load_logs.map(Logs::into_text).unwrap_or_default();
     text.push_str(&logs.into_text());
-    Settled::new(result, text)
+    Settled { is_untaken, ..Settled::new(result, text) }
 }
 
 /// Checks an answer: it comes from the user's side, and goes to a client or into a JSON document.
@@ -206,6 +222,13 @@ fn fault_failure(kind: SandboxFaultKind, call: &Call) -> Failure {
         SandboxFaultKind::Exited { .. } => {
             Failure::new(ErrorCode::RuntimeError, format!("Function ended without an answer: {kind}"))
         }
+        SandboxFaultKind::Untaken => {
+            Failure::overloaded("The function's sandboxes ended before they took the call; try again", 1)
+        }
+        SandboxFaultKind::Lost => Failure::overloaded(
+            "The function's sandbox was ended from outside while it ran; the call may have had effects",
+            1,
+        ),
         SandboxFaultKind::Deadline => {
             let seconds = call.timeout().as_secs_f64();
             // One wording for every number, so that callers can look for it.

@@ -44,10 +44,13 @@ const SIGKILL: i32 = 9;
 
 /// Whether the host is to blame, not the code: another try may well succeed.
 pub(crate) const fn is_of_host(error: &LaunchError) -> bool {
-    use SandboxFaultKind::{Exited, Host};
+    use SandboxFaultKind::{Exited, Host, Lost, Untaken};
     matches!(
         error,
-        LaunchError::Fault(SandboxFault { kind: Host(_) | Exited { signal: Some(SIGKILL), .. }, .. })
+        LaunchError::Fault(SandboxFault {
+            kind: Host(_) | Lost | Untaken | Exited { signal: Some(SIGKILL), .. },
+            ..
+        })
     )
 }
 
@@ -68,6 +71,8 @@ fn echo_kind(kind: &SandboxFaultKind) -> SandboxFaultKind {
     match kind {
         Kind::OutOfMemory => Kind::OutOfMemory,
         Kind::Exited { code, signal } => Kind::Exited { code: *code, signal: *signal },
+        Kind::Untaken => Kind::Untaken,
+        Kind::Lost => Kind::Lost,
         Kind::Deadline => Kind::Deadline,
         Kind::AnswerTooLarge { len, limit } => Kind::AnswerTooLarge { len: *len, limit: *limit },
         Kind::Tainted(why) => Kind::Tainted(why.clone()),

@@ -126,9 +126,11 @@ const fn verdict_of(kind: &SandboxFaultKind) -> Verdict {
         SandboxFaultKind::OutOfMemory | SandboxFaultKind::Exited { .. } | SandboxFaultKind::Tainted(_) => {
             Verdict::Died
         }
-        SandboxFaultKind::Deadline | SandboxFaultKind::AnswerTooLarge { .. } | SandboxFaultKind::Host(_) => {
-            Verdict::Failed
-        }
+        SandboxFaultKind::Untaken
+        | SandboxFaultKind::Lost
+        | SandboxFaultKind::Deadline
+        | SandboxFaultKind::AnswerTooLarge { .. }
+        | SandboxFaultKind::Host(_) => Verdict::Failed,
     }
 }
 

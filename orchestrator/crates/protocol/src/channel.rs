@@ -5,6 +5,7 @@
 //! sandbox's life ([`FaultKind::Tainted`]).
 
 use bytes::{Buf, Bytes};
+use rustix::event::{PollFd, PollFlags, Timespec};
 use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::net::unix::pipe;
 use tokio::time::Instant;
@@ -23,6 +24,8 @@ pub struct Channel {
     logs: pipe::Receiver,
     limits: ChannelLimits,
     state: State,
+    /// Bytes of the last request that went into the pipe; none where the last exchange had no request.
+    written: Option<usize>,
 }
 
 /// How much one exchange may bring, in bytes.
@@ -128,13 +131,31 @@ impl Channel {
         logs: pipe::Receiver,
         limits: ChannelLimits,
     ) -> Self {
-        Self { requests, answers: BufReader::new(answers), logs, limits, state: State::Idle }
+        Self { requests, answers: BufReader::new(answers), logs, limits, state: State::Idle, written: None }
     }
 
     /// Whether another exchange may follow: the last one was answered, and no byte came after it.
     #[must_use]
     pub fn is_clean(&self) -> bool {
         self.state == State::Idle && self.stray().is_none()
+    }
+
+    /// Whether it is certain that nobody has read a byte of the last request, and nobody can any more: it lies in the
+    /// pipe as it was written, and the pipe has no reader.
+    #[must_use]
+    pub fn is_untaken(&self) -> bool {
+        let pipe = &self.requests;
+        let lies_there = |written: usize| {
+            let has_no_reader = || {
+                let mut pipe = [PollFd::new(pipe, PollFlags::empty())];
+                rustix::event::poll(&mut pipe, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).is_ok()
+                    && pipe[0].revents().contains(PollFlags::ERR)
+            };
+            written == 0
+                || rustix::io::ioctl_fionread(pipe).is_ok_and(|left| left == written as u64)
+                    && has_no_reader()
+        };
+        self.written.is_some_and(lies_there)
     }
 
     /// Waits until the language is up and says so.
@@ -204,6 +225,7 @@ impl Channel {
         answer: impl FnOnce(Frame, Option<&Nonce>) -> Result<T, FaultKind>,
     ) -> Result<Reply<T>, Fault> {
         let mut logs = Logs::new(self.limits.logs);
+        self.written = request.is_some().then_some(0);
         let outcome = match self.begin(request.is_some()) {
             Ok(()) => self.talk(deadline, request, &mut logs, answer).await,
             Err(kind) => Err(kind),
@@ -246,8 +268,11 @@ impl Channel {
         let (frame, nonce) = request.unzip();
         if let Some(frame) = frame {
             let mut bytes = frame.head().chain(frame.body);
+            let len = bytes.remaining();
             let send = async { self.requests.write_all_buf(&mut bytes).await.map_err(|_| FaultKind::Ended) };
-            with_logs(send, &self.logs, logs, deadline).await??;
+            let sent = with_logs(send, &self.logs, logs, deadline).await;
+            self.written = Some(len - bytes.remaining());
+            sent??;
         }
         loop {
             let read = Frame::read(&mut self.answers, self.limits.frame);

@@ -209,3 +209,34 @@ async fn what_prints_without_end_does_not_keep_an_answer_back() {
     drop(channel);
     flood.join().unwrap();
 }
+
+/// A request of which a byte was read, or still may be, could have been acted upon; any other may be given away.
+#[tokio::test]
+async fn a_request_is_untaken_where_nobody_has_read_it_and_nobody_can() {
+    let call = |mut channel: Channel, shim: Shim, has_reader: bool, read: usize| async move {
+        let Shim { requests, answers, logs } = shim;
+        let dies = async {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            assert_eq!(requests.try_read(&mut vec![0; read]).unwrap_or(0), read);
+            drop((answers, logs));
+            has_reader.then_some(requests)
+        };
+        let (outcome, reader) =
+            tokio::join!(channel.invoke(invoke(), Bytes::from_static(b"{}"), soon()), dies);
+        assert!(matches!(outcome.unwrap_err().kind, FaultKind::Ended));
+        (channel.is_untaken(), reader).0
+    };
+    for (has_reader, read, is_untaken) in
+        [(false, 0, true), (true, 0, false), (false, 1, false), (true, 1, false)]
+    {
+        let (channel, shim) = pair(ChannelLimits::default());
+        let found = call(channel, shim, has_reader, read).await;
+        assert_eq!(found, is_untaken, "with a reader: {has_reader}, {read} bytes read");
+    }
+    // Dead before the request was sent.
+    let (mut channel, shim) = pair(ChannelLimits::default());
+    drop(shim);
+    assert!(!channel.is_untaken(), "there was no request");
+    channel.invoke(invoke(), Bytes::new(), soon()).await.unwrap_err();
+    assert!(channel.is_untaken());
+}

@@ -153,6 +153,12 @@ pub enum SandboxFaultKind {
         /// The signal that ended it, where one did.
         signal: Option<i32>,
     },
+    /// It ended before it took the request: no code has seen a byte of it.
+    #[error("the sandbox ended before it took the request")]
+    Untaken,
+    /// All of it ended at once, its init too, so somebody outside ended it.
+    #[error("the sandbox was ended from outside")]
+    Lost,
     /// The deadline passed.
     #[error("the deadline passed")]
     Deadline,

@@ -102,7 +102,7 @@ impl Live {
 
     /// The memory limit and the runtime's end explain more than a closed pipe does.
     async fn explain(&mut self, mut fault: SandboxFault) -> SandboxFault {
-        use SandboxFaultKind::{Exited, OutOfMemory, Tainted};
+        use SandboxFaultKind::{Exited, Lost, OutOfMemory, Tainted, Untaken};
         self.is_spent = true;
         if matches!(fault.kind, Exited { .. } | Tainted(_)) && self.has_oom_kills() {
             fault.kind = OutOfMemory;
@@ -110,8 +110,13 @@ impl Live {
             let told = timeout(EXIT_TOLD_WITHIN, self.exit()).await;
             let is_oom = self.has_oom_kills();
             match told {
+                // Whoever ended it, this request has nothing to do with it.
+                _ if matches!(&self.ends, Ends::Channel(channel) if channel.is_untaken()) => {
+                    fault.kind = Untaken;
+                }
                 _ if is_oom => fault.kind = OutOfMemory,
                 Ok(Ok((code, signal))) => fault.kind = Exited { code, signal },
+                Ok(Err(Error::Gone)) => fault.kind = Lost,
                 _ => {}
             }
         }

@@ -1,0 +1,113 @@
+//! I2: `kill -9` of what is between the service and a function: its init and its runtime, in a call and between calls.
+
+use std::time::Duration;
+
+use cloudbox_tests::service::Plan;
+use cloudbox_tests::{Answer, Api, Driver, Home, Service};
+use cloudbox_types::ErrorCode;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::load::answers;
+use crate::{both_drivers, hang, is_running, sandboxes};
+
+both_drivers! {
+    i2_kill_of_the_runtime_in_a_call,
+    i2_kill_of_the_runtime_between_calls,
+    i2_kill_of_the_init_in_a_call,
+    i2_kill_of_the_init_between_calls,
+}
+
+/// What the function's process calls itself.
+const TITLE: &str = "cbx-victim";
+/// As `load::SLOW`, in a process that can be found.
+const VICTIM: &str = "process.title = 'cbx-victim';\n\
+    exports.handler = async (data) => { await new Promise((r) => setTimeout(r, data.ms)); return data.n; };";
+const OTHER: &str = "def handler(data, context):\n    return data['n']\n";
+
+async fn stage(driver: Driver) -> (Service, Api) {
+    let service = Plan::new(driver).start().await;
+    let api = service.api();
+    api.launch("victim", "javascript", VICTIM).await;
+    api.launch("other", "python", OTHER).await;
+    answers(&api, "victim", 1).await;
+    answers(&api, "other", 1).await;
+    (service, api)
+}
+
+/// The next calls of both functions are right, and what was killed is gone, with everything around it.
+async fn recovers(service: Service, api: &Api, killed: &[String]) {
+    for n in 2..5 {
+        answers(api, "victim", n).await;
+        answers(api, "other", n).await;
+    }
+    for _ in 0..200 {
+        if sandboxes::left_of(service.home(), killed).is_empty() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(sandboxes::left_of(service.home(), killed), Vec::<String>::new());
+    service.stop().await;
+}
+
+#[derive(Clone, Copy)]
+enum Part {
+    Runtime,
+    Init,
+}
+
+/// Kills a part of the victim's sandbox; the sandbox's name.
+fn strike(home: &Home, part: Part) -> Vec<String> {
+    let (runtime, init) = sandboxes::runtime_and_init(home, TITLE);
+    let found = sandboxes::processes(home).into_iter().find(|process| process.pid == runtime).unwrap();
+    let id = sandboxes::ids(home).into_iter().filter(|id| found.cgroup.contains(id.as_str()));
+    let id: Vec<String> = id.collect();
+    let pid = match part {
+        Part::Runtime => runtime,
+        Part::Init => init,
+    };
+    kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
+    id
+}
+
+async fn in_a_call(driver: Driver, part: Part) -> (Answer, Service, Api, Vec<String>) {
+    let (service, api) = stage(driver).await;
+    let called = tokio::spawn(hang(&api, "victim"));
+    is_running(&service).await;
+    let killed = strike(service.home(), part);
+    (called.await.unwrap(), service, api, killed)
+}
+
+async fn between_calls(driver: Driver, part: Part) {
+    let (service, api) = stage(driver).await;
+    let killed = strike(service.home(), part);
+    // A call that the dying process still takes is one in the middle of which it ended.
+    while sandboxes::processes(service.home()).iter().any(|process| process.command.starts_with(TITLE)) {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    recovers(service, &api, &killed).await;
+}
+
+async fn i2_kill_of_the_runtime_in_a_call(driver: Driver) {
+    let (answer, service, api, killed) = in_a_call(driver, Part::Runtime).await;
+    let error = answer.error(ErrorCode::RuntimeError);
+    assert!(error["error"].as_str().unwrap().contains("signal 9"), "{error}");
+    recovers(service, &api, &killed).await;
+}
+
+async fn i2_kill_of_the_runtime_between_calls(driver: Driver) {
+    between_calls(driver, Part::Runtime).await;
+}
+
+async fn i2_kill_of_the_init_in_a_call(driver: Driver) {
+    let (answer, service, api, killed) = in_a_call(driver, Part::Init).await;
+    assert_eq!(answer.header("retry-after"), "1");
+    let error = answer.error(ErrorCode::Overloaded);
+    assert!(error["error"].as_str().unwrap().contains("sandbox"), "{error}");
+    recovers(service, &api, &killed).await;
+}
+
+async fn i2_kill_of_the_init_between_calls(driver: Driver) {
+    between_calls(driver, Part::Init).await;
+}
