@@ -6,6 +6,7 @@
 mod backend;
 mod driver;
 mod ending;
+mod running_mark;
 mod start;
 
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use crate::data_dir::DataDir;
 use crate::dispatch::Dispatcher;
 use crate::recorder::Recorder;
 use crate::table::Table;
+use running_mark::RunningMark;
 
 pub use backend::Shared;
 pub use driver::Driver;
@@ -54,6 +56,7 @@ pub struct App {
     pub started_at: Instant,
     /// How it is told to end.
     pub ending: Ending,
+    mark: RunningMark,
     /// Deployments and everything else that runs in the background.
     tasks: TaskTracker,
 }
@@ -86,5 +89,6 @@ impl App {
         self.recorder.close().await;
         self.driver.close().await;
         self.store.close().await;
+        self.mark.remove();
     }
 }

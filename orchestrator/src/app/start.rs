@@ -15,6 +15,7 @@ use cloudbox_store::{EnvironmentKey, Store};
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
+use super::running_mark::RunningMark;
 use super::{App, Driver, Ending, driver};
 use crate::config::{Config, environment};
 use crate::data_dir::DataDir;
@@ -33,7 +34,12 @@ impl App {
     /// The first part that can't come up, with its reason and remedy.
     pub async fn start(config: Config, ending: Ending) -> anyhow::Result<Arc<Self>> {
         let data_dir = DataDir::open(&config)?;
+        let mark = RunningMark::set(&data_dir.path)?;
         let store = open_store(&config, &data_dir).await?;
+        if mark.was_there {
+            tracing::warn!("the service did not end cleanly the last time: checking the database");
+            store.check().await.context("checking the database after an unclean end")?;
+        }
         let init = init_path(&config)?;
         let driver = open_driver(&config, &data_dir, &init).await?;
         let catalogue = Arc::new(open_catalogue(&config, &data_dir, init).await?);
@@ -67,6 +73,7 @@ impl App {
             deployer,
             started_at: Instant::now(),
             ending,
+            mark,
             tasks: TaskTracker::new(),
         });
         app.start_background();

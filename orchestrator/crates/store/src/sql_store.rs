@@ -74,6 +74,22 @@ impl Store for SqlStore {
         Ok(())
     }
 
+    async fn check(&self) -> Result<(), Error> {
+        if matches!(self.database, Database::Postgres(_)) {
+            return Ok(());
+        }
+        let found = self.database.row(Query::new("PRAGMA quick_check(1)")).await?;
+        let word: String = found.map(|row| row.get("quick_check")).transpose()?.unwrap_or_default();
+        if word == "ok" {
+            return Ok(());
+        }
+        Err(Error::Unusable {
+            why: format!(
+                "the SQLite file is damaged ({word}); restore a backup, or move it away to begin anew"
+            ),
+        })
+    }
+
     async fn create_project(&self, project: NewProject) -> Result<Project, Error> {
         self.insert_project(project).await
     }

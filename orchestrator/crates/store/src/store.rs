@@ -94,6 +94,8 @@ pub struct Totals {
 pub trait Store: Send + Sync + 'static {
     /// Whether the database answers.
     async fn ping(&self) -> Result<(), Error>;
+    /// Looks for damage that an unclean end may have left: [`Error::Unusable`]. PostgreSQL does that by itself.
+    async fn check(&self) -> Result<(), Error>;
 
     /// Makes a project. Its slug may be [`Error::Taken`].
     async fn create_project(&self, project: NewProject) -> Result<Project, Error>;
