@@ -151,4 +151,4 @@ function takeDescriptors() {
   return wire;
 }
 
-module.exports = { KIND, Wire, encode, takeDescriptors, writeAll, bytesOf, textOf, exitNow };
+module.exports = { KIND, Wire, encode, takeDescriptors, pause, writeAll, bytesOf, textOf, exitNow };

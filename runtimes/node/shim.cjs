@@ -11,7 +11,7 @@ require('./machine.cjs').answerForMachine();
 const { eventOf } = require('./event.cjs');
 const { resultFrame, failureFrame, thrownFrame, logFrame, messageOf } = require('./answer.cjs');
 const { NoEntryPoint, loadHandler } = require('./handler.cjs');
-const { accept, distrust, startThreads, survivorsField } = require('./survivors.cjs');
+const { accept, awaitThreads, distrust, startThreads, survivorsField } = require('./survivors.cjs');
 
 const immediate = setImmediate;
 const { stringify } = JSON;
@@ -31,7 +31,12 @@ function answer(exchange, frame) {
   if (exchange.isAnswered) return;
   if (survivorsField() === '') send(exchange, frame, '');
   // What was ended a moment ago is gone when the loop has turned, and once more for what is closed at a turn's end.
-  else immediate(() => immediate(() => send(exchange, frame, survivorsField())));
+  else immediate(() => immediate(() => sendLate(exchange, frame)));
+}
+
+function sendLate(exchange, frame) {
+  awaitThreads();
+  send(exchange, frame, survivorsField());
 }
 
 /** Sends the answer, and what the call leaves with it. */

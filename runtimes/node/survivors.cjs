@@ -5,12 +5,16 @@
 // for a later call to use. A timer that was unref'ed says itself that nobody waits for it.
 
 const { stat, statSync } = require('fs');
+const { pause } = require('./frame.cjs');
 const cut = Function.prototype.call.bind(String.prototype.slice);
 // Node 14 and the first releases of 16 don't tell of timers; a sandbox without calls is frozen all the same.
 const resources = process.getActiveResourcesInfo ||
   (() => process._getActiveHandles().map((handle) => (typeof handle.pid === 'number' ? 'ProcessWrap' : '')));
 /** A folder whose number of links grows with the threads. */
 const TASKS = `/proc/${process.pid}/task`;
+
+/** Milliseconds that a thread may take to end. */
+const PATIENCE = 5;
 
 /** How many threads there are; 0 where nobody says. */
 function countThreads() {
@@ -59,9 +63,14 @@ function survivorsField() {
   return kinds === '' ? '' : `,"survivors":[${cut(kinds, 1)}]`;
 }
 
+/** Gives a thread that was told to end the time to do so: it is joined a moment before the kernel forgets it. */
+function awaitThreads() {
+  for (let i = 0; i < PATIENCE && countThreads() > baseline.threads; i++) pause();
+}
+
 /** Starts the threads that work on files and names: they are made all at once, by the first request. */
 function startThreads() {
   stat('/', () => {});
 }
 
-module.exports = { accept, distrust, startThreads, survivorsField };
+module.exports = { accept, awaitThreads, distrust, startThreads, survivorsField };
