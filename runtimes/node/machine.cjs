@@ -1,10 +1,11 @@
 'use strict';
-// What Node asks of the machine in ways that a sandbox doesn't answer: /proc has processes only, and there is no netlink.
+// What Node asks of the machine in ways that a sandbox doesn't answer: /proc has processes only, there is no netlink, and
+// each sandbox has a user of its own, whom no file knows.
 // Code that looks before it works, to size a pool or to find an address, finds something true in its place.
 
 const os = require('os');
 
-const { cpus, networkInterfaces } = os;
+const { cpus, networkInterfaces, userInfo } = os;
 
 /** The cores this process may run on, by what the scheduler says. */
 function parallelism() {
@@ -37,10 +38,21 @@ function allInterfaces() {
   return attempt(networkInterfaces) || { lo: [loopback] };
 }
 
+function user(options) {
+  const known = attempt(() => userInfo(options));
+  if (known) return known;
+  const info = { uid: process.getuid(), gid: process.getgid(), username: 'cloudbox', homedir: '/tmp', shell: '/sbin/nologin' };
+  if (options && options.encoding === 'buffer') {
+    for (const name of ['username', 'homedir', 'shell']) info[name] = Buffer.from(info[name]);
+  }
+  return info;
+}
+
 /** Puts the answers where the machine's would be. */
 function answerForMachine() {
   os.cpus = allCpus;
   os.networkInterfaces = allInterfaces;
+  os.userInfo = user;
 }
 
 module.exports = { answerForMachine };

@@ -14,12 +14,14 @@ const { NoEntryPoint, loadHandler } = require('./handler.cjs');
 const { accept, awaitThreads, distrust, startThreads, survivorsField } = require('./survivors.cjs');
 
 const immediate = setImmediate;
+const later = setTimeout;
+const clear = clearTimeout;
 const { stringify } = JSON;
 const { assign, keys } = Object;
 const cut = Function.prototype.call.bind(String.prototype.slice);
 
 /** Variables that belong to the sandbox; all others are the function's own. */
-const KEPT = new Set(['PATH', 'HOME', 'TMPDIR', 'LANG', 'LC_ALL', 'TZ', 'SSL_CERT_FILE', 'SSL_CERT_DIR']);
+const KEPT = new Set(['PATH', 'HOME', 'TMPDIR', 'USER', 'LANG', 'LC_ALL', 'TZ', 'SSL_CERT_FILE', 'SSL_CERT_DIR']);
 
 /** What runs now: its nonce, and whether it was answered. */
 let current = null;
@@ -29,6 +31,7 @@ let loaded = null;
 /** Answers `exchange`, unless it has its answer. */
 function answer(exchange, frame) {
   if (exchange.isAnswered) return;
+  clear(held);
   if (survivorsField() === '') send(exchange, frame, '');
   // What was ended a moment ago is gone when the loop has turned, and once more for what is closed at a turn's end.
   else immediate(() => immediate(() => sendLate(exchange, frame)));
@@ -131,6 +134,9 @@ function onUncaught(thrown) {
 /** Milliseconds of the longest timer, 24 days: no call lasts as long. */
 const FOR_EVER = 2 ** 31 - 1;
 
+/** What keeps the process up while a call hangs. */
+let held;
+
 /**
  * Nothing is left that could wake the process up: a promise that never settles. Code that loads is told so; a call
  * that hangs ends as every call that hangs does, at its deadline.
@@ -138,7 +144,7 @@ const FOR_EVER = 2 ** 31 - 1;
 function onStall() {
   if (current === null) return;
   if (current.phase === 'call') {
-    setTimeout(() => {}, FOR_EVER);
+    held = later(() => {}, FOR_EVER);
     return;
   }
   const what = 'the code waits for a promise that nothing can settle any more';

@@ -26,9 +26,11 @@ def _take_descriptors():
 _REQUESTS, _ANSWERS = _take_descriptors()
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
+import _thread  # noqa: E402
 import gc  # noqa: E402
 import importlib.machinery  # noqa: E402
 import importlib.util  # noqa: E402
+import pwd  # noqa: E402
 
 import cloudbox_answer as answer  # noqa: E402
 import cloudbox_event as event  # noqa: E402
@@ -36,9 +38,12 @@ import cloudbox_survivors as survivors  # noqa: E402
 from cloudbox_wire import FAILURE, HELLO, INVOKE, LOAD, LOADED, LOG, RESULT, Ended, Wire  # noqa: E402
 
 # Variables that belong to the sandbox; all others are the function's own.
-_KEPT = {"PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR"}
+_KEPT = {"PATH", "HOME", "TMPDIR", "USER", "LANG", "LC_ALL", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR"}
 _WIRE = Wire(_REQUESTS, _ANSWERS)
 _PID = os.getpid()
+# Threads of a call may log while it is answered: frames are sent one after the other, and none after the answer.
+_LOCK = _thread.allocate_lock()
+_RUNNING = None
 _CO_COROUTINE = 0x80
 
 # User code may replace functions of shared modules; these are the ones the shim was started with.
@@ -46,15 +51,42 @@ _exit, _getpid = os._exit, os.getpid
 _stdout, _stderr = sys.stdout, sys.stderr
 
 
+def know_user():
+    """Has `pwd` know the sandbox's user, whom no file names where each sandbox has one of its own."""
+    find = pwd.getpwuid
+
+    def getpwuid(uid, *more):
+        try:
+            return find(uid, *more)
+        except KeyError:
+            if uid != os.getuid():
+                raise
+            return pwd.struct_passwd(("cloudbox", "x", uid, os.getgid(), "cloudbox", "/tmp", "/sbin/nologin"))
+
+    pwd.getpwuid = getpwuid
+
+
 class NoEntryPoint(Exception):
     """No handler where one was looked for."""
 
 
 def send(kind, header, body=b""):
-    """Sends a frame. A forked child that came this far must not answer."""
+    """Sends an answer. A forked child that came this far must not."""
+    global _RUNNING
     if _getpid() != _PID:
         _exit(0)
-    _WIRE.send(kind, header, body)
+    with _LOCK:
+        _RUNNING = None
+        _WIRE.send(kind, header, body)
+
+
+def send_log(nonce, header):
+    """Sends a log line of the call that runs; one of a call that was answered is lost."""
+    if _getpid() != _PID:
+        return
+    with _LOCK:
+        if nonce == _RUNNING:
+            _WIRE.send(LOG, header)
 
 
 def flush():
@@ -206,11 +238,12 @@ class Function:
 
     def invoke(self, head, body):
         """Calls the handler: the frame that answers; raises what it raises."""
-        nonce = head["nonce"]
+        global _RUNNING
+        nonce = _RUNNING = head["nonce"]
 
         def write_log(level, message, fields):
             flush()
-            send(LOG, answer.log_header(nonce, level, message, fields))
+            send_log(nonce, answer.log_header(nonce, level, message, fields))
 
         data, context = event.event_of(head, body, self.facts, write_log)
         value = settle(self.call(self.handler, data, context))
@@ -269,6 +302,7 @@ def serve(function, head, body):
 
 def main():
     """Says hello, then answers requests until the stream ends."""
+    know_user()
     version = "%d.%d.%d" % sys.version_info[:3]
     send(HELLO, answer.dumps({"protocol": 1, "runtime": "python", "version": version}))
     function = None

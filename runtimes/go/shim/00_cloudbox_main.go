@@ -91,7 +91,7 @@ func (c *cloudboxCallable) arguments(head *cloudboxInvokeHead, data []byte) ([]r
 				_ = json.Unmarshal(data, &generic)
 			}
 			log := cloudboxLogger(func(level, message string, fields interface{}) {
-				cloudboxPipes.send(cloudboxLog, cloudboxLogHeader(head.Nonce, level, message, fields), nil)
+				cloudboxPipes.log(head.Nonce, cloudboxLogHeader(head.Nonce, level, message, fields))
 			})
 			arguments = append(arguments, reflect.ValueOf(cloudboxContext(head, cloudboxLoadedHead, generic, log)))
 		}
@@ -181,6 +181,7 @@ func cloudboxServe(handler *cloudboxCallable) {
 			fmt.Fprintf(os.Stderr, "cloudbox: a frame of kind %d out of turn\n", frame.kind)
 			os.Exit(70)
 		}
+		cloudboxPipes.begin(head.Nonce)
 		reply, fault := handler.call(head, frame.body)
 		survivors := cloudboxSurvivors()
 		if fault != nil {

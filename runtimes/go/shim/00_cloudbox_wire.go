@@ -11,6 +11,7 @@ import (
 	"os"
 	"runtime"
 	"strings"
+	"sync"
 	"syscall"
 )
 
@@ -44,6 +45,10 @@ type cloudboxWire struct {
 	requests, answers int
 	inbox             []byte
 	start, end        int
+	// sending has frames go out one after the other: goroutines of a call may log while it is answered.
+	sending sync.Mutex
+	// running is the nonce of the call that was not answered yet.
+	running string
 }
 
 // cloudboxEncode is a frame as bytes.
@@ -55,8 +60,32 @@ func cloudboxEncode(kind byte, header, body []byte) []byte {
 	return append(append(frame, header...), body...)
 }
 
-// send writes a frame in one piece. Where nobody reads any more the process has no purpose.
+// begin has log lines of this call go out.
+func (w *cloudboxWire) begin(nonce string) {
+	w.sending.Lock()
+	defer w.sending.Unlock()
+	w.running = nonce
+}
+
+// send writes an answer; no log line of the call comes after it.
 func (w *cloudboxWire) send(kind byte, header, body []byte) {
+	w.sending.Lock()
+	defer w.sending.Unlock()
+	w.running = ""
+	w.write(kind, header, body)
+}
+
+// log writes a log line of the call that runs; one of a call that was answered is lost.
+func (w *cloudboxWire) log(nonce string, header []byte) {
+	w.sending.Lock()
+	defer w.sending.Unlock()
+	if nonce == w.running {
+		w.write(cloudboxLog, header, nil)
+	}
+}
+
+// write writes a frame in one piece. Where nobody reads any more the process has no purpose.
+func (w *cloudboxWire) write(kind byte, header, body []byte) {
 	rest := cloudboxEncode(kind, header, body)
 	for len(rest) > 0 {
 		n, err := syscall.Write(w.answers, rest)
@@ -177,7 +206,7 @@ type cloudboxLoadHead struct {
 }
 
 // cloudboxKept are variables of the sandbox; all others are the function's own.
-var cloudboxKept = []string{"PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR"}
+var cloudboxKept = []string{"PATH", "HOME", "TMPDIR", "USER", "LANG", "LC_ALL", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR"}
 
 // cloudboxTune fits the language's runtime to the sandbox, where its own variables don't say how.
 func cloudboxTune(megabytes int64) {

@@ -45,6 +45,7 @@ for (const [what, code] of [
   ['an immediate that ran', 'new Promise(setImmediate)'],
   ['a timer that was cleared', 'clearTimeout(setTimeout(() => {}, 1e6))'],
   ['a timer without a reference', 'setTimeout(() => {}, 1e6).unref()'],
+  ['a signal that nothing else waited for', "new Promise((r) => { process.once('SIGUSR2', r); process.kill(process.pid, 'SIGUSR2') })"],
   ['a worker that ended', 'new Promise((r) => new Worker("0", { eval: true }).on("exit", r))'],
   ['a child that ended', "new Promise((r) => spawn('true').on('exit', r))"],
   ['a request for a file', "fs.readFile('/etc/passwd', () => {})"],

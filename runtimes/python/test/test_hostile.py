@@ -70,6 +70,24 @@ class Hostile(unittest.TestCase):
             for word in ("a", "b"):
                 self.assertEqual(shim.invoke(word).json, word)
 
+    def test_a_log_function_of_an_earlier_call_says_nothing(self):
+        code = "kept = []\ndef handler(data, context):\n    kept.append(context.log)\n    kept[0]('line %d' % len(kept))\n    return data"
+        with Shim(code) as shim:
+            shim.load()
+            self.assertEqual([line["message"] for line in shim.invoke(1).lines], ["line 1"])
+            second = shim.invoke(2)
+            self.assertEqual((second.json, second.lines), (2, []))
+
+    def test_threads_that_log_at_once(self):
+        code = "import threading\ndef handler(data, context):\n" \
+               "    work = lambda n: [context.log('x' * 20000, n=n) for _ in range(20)]\n" \
+               "    threads = [threading.Thread(target=work, args=(n,)) for n in range(8)]\n" \
+               "    [one.start() for one in threads]; [one.join() for one in threads]\n    return 1"
+        with Shim(code) as shim:
+            shim.load()
+            answer = shim.invoke()
+            self.assertEqual((answer.json, len(answer.lines)), (1, 160))
+
     def test_patched_internals_do_not_reach_the_answer(self):
         code = "import json, os, struct\njson.dumps = json.loads = lambda *a, **k: 'forged'\nos.read = os.write = None\n" \
                "struct.pack = None\ndef handler(data, context):\n    return data"

@@ -12,12 +12,13 @@ use crate::dependencies::Install;
 use crate::template::fill;
 
 /// What every program of a sandbox has in its environment, unless the definition says otherwise.
-const ENVIRONMENT: [(&str, &str); 5] = [
+const ENVIRONMENT: [(&str, &str); 6] = [
     ("HOME", "/tmp"),
     ("LANG", "C.UTF-8"),
     ("PATH", "/usr/local/bin:/usr/bin:/bin"),
     ("TMPDIR", "/tmp"),
     ("TZ", "UTC"),
+    ("USER", "cloudbox"),
 ];
 
 /// A runtime's root file systems and programs.
