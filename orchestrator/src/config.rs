@@ -33,6 +33,9 @@ pub struct Config {
     /// Which driver isolates functions.
     #[serde(default)]
     pub sandbox: SandboxChoice,
+    /// Dangerous: start although mandatory layers of the isolation are missing.
+    #[serde(default)]
+    pub allow_weak_sandbox: bool,
     /// `sqlite://…` or `postgres://…`; none for the SQLite file in the data dir.
     #[serde(default)]
     pub database_url: Option<Secret<String>>,

@@ -29,10 +29,13 @@ pub struct Settings {
     pub init: PathBuf,
     /// What all sandboxes together may use.
     pub ceiling: Ceiling,
+    /// Whether to start without mandatory layers of the isolation.
+    pub is_weak_allowed: bool,
 }
 
 impl Driver {
-    /// Opens the driver. `auto` falls back to native only here, at the start, and says so.
+    /// Opens the driver. `auto` falls back to native only here, at the start, and says so; never for a daemon that is
+    /// there and doesn't isolate as it must.
     ///
     /// # Errors
     /// The driver that was asked for, or with `auto` the last one, can't work here.
@@ -42,30 +45,34 @@ impl Driver {
             SandboxChoice::Native => Self::native(settings).await,
             SandboxChoice::Auto => match Self::docker(settings).await {
                 Ok(driver) => Ok(driver),
-                Err(error) => {
+                Err(error @ Error::Unavailable { .. }) => {
                     tracing::info!(reason = %error, "no Docker here: functions run in native sandboxes");
                     Self::native(settings).await
                 }
+                Err(error) => Err(error),
             },
         }
     }
 
     async fn docker(settings: &Settings) -> Result<Self, Error> {
-        let socket = settings.docker_host.clone();
         let settings = docker::Settings {
-            socket,
+            socket: settings.docker_host.clone(),
             ceiling: Some(settings.ceiling),
-            ..docker::Settings::new(settings.instance.clone())
+            is_weak_allowed: settings.is_weak_allowed,
+            ..docker::Settings::new(settings.instance.clone(), settings.init.clone())
         };
         let driver = docker::Driver::open(settings).await?;
         Ok(Self { shared: Arc::clone(&driver) as Arc<dyn SandboxDriver>, kind: Kind::Docker(driver) })
     }
 
     async fn native(settings: &Settings) -> Result<Self, Error> {
-        let (instance, init) = (settings.instance.clone(), settings.init.clone());
-        let driver =
-            native::Driver::open(native::Settings { instance, init, ceiling: Some(settings.ceiling) })
-                .await?;
+        let settings = native::Settings {
+            instance: settings.instance.clone(),
+            init: settings.init.clone(),
+            ceiling: Some(settings.ceiling),
+            is_weak_allowed: settings.is_weak_allowed,
+        };
+        let driver = native::Driver::open(settings).await?;
         Ok(Self { shared: Arc::clone(&driver) as Arc<dyn SandboxDriver>, kind: Kind::Native(driver) })
     }
 

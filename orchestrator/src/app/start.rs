@@ -170,6 +170,7 @@ async fn open_driver(config: &Config, data_dir: &DataDir, init: &Path) -> anyhow
         docker_host: config.docker_host.clone(),
         init: init.to_owned(),
         ceiling: ceiling(config),
+        is_weak_allowed: config.allow_weak_sandbox,
     };
     let driver = Driver::open(config.sandbox, &settings).await?;
     let swept = driver.shared().sweep().await.context("removing what an earlier life left")?;

@@ -22,7 +22,8 @@ const TEXTS: [&str; 12] = [
     "log.level",
 ];
 /// Keys that are numbers or booleans.
-const SCALARS: [&str; 32] = [
+const SCALARS: [&str; 33] = [
+    "allow_weak_sandbox",
     "drain_timeout_s",
     "limits.max_request_bytes",
     "limits.max_response_bytes",
@@ -56,6 +57,8 @@ const SCALARS: [&str; 32] = [
     "http.max_connections_per_address",
     "http.request_body_timeout_s",
 ];
+/// Of these, the booleans: a variable may say 1 or 0, too.
+const FLAGS: [&str; 3] = ["allow_weak_sandbox", "builds.network", "runtimes.strict"];
 /// Variables that other programs know too, and a short name of ours, below the whole name of the same key.
 const BORROWED: [(&str, &str); 4] = [
     ("DATABASE_URL", "database_url"),
@@ -79,7 +82,8 @@ pub(super) fn merge(args: &ServeArgs, lookup: Lookup<'_>) -> Result<Table, Error
     }
     for key in SCALARS {
         if let Some(text) = lookup(&variable(key)) {
-            put(&mut above, key, scalar(text))?;
+            let value = if FLAGS.contains(&key) { flag(text) } else { scalar(text) };
+            put(&mut above, key, value)?;
         }
     }
     for (key, value) in args.given() {
@@ -106,6 +110,14 @@ fn scalar(text: String) -> Value {
         return Value::Float(number);
     }
     text.parse().map_or(Value::String(text), Value::Boolean)
+}
+
+fn flag(text: String) -> Value {
+    match text.as_str() {
+        "1" => Value::Boolean(true),
+        "0" => Value::Boolean(false),
+        _ => scalar(text),
+    }
 }
 
 fn put(table: &mut Table, key: &str, value: Value) -> Result<(), Error> {

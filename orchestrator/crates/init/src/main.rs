@@ -1,8 +1,9 @@
 //! PID 1 of every sandbox, in both drivers.
 //!
 //! In a container: connects to the control socket, makes the three pipes, and serves. Called as `cloudbox-init native`
-//! with the control socket as its stdin, it first sets up what a container engine would. Single threaded, static,
-//! and the only crate with `unsafe`: each block calls one system function and says why that is sound.
+//! with the control socket as its stdin, it first sets up what a container engine would; as `cloudbox-init probe` it is a
+//! program in a sandbox, for the self-test of a driver. Single threaded, static, and the only crate with `unsafe`: each
+//! block calls one system function and says why that is sound.
 
 mod control;
 mod credentials;
@@ -10,6 +11,7 @@ mod error;
 mod landlock;
 mod mounts;
 mod native;
+mod probe;
 mod root;
 mod runtime;
 mod seccomp;
@@ -23,8 +25,11 @@ use control::Control;
 use error::Failed;
 
 fn main() -> ExitCode {
-    if std::env::args().nth(1).as_deref() == Some("native") {
-        return native::main();
+    let mut args = std::env::args().skip(1);
+    match args.next().as_deref() {
+        Some("native") => return native::main(),
+        Some(cloudbox_protocol::probe::WORD) => return probe::main(&args.next().unwrap_or_default()),
+        _ => {}
     }
     match Control::connect(SOCKET_PATH) {
         Ok(mut control) => {

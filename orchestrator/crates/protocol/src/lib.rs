@@ -3,12 +3,13 @@
 //! Two conversations, specified in `runtimes/PROTOCOL.md`:
 //! - with the **shim** (the language's process): frames over its stdin and stdout ([`frame`], [`message`],
 //!   [`channel`]);
-//! - with the **init** (PID 1): control messages over a socket ([`control`]).
+//! - with the **init** (PID 1): control messages over a socket ([`control`]); as a [`probe`], it prints findings.
 //!
 //! Whatever comes from a sandbox is hostile: lengths are checked before memory is taken, the first answer counts,
 //! and any byte out of turn taints the sandbox.
 
 pub mod control;
+pub mod probe;
 
 #[cfg(feature = "host")]
 pub mod channel;

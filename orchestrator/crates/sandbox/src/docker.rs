@@ -12,12 +12,14 @@ mod sweep;
 mod tree;
 
 use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use bollard::Docker;
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use crate::confinement;
@@ -25,6 +27,7 @@ use crate::driver::{Layer, Sandbox, SandboxDriver, SweepReport};
 use crate::error::Error;
 use crate::kills::Kills;
 use crate::run_dir::RunDir;
+use crate::self_test::{self, Files};
 use crate::spec::{Instance, RootFs, SandboxId, SandboxSpec};
 use crate::uids::Uids;
 use cloudbox_cgroup::Ceiling;
@@ -43,6 +46,10 @@ const SANDBOX_LABEL: &str = "cloudbox.sandbox";
 /// The first of the users that sandboxes get: 100,000 and more belong to nobody on an ordinary host.
 const FIRST_UID: u32 = 100_000;
 
+/// What containers do without.
+const SHARED: (&str, &str) =
+    ("user_namespace", "containers have the host's user namespace, and users that nobody else has");
+
 /// What the driver is told.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -58,13 +65,26 @@ pub struct Settings {
     pub ceiling: Option<Ceiling>,
     /// Containers that are made at once, at least 1. The daemon serves more, each more slowly.
     pub parallel_creates: usize,
+    /// The static binary `cloudbox-init`, for the self-test; images of runtimes have their own.
+    pub init: PathBuf,
+    /// Whether to work without mandatory layers.
+    pub is_weak_allowed: bool,
 }
 
 impl Settings {
-    /// The usual ones.
+    /// The usual ones, with an init.
     #[must_use]
-    pub const fn new(instance: Instance) -> Self {
-        Self { instance, socket: None, seccomp: None, runtime: None, ceiling: None, parallel_creates: 4 }
+    pub const fn new(instance: Instance, init: PathBuf) -> Self {
+        Self {
+            instance,
+            socket: None,
+            seccomp: None,
+            runtime: None,
+            ceiling: None,
+            parallel_creates: 4,
+            init,
+            is_weak_allowed: false,
+        }
     }
 }
 
@@ -72,7 +92,7 @@ impl Settings {
 #[derive(Debug)]
 pub struct Driver {
     shared: Arc<Shared>,
-    /// As the daemon told.
+    /// As the daemon told, and as a container was seen from inside.
     layers: Vec<Layer>,
 }
 
@@ -103,13 +123,14 @@ struct Shared {
 }
 
 impl Driver {
-    /// Connects to the daemon and looks at what it can do.
+    /// Connects to the daemon, looks at what it can do, and proves it by making a container.
     ///
     /// # Errors
-    /// [`Error::Unavailable`], with the remedy: nobody answers at the socket, a limit can't be set on this machine,
-    /// or the cgroups can't be seen. [`Error::Io`]: the instance's folder can't be had.
+    /// [`Error::Unavailable`], with the remedy: nobody answers at the socket, or the cgroups can't be seen.
+    /// [`Error::Weak`]: a mandatory layer is missing. [`Error::Io`]: the instance's folder can't be had.
     pub async fn open(settings: Settings) -> Result<Arc<Self>, Error> {
         let daemon = Daemon::connect(settings.socket.as_deref()).await?;
+        self_test::refuse_weak("docker", &daemon.layers, settings.is_weak_allowed)?;
         let hierarchy = Hierarchy::detect().map_err(|why| {
             unavailable(format!(
                 "{why}. In a container, mount the host's /sys/fs/cgroup and use its process ids"
@@ -149,7 +170,44 @@ impl Driver {
             landlock_abi: OnceLock::new(),
             runtime: tokio::runtime::Handle::current(),
         };
-        Ok(Arc::new(Self { shared: Arc::new(shared), layers: daemon.layers }))
+        let mut driver = Self { shared: Arc::new(shared), layers: daemon.layers };
+        let started = Instant::now();
+        let tested = driver.test(&settings.init).await.and_then(|found| {
+            let layers = [driver.layers.clone(), found].concat();
+            self_test::judge("docker", &layers, settings.is_weak_allowed, started).map(|()| layers)
+        });
+        match tested {
+            Ok(layers) => driver.layers = layers,
+            Err(error) => {
+                driver.close().await?;
+                return Err(error);
+            }
+        }
+        Ok(Arc::new(driver))
+    }
+
+    /// Has a throw-away container tried from inside.
+    async fn test(&self, init: &Path) -> Result<Vec<Layer>, Error> {
+        let files = Files::lay(&self.shared.run_dir, init)?;
+        let sandbox = self.create(&self_test::spec(&files)).await?;
+        let landlock_abi = self.shared.landlock_abi.get().copied().unwrap_or_default();
+        let outcome = self_test::run(sandbox, &files, landlock_abi).await?;
+        let groups = self.shared.parent.clone().unwrap_or_else(|| {
+            // Where systemd makes a slice: within the one that its name says.
+            format!("cloudbox.slice/{}", slice(&self.shared.instance))
+        });
+        let groups = cloudbox_layers::of_cgroup(&self.shared.hierarchy, &groups);
+        let mut layers = outcome.layers(&[SHARED], cloudbox_layers::has_bounded_swap(&groups));
+        layers.push(Layer::optional("uid_isolation", true, "each sandbox has a user of its own"));
+        let can_mount = self.shared.run_dir.can_mount();
+        let code = if can_mount {
+            "code is mounted"
+        } else {
+            "code is copied into sandboxes; only root can mount it"
+        };
+        layers.push(Layer::optional("code_mounts", can_mount, code));
+        layers.extend(groups);
+        Ok(layers)
     }
 
     /// Waits for the kills that run, and takes back what was made when it was opened. The sandboxes must be gone or
@@ -176,9 +234,7 @@ impl SandboxDriver for Driver {
     }
 
     fn layers(&self) -> Vec<Layer> {
-        let mut layers = self.layers.clone();
-        layers.push(confinement::landlock_layer(self.shared.landlock_abi.get().copied()));
-        layers
+        self.layers.clone()
     }
 
     fn can_resize_tmp(&self) -> bool {

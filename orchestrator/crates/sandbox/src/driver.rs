@@ -18,9 +18,9 @@ use cloudbox_types::Limits;
 use tokio::time::Instant;
 
 pub use cloudbox_cgroup::Stats;
+pub use cloudbox_layers::{Layer, LayerState};
 
 use crate::error::Error;
-pub use crate::layer::{Layer, LayerState};
 use crate::spec::{CodeDir, Program, RootFs, SandboxId, SandboxSpec};
 
 /// Makes sandboxes of one kind.

@@ -13,6 +13,18 @@ pub enum Error {
         /// What is missing, and the remedy.
         reason: String,
     },
+    /// The driver would work, but not hold: mandatory layers of the isolation are missing.
+    #[error(
+        "the {driver} driver refuses to work here, since mandatory layers of the isolation are missing: {missing}. \
+         `cloudbox doctor` lists all of them. The setting allow_weak_sandbox starts all the same; then hostile code \
+         may harm this machine"
+    )]
+    Weak {
+        /// `docker` or `native`.
+        driver: &'static str,
+        /// Each layer with what is wrong and the remedy.
+        missing: String,
+    },
     /// A step of the set-up failed inside the sandbox.
     #[error("setting the sandbox up failed at {step}: {message}")]
     Setup {

@@ -2,7 +2,7 @@
 //!
 //! A sandbox is a process of `cloudbox-init`, which sets itself up as told and then serves as in a container.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +22,7 @@ use crate::slot::Slot;
 use crate::uids::{Uid, Uids};
 use crate::{
     Error, Instance, Layer, Network, RootFs, Sandbox, SandboxDriver, SandboxId, SandboxSpec, SweepReport,
-    Workspace,
+    Workspace, self_test,
 };
 use cloudbox_cgroup::hierarchy::Hierarchy;
 use cloudbox_cgroup::{Ceiling, Cgroup};
@@ -51,6 +51,8 @@ pub struct Settings {
     pub init: PathBuf,
     /// What all sandboxes together may use, where that is bounded.
     pub ceiling: Option<Ceiling>,
+    /// Whether to work without mandatory layers, where a sandbox can be made at all.
+    pub is_weak_allowed: bool,
 }
 
 /// Makes sandboxes from this machine's own means.
@@ -61,6 +63,8 @@ pub struct Driver {
     /// The cgroup above all sandboxes' cgroups.
     parent: String,
     has_cgroups: bool,
+    /// Why there are none.
+    no_cgroups: Option<String>,
     spawner: Arc<Spawner>,
     uids: Option<Arc<Uids>>,
     /// The sandboxes of this life.
@@ -75,7 +79,7 @@ impl Driver {
     /// # Errors
     /// [`Error::Unavailable`] with the layer that is missing and what to do about it, or the run folder is in use.
     pub async fn open(settings: Settings) -> Result<Arc<Self>, Error> {
-        let Settings { instance, init, ceiling } = settings;
+        let Settings { instance, init, ceiling, is_weak_allowed } = settings;
         if !init.is_file() {
             return Err(layers::unavailable(format!(
                 "{} is not there; build or install cloudbox-init",
@@ -83,25 +87,39 @@ impl Driver {
             )));
         }
         let is_root = rustix::process::geteuid().is_root();
-        let hierarchy = Hierarchy::detect().map_err(layers::unavailable)?;
-        let parent = hierarchy.place(&format!("cloudbox-{}", instance.id));
-        let has_cgroups = match hierarchy.create_parent(&parent, ceiling.as_ref()) {
-            Ok(()) => true,
-            Err(error) if is_root => return Err(layers::no_cgroups(&error)),
-            Err(_) => false,
+        let run_dir = RunDir::open(&instance.run_dir)?;
+        let (hierarchy, mut no_cgroups) = match Hierarchy::detect() {
+            Ok(hierarchy) => (hierarchy, None),
+            Err(why) => (Hierarchy::V1(BTreeMap::new()), Some(why)),
         };
+        let parent = hierarchy.place(&format!("cloudbox-{}", instance.id));
+        if no_cgroups.is_none() {
+            let made = hierarchy.create_parent(&parent, ceiling.as_ref());
+            no_cgroups = made.err().map(|error| layers::no_cgroups(&error));
+        }
         let mut driver = Self {
-            run_dir: RunDir::open(&instance.run_dir)?,
+            run_dir,
             hierarchy,
             parent,
-            has_cgroups,
-            spawner: Arc::new(Spawner::new(init)?),
+            has_cgroups: no_cgroups.is_none(),
+            no_cgroups,
+            spawner: Arc::new(Spawner::new(init.clone())?),
             uids: is_root.then(|| Arc::new(Uids::new(FIRST_UID))),
             alive: Arc::default(),
             layers: Vec::new(),
             kills: Kills::new(),
         };
-        driver.layers = driver.probe().await?;
+        let started = Instant::now();
+        let tested = driver.test(&init).await.and_then(|layers| {
+            self_test::judge("native", &layers, is_weak_allowed, started).map(|()| layers)
+        });
+        match tested {
+            Ok(layers) => driver.layers = layers,
+            Err(error) => {
+                driver.close().await?;
+                return Err(error);
+            }
+        }
         Ok(Arc::new(driver))
     }
 

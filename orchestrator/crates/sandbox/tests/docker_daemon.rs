@@ -22,8 +22,10 @@ async fn behind_proxy(world: &World) -> (Arc<Driver>, Proxy) {
     let socket = world.folder.path().join("docker.sock");
     let proxy = Proxy::open(&socket);
     let instance = Instance { run_dir: world.folder.path().join("2"), ..world.instance.clone() };
-    let settings =
-        Settings { socket: Some(format!("unix://{}", socket.display())), ..Settings::new(instance) };
+    let settings = Settings {
+        socket: Some(format!("unix://{}", socket.display())),
+        ..Settings::new(instance, init::init().to_owned())
+    };
     (Driver::open(settings).await.expect("a driver"), proxy)
 }
 

@@ -37,10 +37,17 @@ impl Driver {
     async fn open(kind: DriverKind, instance: Instance) -> Result<Self, Error> {
         Ok(match kind {
             DriverKind::Native => {
-                let settings = native::Settings { instance, init: init().to_owned(), ceiling: None };
+                let settings = native::Settings {
+                    instance,
+                    init: init().to_owned(),
+                    ceiling: None,
+                    is_weak_allowed: false,
+                };
                 Self::Native(native::Driver::open(settings).await?)
             }
-            DriverKind::Docker => Self::Docker(docker::Driver::open(docker::Settings::new(instance)).await?),
+            DriverKind::Docker => {
+                Self::Docker(docker::Driver::open(docker::Settings::new(instance, init().to_owned())).await?)
+            }
         })
     }
 

@@ -15,6 +15,9 @@ const SAFE_RUNC: [(u32, u32, u32); 3] = [(1, 2, 8), (1, 3, 3), (1, 4, 0)];
 /// The first engine whose own filter refuses the socket families that write into the page cache of others' files.
 const SAFE_ENGINE: (u32, u32, u32) = (29, 4, 2);
 
+/// Storage drivers that share what images have in common, and are kept up.
+const LAYERED: [&str; 5] = ["overlay2", "overlayfs", "fuse-overlayfs", "btrfs", "zfs"];
+
 /// A daemon that answers.
 #[derive(Debug)]
 pub(super) struct Daemon {
@@ -34,7 +37,7 @@ impl Daemon {
     /// Connects to `socket`, a path or `unix://` URL.
     ///
     /// # Errors
-    /// [`Error::Unavailable`]: nobody answers there, or a limit that everything rests on can't be had.
+    /// [`Error::Unavailable`]: nobody answers there, or it is a daemon that can't give each sandbox a user.
     pub async fn connect(socket: Option<&str>) -> Result<Self, Error> {
         let socket = socket.unwrap_or(SOCKET);
         if !socket.starts_with('/') && !socket.starts_with("unix://") {
@@ -62,7 +65,6 @@ impl Daemon {
         }
         let runc = runc_version(&docker, &info).await;
         let layers = layers(&info, runc.as_deref());
-        refuse_without_limits(&layers)?;
         tracing::info!(
             docker.version = info.server_version.as_deref().unwrap_or("unknown"),
             docker.runc = runc.as_deref().unwrap_or("unknown"),
@@ -99,30 +101,39 @@ fn layers(info: &SystemInfo, runc: Option<&str>) -> Vec<Layer> {
     let is_v2 = info.cgroup_version == Some(SystemInfoCgroupVersionEnum::_2);
     let limit = |name, is_there: Option<bool>, missing: &str| {
         let is_active = is_there != Some(false);
-        Layer::mandatory(name, is_active, if is_active { "" } else { missing })
+        Layer::mandatory(name, is_active, if is_active { "the daemon can set it" } else { missing })
     };
-    let optional = |name, is_active: bool, missing: &str| {
-        Layer::optional(name, is_active, if is_active { "" } else { missing })
+    let optional = |name, is_active, seen: &str, missing: &str| {
+        Layer::optional(name, is_active, if is_active { seen } else { missing })
     };
     let has_seccomp = has_option("name=seccomp") && !has_option("profile=unconfined");
+    let storage = info.driver.as_deref().unwrap_or("unknown");
     vec![
-        Layer::mandatory("container", true, ""),
-        Layer::mandatory("network_namespace", true, ""),
-        Layer::mandatory("read_only_root", true, ""),
-        Layer::mandatory("no_new_privileges", true, ""),
-        Layer::mandatory("capabilities_dropped", true, ""),
-        Layer::optional("user_per_sandbox", true, ""),
-        limit("cgroup_memory", info.memory_limit, "the daemon's kernel has no memory controller"),
-        optional("cgroup_swap", info.swap_limit != Some(false), "boot the kernel with swapaccount=1"),
-        limit("cgroup_cpu", info.cpu_cfs_quota, "the daemon's kernel has no CPU quotas"),
-        limit("cgroup_pids", info.pids_limit, "the daemon's kernel has no pids controller"),
-        optional("cgroup_v2", is_v2, "the host uses cgroups version 1"),
-        limit("seccomp", Some(has_seccomp), "the daemon was built or started without seccomp"),
-        optional("apparmor", has_option("name=apparmor"), "the host has no AppArmor"),
+        limit("daemon_memory", info.memory_limit, "its kernel has no memory controller; boot one that has"),
+        limit(
+            "cgroup_cpu",
+            info.cpu_cfs_quota,
+            "its kernel has no CPU quotas; boot one with CONFIG_CFS_BANDWIDTH",
+        ),
+        limit("daemon_pids", info.pids_limit, "its kernel has no pids controller; boot one that has"),
+        limit(
+            "daemon_seccomp",
+            Some(has_seccomp),
+            "it was built or started without seccomp; use a standard build",
+        ),
+        optional("apparmor", has_option("name=apparmor"), "the daemon's profile", "the host has no AppArmor"),
+        optional("cgroup_v2", is_v2, "cgroups v2", "the host uses cgroups version 1; boot it with version 2"),
         optional(
-            "user_namespace",
-            false,
-            "containers have the host's user namespace, and users that nobody else has",
+            "live_restore",
+            info.live_restore_enabled == Some(true),
+            "containers outlive the daemon",
+            "a restart of the daemon ends every sandbox; set live-restore in daemon.json",
+        ),
+        optional(
+            "storage_driver",
+            LAYERED.contains(&storage),
+            storage,
+            &format!("{storage} copies or is out of care; overlay2 is the standard one"),
         ),
         versioned("runc", runc, "update it to 1.2.8, 1.3.3 or later", is_safe_runc),
         versioned("engine", engine, "update it to 29.4.2 or later", |version| version >= SAFE_ENGINE),
@@ -166,91 +177,5 @@ fn parse_version(text: &str) -> Option<(u32, u32, u32)> {
     Some((major, minor, numbers.next().flatten().unwrap_or(0)))
 }
 
-/// Isolation fails closed: without these a sandbox could take the machine down.
-fn refuse_without_limits(layers: &[Layer]) -> Result<(), Error> {
-    match layers.iter().find(|layer| layer.is_refused()) {
-        Some(layer) => Err(unavailable(format!("{} is missing: {}", layer.name, layer.detail))),
-        None => Ok(()),
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn good() -> SystemInfo {
-        SystemInfo {
-            memory_limit: Some(true),
-            swap_limit: Some(true),
-            cpu_cfs_quota: Some(true),
-            pids_limit: Some(true),
-            security_options: Some(vec!["name=seccomp,profile=default".to_owned()]),
-            server_version: Some("29.5.0".to_owned()),
-            ..SystemInfo::default()
-        }
-    }
-
-    fn layer<'a>(layers: &'a [Layer], name: &str) -> &'a Layer {
-        layers.iter().find(|layer| layer.name == name).expect("a layer of that name")
-    }
-
-    #[test]
-    fn versions_as_distributions_write_them() {
-        assert_eq!(parse_version("1.1.5+ds1"), Some((1, 1, 5)));
-        assert_eq!(parse_version("20.10.24+dfsg1"), Some((20, 10, 24)));
-        assert_eq!(parse_version("v1.3.3-0-gd842d77"), Some((1, 3, 3)));
-        assert_eq!(parse_version("1.4"), Some((1, 4, 0)));
-        assert_eq!(parse_version("unknown"), None);
-    }
-
-    #[test]
-    fn each_line_of_runc_has_its_own_first_safe_release() {
-        for (version, is_safe) in
-            [((1, 1, 5), false), ((1, 2, 7), false), ((1, 2, 8), true), ((1, 3, 2), false), ((1, 3, 3), true)]
-        {
-            assert_eq!(is_safe_runc(version), is_safe, "{version:?}");
-        }
-        assert!(is_safe_runc((1, 4, 0)) && is_safe_runc((1, 5, 0)) && is_safe_runc((2, 0, 0)));
-    }
-
-    #[test]
-    fn a_daemon_without_a_limit_or_a_filter_is_refused() {
-        refuse_without_limits(&layers(&good(), Some("1.3.3"))).expect("a good daemon");
-        for (name, info) in [
-            ("cgroup_memory", SystemInfo { memory_limit: Some(false), ..good() }),
-            ("cgroup_cpu", SystemInfo { cpu_cfs_quota: Some(false), ..good() }),
-            ("cgroup_pids", SystemInfo { pids_limit: Some(false), ..good() }),
-            ("seccomp", SystemInfo { security_options: Some(vec![]), ..good() }),
-            (
-                "seccomp",
-                SystemInfo {
-                    security_options: Some(vec!["name=seccomp,profile=unconfined".to_owned()]),
-                    ..good()
-                },
-            ),
-        ] {
-            let error = refuse_without_limits(&layers(&info, None)).expect_err(name);
-            assert!(error.to_string().contains(name), "{error}");
-        }
-    }
-
-    #[test]
-    fn old_parts_are_named_with_their_remedy() {
-        let layers =
-            layers(&SystemInfo { server_version: Some("20.10.24".to_owned()), ..good() }, Some("1.1.5+ds1"));
-        let runc = layer(&layers, "runc");
-        assert!(!runc.is_active() && !runc.is_mandatory, "runc 1.1.5 is not safe, and listed");
-        assert!(runc.detail.contains("1.1.5") && runc.detail.contains("1.2.8"), "{}", runc.detail);
-        assert!(!layer(&layers, "engine").is_active());
-        assert!(layer(&layers, "cgroup_memory").is_active());
-    }
-
-    #[tokio::test]
-    async fn an_address_that_is_no_local_socket_is_refused_with_a_remedy() {
-        for address in ["tcp://127.0.0.1:2375", "docker.example:2376", "unix:///nowhere/docker.sock"] {
-            let error = Daemon::connect(Some(address)).await.expect_err(address);
-            assert!(matches!(error, Error::Unavailable { driver: "docker", .. }), "{error}");
-            assert!(error.to_string().contains("socket"), "{error}");
-        }
-    }
-}
+mod tests;

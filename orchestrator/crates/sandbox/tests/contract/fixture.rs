@@ -63,16 +63,23 @@ pub enum Opened {
 
 impl Opened {
     pub async fn open(subject: Subject, instance: &Instance) -> Result<Self, Error> {
+        // The fixture's own: a second process must not wait for a build.
+        let init = instance.run_dir.with_file_name("rootfs").join("cloudbox/init");
         match subject {
             Subject::Docker => {
-                let settings =
-                    docker::Settings { ceiling: Some(CEILING), ..docker::Settings::new(instance.clone()) };
+                let settings = docker::Settings {
+                    ceiling: Some(CEILING),
+                    ..docker::Settings::new(instance.clone(), init)
+                };
                 docker::Driver::open(settings).await.map(Self::Docker)
             }
             Subject::Native => {
-                // The fixture's own: a second process must not wait for a build.
-                let init = instance.run_dir.with_file_name("rootfs").join("cloudbox/init");
-                let settings = native::Settings { instance: instance.clone(), init, ceiling: Some(CEILING) };
+                let settings = native::Settings {
+                    instance: instance.clone(),
+                    init,
+                    ceiling: Some(CEILING),
+                    is_weak_allowed: false,
+                };
                 native::Driver::open(settings).await.map(Self::Native)
             }
         }

@@ -59,7 +59,7 @@ impl World {
 
 /// The driver of an instance; without a daemon the test fails, with the driver's own sentence.
 pub async fn open(instance: &Instance) -> Arc<Driver> {
-    Driver::open(Settings::new(instance.clone()))
+    Driver::open(Settings::new(instance.clone(), init::init().to_owned()))
         .await
         .unwrap_or_else(|error| panic!("{error}. CLOUDBOX_TEST_DRIVERS=native leaves these tests out"))
 }

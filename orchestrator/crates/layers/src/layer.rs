@@ -24,13 +24,15 @@ pub enum LayerState {
 
 impl Layer {
     /// A layer without which a driver refuses to work.
-    pub(crate) fn mandatory(name: &'static str, is_active: bool, detail: impl Into<String>) -> Self {
+    #[must_use]
+    pub fn mandatory(name: &'static str, is_active: bool, detail: impl Into<String>) -> Self {
         let state = if is_active { LayerState::Active } else { LayerState::Missing };
         Self { name, is_mandatory: true, state, detail: detail.into() }
     }
 
     /// A layer that is listed, and that a driver works without.
-    pub(crate) fn optional(name: &'static str, is_active: bool, detail: impl Into<String>) -> Self {
+    #[must_use]
+    pub fn optional(name: &'static str, is_active: bool, detail: impl Into<String>) -> Self {
         Self { is_mandatory: false, ..Self::mandatory(name, is_active, detail) }
     }
 
