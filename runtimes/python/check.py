@@ -12,6 +12,10 @@ import warnings
 # Where installed dependencies are: their syntax is their authors' business, and may be another version's.
 _SKIPPED = {"__pycache__", "node_modules", "site-packages", "vendor", ".venv", "venv"}
 
+# As in cloudbox_forms.py: names that are no choice, and what else the handler may be called then.
+_ANY_NAME = ("handler", "main", "index", "default")
+_USUAL = ("handler", "lambda_handler", "handle", "app", "application", "main")
+
 
 def error_of(folder, name):
     """What is wrong with the file, or None."""
@@ -68,7 +72,7 @@ def main(folder, name, entry_point):
             print(error, file=sys.stderr)
             return 1
     wanted = entry_point.rsplit(".", 1)[-1]
-    if not has_entry_point(folder, name, (wanted, "handler")):
+    if not has_entry_point(folder, name, (wanted,) + (_USUAL if wanted in _ANY_NAME else ())):
         print('%s: no function "%s" to call: nothing of this name is at the top level' % (name, wanted), file=sys.stderr)
         return 1
     with open(os.path.join(folder, ".cloudbox-main"), "w", encoding="utf-8") as file:

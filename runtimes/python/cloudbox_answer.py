@@ -127,22 +127,22 @@ def message_of(error):
     return "%s: %s" % (name, text) if text else name
 
 
-def _stack_of(error, shim_dir):
-    """The traceback from the author's first line on."""
+def _stack_of(error, shim_dirs):
+    """The traceback from the author's first line on; the shim's own files are in one of `shim_dirs`."""
     import traceback
 
     try:
         frames = error.__traceback__
-        while frames is not None and frames.tb_frame.f_code.co_filename.startswith(shim_dir):
+        while frames is not None and frames.tb_frame.f_code.co_filename.startswith(shim_dirs):
             frames = frames.tb_next
         return "".join(traceback.format_exception(type(error), error, frames, limit=200))
     except Exception:
         return ""
 
 
-def error_header(nonce, error, shim_dir):
+def error_header(nonce, error, shim_dirs):
     """The header of a failure for what the code raised."""
-    return failure_header(nonce, "error", message_of(error), _stack_of(error, shim_dir))
+    return failure_header(nonce, "error", message_of(error), _stack_of(error, shim_dirs))
 
 
 def log_header(nonce, level, message, fields):

@@ -17,10 +17,16 @@ _count, _sleep = _thread._count, time.sleep
 _accepted = 0
 
 
-def accept():
-    """Takes the threads that run now for what may run."""
+# Tasks of the event loop, in the same way: an application's lifespan.
+_accepted_tasks = set()
+
+
+def accept(loop):
+    """Takes the threads and tasks that there are now for what may be there."""
     global _accepted
     _accepted = _count()
+    if loop is not None and not loop.is_closed():
+        _accepted_tasks.update(_tasks(loop))
 
 
 def told_in(frame, loop):
@@ -52,6 +58,10 @@ def _are_ended(loop):
 
 
 def _has_tasks(loop):
+    return not _tasks(loop) <= _accepted_tasks
+
+
+def _tasks(loop):
     import asyncio
 
-    return bool(asyncio.all_tasks(loop))
+    return asyncio.all_tasks(loop)

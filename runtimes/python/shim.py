@@ -22,6 +22,8 @@ def _take_descriptors():
     return requests, answers
 
 
+_SHIM_DIRS = (os.path.dirname(__file__), os.path.dirname(os.path.abspath(__file__)))
+
 # Before anything else may print.
 _REQUESTS, _ANSWERS = _take_descriptors()
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -34,6 +36,7 @@ import pwd  # noqa: E402
 
 import cloudbox_answer as answer  # noqa: E402
 import cloudbox_event as event  # noqa: E402
+import cloudbox_forms as forms  # noqa: E402
 import cloudbox_survivors as survivors  # noqa: E402
 from cloudbox_wire import FAILURE, HELLO, INVOKE, LOAD, LOADED, LOG, RESULT, Ended, Wire  # noqa: E402
 
@@ -64,10 +67,6 @@ def know_user():
             return pwd.struct_passwd(("cloudbox", "x", uid, os.getgid(), "cloudbox", "/tmp", "/sbin/nologin"))
 
     pwd.getpwuid = getpwuid
-
-
-class NoEntryPoint(Exception):
-    """No handler where one was looked for."""
 
 
 def send(kind, header, body=b""):
@@ -108,38 +107,6 @@ def leave(request):
     _exit((code or 0) & 0xFF)
 
 
-def call_with_data(handler, data, context):
-    """`handler(data, context)`."""
-    return handler(data, context)
-
-
-def call_with_data_alone(handler, data, context):
-    """`handler(data)`."""
-    return handler(data)
-
-
-def _takes_one(handler):
-    """Whether the handler can take `data` but no context."""
-    code = getattr(handler, "__code__", None)
-    return code is not None and code.co_argcount == 1 and not code.co_flags & 0x04
-
-
-# The forms of handlers, the first that matches wins: name, whether it fits, how it is called.
-STYLES = [
-    ("data", _takes_one, call_with_data_alone),
-    ("data", lambda handler: True, call_with_data),
-]
-
-
-def style_of(handler, pinned):
-    """The form that is pinned, or the one that fits: `(name, call)`."""
-    for name, fits, call in STYLES:
-        if pinned in ("auto", name) and fits(handler):
-            return name, call
-    known = ", ".join(sorted({name for name, _, _ in STYLES}))
-    raise NoEntryPoint('handler_style "%s" is not one that Python functions have: auto, %s' % (pinned, known))
-
-
 def import_main(code_dir, main):
     """Runs the main file as a module."""
     path = os.path.join(code_dir, main)
@@ -158,21 +125,6 @@ def import_main(code_dir, main):
     sys.modules[name] = module
     spec.loader.exec_module(module)
     return module
-
-
-# Names that say "the handler", whatever it is called: what functions have whose author chose none.
-_ANY_NAME = ("handler", "main", "index", "default")
-
-
-def find_handler(module, entry_point):
-    """The handler: the one named; for a name that is no choice, also `handler`."""
-    wanted = entry_point.rsplit(".", 1)[-1]
-    for name in (wanted, "handler") if wanted in _ANY_NAME else (wanted,):
-        handler = getattr(module, name, None)
-        if callable(handler):
-            return handler
-    names = [name for name in vars(module) if not name.startswith("_")][:50]
-    raise NoEntryPoint('no function "%s" to call: the code has %s' % (wanted, ", ".join(names) or "nothing"))
 
 
 def replace_environment(env):
@@ -223,8 +175,8 @@ class Function:
         os.chdir(head["code_dir"])
         replace_environment(head["env"])
         module = import_main(head["code_dir"], head["main"])
-        self.handler = find_handler(module, head["entry_point"])
-        self.style, self.call = style_of(self.handler, head["handler_style"])
+        self.handler = forms.find_handler(module, head["entry_point"])
+        self.style, self.call = forms.style_of(self.handler, head["handler_style"])
         self.facts = event.facts(head["function"], head["env"])
         self.forker = None
         code = getattr(self.handler, "__code__", None)
@@ -235,6 +187,8 @@ class Function:
                 import asyncio  # noqa: F401 - else each child would import it
         elif is_coroutine:
             loop()
+        if self.style == "asgi" and self.forker is None:
+            settle(forms.own_module("cloudbox_asgi").begin(self.handler))
 
     def invoke(self, head, body):
         """Calls the handler: the frame that answers; raises what it raises."""
@@ -246,7 +200,7 @@ class Function:
             send_log(nonce, answer.log_header(nonce, level, message, fields))
 
         data, context = event.event_of(head, body, self.facts, write_log)
-        value = settle(self.call(self.handler, data, context))
+        value = settle(self.call(self.handler, forms.Event(data, context, head, body)))
         return (RESULT,) + answer.result(head, value)
 
 
@@ -256,12 +210,12 @@ def answered(nonce, work):
         return work()
     except SystemExit as request:
         leave(request)
-    except NoEntryPoint as error:
+    except forms.NoEntryPoint as error:
         return FAILURE, answer.failure_header(nonce, "entry_point", str(error), ""), b""
     except answer.Unfit as error:
         return FAILURE, answer.failure_header(nonce, error.kind, str(error), ""), b""
     except BaseException as error:  # KeyboardInterrupt and the like are failures of the call.
-        return FAILURE, answer.error_header(nonce, error, os.path.dirname(__file__)), b""
+        return FAILURE, answer.error_header(nonce, error, _SHIM_DIRS), b""
 
 
 def load(head):
@@ -274,7 +228,7 @@ def load(head):
         return LOADED, answer.loaded_header(head["nonce"], function.style), b""
 
     frame = answered(head["nonce"], work)
-    survivors.accept()
+    survivors.accept(_loop)
     # What the code made while it was loaded stays; the collector need not look at it again.
     gc.collect()
     gc.freeze()
@@ -285,17 +239,20 @@ def serve(function, head, body):
     """Answers a call, here or in a child."""
 
     def work():
-        frame = survivors.told_in(answered(head["nonce"], lambda: function.invoke(head, body)), _loop)
+        return answered(head["nonce"], lambda: function.invoke(head, body))
+
+    def reply(frame):
         flush()
         send(*frame)
 
     def work_in_child():
         global _PID
         _PID = _getpid()
-        work()
+        # What it leaves in its process ends with it.
+        reply(work())
 
     if function.forker is None:
-        work()
+        reply(survivors.told_in(work(), _loop))
     else:
         function.forker.call(work_in_child)
 

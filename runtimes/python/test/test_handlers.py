@@ -63,7 +63,7 @@ def handler(data, context):
         for code, kind, message, options in [
             ("other = 1", "entry_point", '"handler"', {}),
             (EVENT + "1", "entry_point", '"run"', {"entry_point": "index.run"}),
-            (EVENT + "1", "entry_point", 'handler_style "wsgi"', {"handler_style": "wsgi"}),
+            (EVENT + "1", "entry_point", 'handler_style "edge"', {"handler_style": "edge"}),
             ("raise TypeError('no')", "error", "TypeError: no", {}),
             ("def x(:", "error", "SyntaxError", {}),
             ("import nowhere", "error", "ModuleNotFoundError: No module named 'nowhere'", {}),

@@ -25,6 +25,10 @@ pub enum HandlerStyle {
     /// `main(params)` of OpenWhisk.
     #[serde(rename = "openwhisk")]
     OpenWhisk,
+    /// A Python application with `scope`, `receive` and `send`.
+    Asgi,
+    /// A Python application with `environ` and `start_response`.
+    Wsgi,
 }
 
 /// What a call may share with earlier calls of the same version.
@@ -42,7 +46,7 @@ pub enum Isolation {
 
 impl HandlerStyle {
     /// Every style, `auto` first.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Auto,
         Self::Data,
         Self::Edge,
@@ -51,6 +55,8 @@ impl HandlerStyle {
         Self::Fetch,
         Self::OpenFaas,
         Self::OpenWhisk,
+        Self::Asgi,
+        Self::Wsgi,
     ];
 
     /// The word of the API, the database and the shim's `load` frame.
@@ -65,6 +71,8 @@ impl HandlerStyle {
             Self::Fetch => "fetch",
             Self::OpenFaas => "openfaas",
             Self::OpenWhisk => "openwhisk",
+            Self::Asgi => "asgi",
+            Self::Wsgi => "wsgi",
         }
     }
 }

@@ -1,0 +1,57 @@
+"""WSGI applications: an environment for each call."""
+import io
+import sys
+from urllib.parse import unquote
+
+from cloudbox_forms import http_answer
+
+
+def _environment(event):
+    head, headers = event.head, event.context["headers"]
+    host = headers.get("host", "localhost")
+    name, _, port = host.partition(":")
+    environment = {
+        "REQUEST_METHOD": head["method"],
+        "SCRIPT_NAME": "",
+        "PATH_INFO": unquote(head["path"], "latin-1"),
+        "QUERY_STRING": head["query"],
+        "CONTENT_LENGTH": str(len(event.body)),
+        "SERVER_NAME": name,
+        "SERVER_PORT": port or "80",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "REMOTE_ADDR": "127.0.0.1",
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": headers.get("x-forwarded-proto", "http"),
+        "wsgi.input": io.BytesIO(bytes(event.body)),
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": False,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+    }
+    for header, value in headers.items():
+        key = header.upper().replace("-", "_")
+        environment[key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else "HTTP_" + key] = value
+    environment["CONTENT_LENGTH"] = str(len(event.body))
+    return environment
+
+
+def call(application, event):
+    """The answer as a handler's value."""
+    begun, body = [], []
+
+    def start_response(status, headers, exc_info=None):
+        if begun and exc_info is None:
+            raise RuntimeError("start_response was called twice")
+        begun[:] = [(int(status.split(" ", 1)[0]), headers)]
+        return body.append
+
+    chunks = application(_environment(event), start_response)
+    try:
+        body.extend(chunks)
+    finally:
+        if hasattr(chunks, "close"):
+            chunks.close()
+    if not begun:
+        raise RuntimeError("the application did not call start_response")
+    status, headers = begun[0]
+    return http_answer(status, headers, b"".join(body), event.head["mode"])
