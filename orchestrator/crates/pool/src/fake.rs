@@ -5,24 +5,19 @@
 //! it got.
 
 mod book;
+mod sandbox;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::Bytes;
-use cloudbox_protocol::message::{FailureKind, ResultHead};
-use cloudbox_protocol::{Answer, Failure, Invoke, Load, Loaded, Logs, Reply};
-use cloudbox_sandbox::{
-    CodeDir, Error, Exit, Layer, Program, RootFs, Sandbox, SandboxDriver, SandboxFault, SandboxFaultKind,
-    SandboxId, SandboxSpec, Stats, SweepReport,
-};
-use cloudbox_types::Limits;
+use cloudbox_sandbox::{Error, Layer, RootFs, Sandbox, SandboxDriver, SandboxId, SandboxSpec, SweepReport};
 use parking_lot::Mutex;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::sleep;
 
 pub use book::{Book, Entry};
+use sandbox::FakeSandbox;
 
 /// Makes fake sandboxes. Clones share script and book.
 #[derive(Clone, Default)]
@@ -187,150 +182,5 @@ impl SandboxDriver for FakeDriver {
 
     async fn sweep(&self) -> Result<SweepReport, Error> {
         Ok(SweepReport::default())
-    }
-}
-
-struct FakeSandbox {
-    id: SandboxId,
-    index: usize,
-    desk: Arc<Desk>,
-}
-
-impl FakeSandbox {
-    fn fault(&self, kind: SandboxFaultKind) -> SandboxFault {
-        self.desk.entry(self.index, |entry| entry.is_clean = false);
-        SandboxFault { kind, logs: Logs::new(0) }
-    }
-}
-
-const EXITED: SandboxFaultKind = SandboxFaultKind::Exited { code: Some(1), signal: None };
-
-#[async_trait]
-impl Sandbox for FakeSandbox {
-    fn id(&self) -> &SandboxId {
-        &self.id
-    }
-
-    async fn bind(&mut self, limits: &Limits, _: &CodeDir) -> Result<(), Error> {
-        if self.desk.script().binds != Outcome::Good {
-            return Err(Error::Gone);
-        }
-        let mut book = self.desk.book.lock();
-        let entry = &mut book.entries[self.index];
-        let before_mb = std::mem::replace(&mut entry.memory_mb, limits.memory_mb);
-        entry.binds += 1;
-        book.charge(before_mb, limits.memory_mb);
-        Ok(())
-    }
-
-    async fn start(&mut self, _: &Program, _: Instant) -> Result<(), SandboxFault> {
-        sleep(self.desk.script().start).await;
-        Ok(())
-    }
-
-    async fn load(&mut self, load: Load, _: Instant) -> Result<Reply<Result<Loaded, Failure>>, SandboxFault> {
-        let script = self.desk.script();
-        let outcome = script.loads.get(&load.function.id).copied().unwrap_or_default();
-        self.desk.entry(self.index, |entry| entry.loads.push(load));
-        sleep(script.load).await;
-        let mut logs = Logs::new(100);
-        logs.push(b"loading\n");
-        match outcome {
-            Outcome::Good => {
-                let loaded = Loaded { nonce: String::new(), handler_style: "event".to_owned() };
-                Ok(Reply { answer: Ok(loaded), logs })
-            }
-            Outcome::Code => Ok(Reply { answer: Err(failure()), logs }),
-            Outcome::Exit => Err(self.fault(EXITED)),
-            Outcome::Killed => Err(self.fault(SandboxFaultKind::Exited { code: None, signal: Some(9) })),
-            Outcome::Host => Err(self.fault(Error::Gone.into())),
-            Outcome::Panic => panic!("the script says so"),
-        }
-    }
-
-    async fn exchange(
-        &mut self,
-        invoke: Invoke,
-        body: Bytes,
-        deadline: Instant,
-    ) -> Result<Reply<Answer>, SandboxFault> {
-        if !self.is_clean() || self.desk.entry(self.index, |entry| entry.is_frozen) {
-            return Err(self.fault(EXITED));
-        }
-        self.desk.entry(self.index, |entry| entry.is_clean = false);
-        let pause = self.desk.script.lock().exchange;
-        if !pause.is_zero() {
-            sleep(pause).await;
-        }
-        match invoke.path.as_str() {
-            "/exit" => return Err(self.fault(EXITED)),
-            "/oom" => return Err(self.fault(SandboxFaultKind::OutOfMemory)),
-            "/hang" => {
-                sleep_until(deadline).await;
-                return Err(self.fault(SandboxFaultKind::Deadline));
-            }
-            path => self.desk.entry(self.index, |entry| {
-                entry.answered += 1;
-                entry.is_clean = path != "/dirty";
-                entry.has_survivors = path == "/survivor";
-            }),
-        }
-        let head =
-            ResultHead { nonce: String::new(), status: 200, headers: Vec::new(), survivors: Vec::new() };
-        Ok(Reply { answer: Answer::Result(head, body), logs: Logs::new(0) })
-    }
-
-    async fn settle(&mut self, _: Duration) -> bool {
-        self.desk.entry(self.index, |entry| {
-            entry.is_clean &= !std::mem::take(&mut entry.has_survivors);
-            entry.is_clean
-        })
-    }
-
-    async fn restart(&mut self, _: Instant) -> Result<(), SandboxFault> {
-        self.desk.entry(self.index, |entry| {
-            entry.restarts += 1;
-            entry.has_survivors = false;
-            entry.is_clean = true;
-        });
-        Ok(())
-    }
-
-    async fn run(&mut self, _: &Program, _: Instant) -> Result<Exit, SandboxFault> {
-        Ok(Exit { code: Some(0), signal: None, is_out_of_memory: false, logs: Logs::new(0) })
-    }
-
-    fn is_clean(&self) -> bool {
-        self.desk.entry(self.index, |entry| entry.is_clean)
-    }
-
-    fn stats(&self) -> Result<Stats, Error> {
-        Ok(Stats::default())
-    }
-
-    fn freeze(&mut self, is_frozen: bool) -> Result<(), Error> {
-        self.desk.entry(self.index, |entry| entry.is_frozen = is_frozen);
-        Ok(())
-    }
-
-    async fn kill(&mut self) {
-        sleep(self.desk.script().kill).await;
-        self.desk.close(self.index);
-    }
-}
-
-impl Drop for FakeSandbox {
-    fn drop(&mut self) {
-        self.desk.close(self.index);
-    }
-}
-
-fn failure() -> Failure {
-    Failure {
-        nonce: String::new(),
-        kind: FailureKind::Error,
-        message: "Error: at the top level".to_owned(),
-        stack: String::new(),
-        survivors: Vec::new(),
     }
 }
