@@ -1,0 +1,180 @@
+//! The init as the native driver starts it, with a service at the other end that dies or says what it should not: it ends by
+//! itself, says why where somebody listens, and leaves nothing.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic where it can't go on")]
+#![expect(clippy::disallowed_methods, reason = "the init is a process, and there is no runtime to block")]
+
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use cloudbox_protocol::control::{Confinement, FromInit, MAX_MESSAGE, Setup, ToInit};
+
+/// Far more than an end takes.
+const END: Duration = Duration::from_secs(20);
+
+/// The init, and the service's end of its control socket.
+fn init() -> (Child, UnixStream) {
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    ours.set_read_timeout(Some(END)).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_cloudbox-init"));
+    command.arg("native").stdin(OwnedFd::from(theirs)).stdout(Stdio::null()).stderr(Stdio::null());
+    (command.spawn().unwrap(), ours)
+}
+
+fn framed(json: &[u8]) -> Vec<u8> {
+    [&u32::try_from(json.len()).unwrap().to_be_bytes()[..], json].concat()
+}
+
+fn message(message: &impl serde::Serialize) -> Vec<u8> {
+    framed(&serde_json::to_vec(message).unwrap())
+}
+
+/// The init's next message; none where it has closed the connection.
+fn told(peer: &mut UnixStream) -> Option<FromInit> {
+    let mut prefix = [0; 4];
+    peer.read_exact(&mut prefix).ok()?;
+    let mut json = vec![0; u32::from_be_bytes(prefix) as usize];
+    peer.read_exact(&mut json).ok()?;
+    Some(serde_json::from_slice(&json).unwrap())
+}
+
+/// Waits for its end, which is a failure's.
+#[track_caller]
+fn has_ended(mut child: Child) {
+    for _ in 0..END.as_millis() / 10 {
+        if let Some(status) = child.try_wait().unwrap() {
+            assert!(!status.success() && status.code().is_some(), "{status}");
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    child.kill().unwrap();
+    panic!("it goes on without a service");
+}
+
+/// Whether the sandbox could be made here up to this step; else the test is over.
+#[track_caller]
+fn is_ready(peer: &mut UnixStream) -> bool {
+    match told(peer) {
+        Some(FromInit::Ready { .. }) => true,
+        Some(FromInit::Failed { step, error }) => {
+            eprintln!("skipped: no sandbox can be made here: {step}: {error}");
+            false
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+fn setup(folder: &Path) -> Setup {
+    let place = |name: &str| {
+        std::fs::create_dir_all(folder.join(name)).unwrap();
+        folder.join(name).display().to_string()
+    };
+    Setup {
+        rootfs: place("rootfs"),
+        new_root: place("root"),
+        workspace: place("slot"),
+        is_workspace_writable: false,
+        mounts: Vec::new(),
+        has_host_network: false,
+        tmp_bytes: 1 << 20,
+        max_file_bytes: 1 << 20,
+        processes: 10,
+        host_uid: nix::unistd::geteuid().is_root().then_some(299_999),
+    }
+}
+
+/// No process has the folder as a part of its root or its mounts.
+#[track_caller]
+fn nothing_is_left(folder: &Path) {
+    let name = folder.file_name().unwrap().to_str().unwrap();
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
+    assert!(!mounts.contains(name), "{mounts}");
+}
+
+#[test]
+fn a_service_that_is_gone_or_talks_nonsense_before_the_set_up_is_left() {
+    let over = u32::try_from(MAX_MESSAGE).unwrap() + 1;
+    let junk: [&[u8]; 6] = [
+        b"",
+        b"\0\0",
+        &framed(b"{}"),
+        &framed(b"no JSON")[..7],
+        &over.to_be_bytes(),
+        &message(&ToInit::Processes),
+    ];
+    for bytes in junk {
+        let (child, mut peer) = init();
+        peer.write_all(bytes).unwrap();
+        peer.shutdown(std::net::Shutdown::Write).unwrap();
+        let said = told(&mut peer);
+        assert!(matches!(&said, Some(FromInit::Failed { step, .. }) if step == "setup"), "{said:?}");
+        has_ended(child);
+    }
+}
+
+#[test]
+fn a_set_up_that_cannot_be_is_told_with_its_step() {
+    let folder = tempfile::tempdir().unwrap();
+    let wrong = Setup { rootfs: "/nowhere".to_owned(), ..setup(folder.path()) };
+    let (child, mut peer) = init();
+    peer.write_all(&message(&wrong)).unwrap();
+    let said = told(&mut peer);
+    assert!(matches!(&said, Some(FromInit::Failed { .. })), "{said:?}");
+    assert_eq!(told(&mut peer), None);
+    has_ended(child);
+    nothing_is_left(folder.path());
+}
+
+#[test]
+fn a_sandbox_whose_service_is_gone_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut child, mut peer) = init();
+    peer.write_all(&message(&setup(folder.path()))).unwrap();
+    if is_ready(&mut peer) {
+        drop(peer);
+        // That is how every sandbox ends: no failure.
+        assert!(child.wait().unwrap().success());
+    } else {
+        has_ended(child);
+    }
+    nothing_is_left(folder.path());
+}
+
+#[test]
+fn a_sandbox_whose_service_talks_nonsense_ends_and_says_so() {
+    let start = ToInit::Start {
+        argv: vec!["/a\0b".to_owned()],
+        env: BTreeMap::new(),
+        cwd: "/".to_owned(),
+        is_plain: false,
+        confinement: Confinement::default(),
+    };
+    let nowhere = ToInit::Start {
+        argv: vec!["/nowhere".to_owned()],
+        env: BTreeMap::new(),
+        cwd: "/".to_owned(),
+        is_plain: true,
+        // Without a filter nothing is started.
+        confinement: Confinement::default(),
+    };
+    for bytes in
+        [framed(b"{\"type\":\"ready\"}"), u32::MAX.to_be_bytes().to_vec(), message(&start), message(&nowhere)]
+    {
+        let folder = tempfile::tempdir().unwrap();
+        let (child, mut peer) = init();
+        peer.write_all(&message(&setup(folder.path()))).unwrap();
+        if is_ready(&mut peer) {
+            peer.write_all(&bytes).unwrap();
+            let said = told(&mut peer);
+            assert!(matches!(&said, Some(FromInit::Failed { .. })), "{said:?}");
+        }
+        has_ended(child);
+        nothing_is_left(folder.path());
+    }
+}
