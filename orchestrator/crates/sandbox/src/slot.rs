@@ -4,6 +4,7 @@
 //! is attached to a slot is a clone of that mount, and with it its flags.
 
 use std::os::fd::AsFd;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -48,6 +49,7 @@ impl Slot {
             return Err(Error::Setup { step: "bind".to_owned(), message });
         }
         if !self.run_dir.can_mount() {
+            self.attached = Some(code.clone());
             return copy(&code.path, &self.path);
         }
         let staging = self.run_dir.stage(code)?;
@@ -109,7 +111,8 @@ impl RunDir {
     }
 }
 
-/// Copies a folder's regular files and folders; readable for everybody, since another user runs the sandbox.
+/// Copies a folder's regular files, folders and links; readable for everybody whatever the umask says, since another user
+/// runs the sandbox.
 fn copy(from: &Path, to: &Path) -> Result<(), Error> {
     for entry in std::fs::read_dir(from).map_err(Error::io("listing", from))? {
         let entry = entry.map_err(Error::io("listing", from))?;
@@ -117,13 +120,55 @@ fn copy(from: &Path, to: &Path) -> Result<(), Error> {
         let kind = entry.file_type().map_err(Error::io("asking for the kind of", &source))?;
         if kind.is_dir() {
             std::fs::create_dir(&target).map_err(Error::io("creating", &target))?;
+            open_up(&target, 0o755)?;
             copy(&source, &target)?;
         } else if kind.is_symlink() {
             let link = std::fs::read_link(&source).map_err(Error::io("reading", &source))?;
             std::os::unix::fs::symlink(link, &target).map_err(Error::io("linking", &target))?;
         } else if kind.is_file() {
             std::fs::copy(&source, &target).map_err(Error::io("copying", &source))?;
+            let metadata = entry.metadata().map_err(Error::io("asking for the mode of", &source))?;
+            open_up(&target, metadata.permissions().mode() & 0o777 | 0o444)?;
         }
     }
     Ok(())
+}
+
+fn open_up(path: &Path, mode: u32) -> Result<(), Error> {
+    std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).map_err(Error::io("opening up", path))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn where_mounts_are_impossible_code_is_copied_once_and_readable() {
+        let folder = tempfile::tempdir().unwrap();
+        let (code, sandbox) = (folder.path().join("code"), folder.path().join("sandbox"));
+        std::fs::create_dir_all(code.join("lib/deep")).unwrap();
+        std::fs::create_dir_all(sandbox.join("slot")).unwrap();
+        std::fs::write(folder.path().join("secret"), "not code").unwrap();
+        std::fs::write(code.join("main"), "the code").unwrap();
+        std::fs::write(code.join("lib/deep/tool"), "run").unwrap();
+        symlink(folder.path().join("secret"), code.join("link")).unwrap();
+        rustix::fs::mkfifoat(CWD, code.join("pipe"), rustix::fs::Mode::RWXU).unwrap();
+        open_up(&code.join("main"), 0o600).unwrap();
+        open_up(&code.join("lib"), 0o700).unwrap();
+        open_up(&code.join("lib/deep/tool"), 0o4711).unwrap();
+
+        let code = CodeDir { path: code, is_executable: true };
+        let mut slot = Slot::new(RunDir::without_mounts(folder.path()), &sandbox);
+        slot.attach(&code).unwrap();
+        let inside = |path: &str| slot.path().join(path);
+        assert_eq!(std::fs::read_to_string(inside("main")).unwrap(), "the code");
+        let mode = |path: &str| inside(path).metadata().unwrap().permissions().mode() & 0o7777;
+        assert_eq!([mode("main"), mode("lib"), mode("lib/deep/tool")], [0o644, 0o755, 0o755]);
+        assert!(inside("link").is_symlink(), "a link is copied, not what it leads to");
+        assert!(!inside("pipe").exists(), "and nothing that could block who reads it");
+        assert!(matches!(slot.attach(&code), Err(Error::Setup { step, .. }) if step == "bind"));
+        slot.detach();
+    }
 }
