@@ -3,7 +3,9 @@
 //! Down: the listener closes, idle connections close at once, those with a request when it is answered.
 
 mod limits;
+mod strict;
 mod watch;
+mod watched;
 
 use std::convert::Infallible;
 use std::io::ErrorKind;
@@ -21,7 +23,8 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use limits::{Addresses, Connection};
-use watch::{Activity, Watched};
+use watch::Activity;
+use watched::{Answer, Watched};
 
 /// Headers of a request.
 const MAX_HEADERS: usize = 100;
@@ -40,12 +43,47 @@ const H2_PING: (Duration, Duration) = (Duration::from_secs(20), Duration::from_s
 /// How long to wait when the process has no descriptor left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// How many connections may be open, and how long they may wait.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Open connections; more wait in the kernel's backlog.
+    pub connections: usize,
+    /// Open connections of one address; more are closed at once.
+    pub connections_per_address: usize,
+    /// What ends a connection.
+    pub timeouts: Timeouts,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { connections: 10_000, connections_per_address: 256, timeouts: Timeouts::default() }
+    }
+}
+
+/// How long a connection may wait for its client.
+#[derive(Clone, Copy, Debug)]
+pub struct Timeouts {
+    /// For the whole head of a request.
+    pub head: Duration,
+    /// For a client that takes no byte of its answer.
+    pub answer: Duration,
+    /// For the next request.
+    pub idle: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self { head: Duration::from_secs(10), answer: Duration::from_secs(30), idle: Duration::from_secs(75) }
+    }
+}
+
 /// A listening server.
 pub struct Server {
     listener: TcpListener,
     /// One permit per connection; without one, connections wait in the kernel's backlog.
     permits: Arc<Semaphore>,
     addresses: Addresses,
+    timeouts: Timeouts,
 }
 
 impl Server {
@@ -53,14 +91,11 @@ impl Server {
     ///
     /// # Errors
     /// The address is taken, or isn't this machine's.
-    pub async fn bind(
-        address: SocketAddr,
-        max_connections: usize,
-        max_per_address: usize,
-    ) -> std::io::Result<Self> {
+    pub async fn bind(address: SocketAddr, limits: Limits) -> std::io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
-        let permits = Arc::new(Semaphore::new(max_connections));
-        Ok(Self { listener, permits, addresses: Addresses::new(max_per_address) })
+        let permits = Arc::new(Semaphore::new(limits.connections));
+        let addresses = Addresses::new(limits.connections_per_address);
+        Ok(Self { listener, permits, addresses, timeouts: limits.timeouts })
     }
 
     /// Where it listens; the port is known here even where 0 was asked for.
@@ -78,8 +113,8 @@ impl Server {
         while let Some(accepted) = closing.run_until_cancelled(self.accept()).await {
             let Some((stream, connection)) = accepted else { continue };
             let (router, builder, watcher) = (router.clone(), Arc::clone(&builder), graceful.watcher());
+            let activity = Activity::new(self.timeouts);
             tokio::spawn(async move {
-                let activity = Activity::new();
                 let service = service(router, Arc::clone(&activity));
                 let io = TokioIo::new(Watched::new(stream, Arc::clone(&activity)));
                 let serving = builder.serve_connection(io, service).into_owned();
@@ -124,18 +159,21 @@ fn service(
     activity: Arc<Activity>,
 ) -> impl hyper::service::Service<
     hyper::Request<hyper::body::Incoming>,
-    Response = axum::response::Response,
+    Response = http::Response<Answer>,
     Error = Infallible,
     Future: Send,
 > {
     let router = TowerToHyperService::new(router);
     hyper::service::service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
         let in_flight = activity.begin(request.version() == http::Version::HTTP_2);
-        let answering = hyper::service::Service::call(&router, request);
+        let problem = strict::problem(&request);
+        let answering = problem.is_none().then(|| hyper::service::Service::call(&router, request));
         async move {
-            let answer = answering.await;
-            drop(in_flight);
-            answer
+            let answer = match answering {
+                Some(answering) => answering.await?,
+                None => strict::refusal(problem.unwrap_or_default()),
+            };
+            Ok(answer.map(|body| Answer::new(body, in_flight)))
         }
     })
 }
