@@ -6,13 +6,13 @@ use async_trait::async_trait;
 use cloudbox_api_types::{Runtime, SandboxHealth, execution::start_word};
 use cloudbox_store::Store;
 use cloudbox_types::limits::Ranges;
-use cloudbox_types::{Deployment, Function, FunctionId, ProjectId, Secret, Version};
+use cloudbox_types::{Deployment, Function, FunctionId, InvocationId, ProjectId, Secret, Version};
 use futures::future::BoxFuture;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::dispatch::{Call, Outcome};
+use crate::dispatch::{Call, Outcome, Shares};
 use crate::error::ApiError;
 use crate::settings::KnownRuntimes;
 use crate::table::Table;
@@ -59,6 +59,8 @@ pub struct Api {
     pub ranges: Ranges,
     /// Bytes of a request's body.
     pub max_request_bytes: usize,
+    /// How many calls each project may have under way.
+    pub shares: Shares,
     /// When the service was ready.
     pub started_at: Instant,
     /// Cancelled when the service begins to shut down.
@@ -69,7 +71,11 @@ pub struct Api {
 
 impl Api {
     /// Runs one call and counts it.
-    pub async fn invoke(&self, call: Call) -> Outcome {
+    pub async fn invoke(&self, mut call: Call) -> Outcome {
+        match self.shares.enter(call.entry.function.project_id) {
+            Ok(share) => call.share = Some(Arc::new(share)),
+            Err(failure) => return Outcome::refused(InvocationId::generate(), call.version(), failure),
+        }
         let function = call.entry.function.settings.name.to_string();
         let project = call.entry.function.project_id.to_string();
         let outcome = self.backend.invoke(call).await;

@@ -150,6 +150,27 @@ impl Config {
     }
 }
 
+/// Checks the names of the variables that begin with `CLOUDBOX_`: a misspelt setting is one that isn't set.
+///
+/// # Errors
+/// Names the variable.
+pub fn check_variables<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<(), Error> {
+    match names.into_iter().find(|name| !layers::is_known(name)) {
+        None => Ok(()),
+        Some(name) => Err(Error::Wrong {
+            key: name.to_owned(),
+            why: "no setting has this variable; unset it, or see the README for the names".to_owned(),
+        }),
+    }
+}
+
+/// The names of this process's variables that begin with `CLOUDBOX_`.
+#[must_use]
+pub fn variables() -> Vec<String> {
+    let names = std::env::vars_os().map(|(name, _)| name.to_string_lossy().into_owned());
+    names.filter(|name| name.starts_with("CLOUDBOX_")).collect()
+}
+
 /// The word that an error of serde names.
 fn quoted(message: &str) -> Option<&str> {
     message.split('`').nth(1)

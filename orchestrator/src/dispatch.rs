@@ -4,6 +4,7 @@
 
 mod call;
 mod settle;
+mod share;
 mod target;
 
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use tokio_util::task::TaskTracker;
 
 pub use call::{Call, Failure, Outcome, Success};
 use settle::Settled;
+pub use share::{Share, Shares};
 pub use target::TargetError;
 
 use crate::recorder::Recorder;

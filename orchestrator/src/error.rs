@@ -8,6 +8,8 @@ use cloudbox_api_types::{ErrorBody, ErrorDetail};
 use cloudbox_types::ErrorCode;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 
+use crate::json;
+
 /// An error on its way to a caller.
 #[derive(Clone, Debug)]
 pub struct ApiError {
@@ -106,9 +108,17 @@ impl ApiError {
     }
 }
 
+/// Bytes of a field's name in an answer, which is the caller's own where no field is known by it.
+const MAX_FIELD_BYTES: usize = 256;
+/// Bytes of what is said of a field, which may quote its value.
+const MAX_MESSAGE_BYTES: usize = 1024;
+
 /// One problem of a request.
 pub fn detail(field: impl Into<String>, message: impl Into<String>) -> ErrorDetail {
-    ErrorDetail { field: field.into(), message: message.into() }
+    ErrorDetail {
+        field: json::cut(field.into(), MAX_FIELD_BYTES),
+        message: json::cut(message.into(), MAX_MESSAGE_BYTES),
+    }
 }
 
 impl IntoResponse for ApiError {

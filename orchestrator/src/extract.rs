@@ -4,7 +4,7 @@ mod body;
 mod fields;
 mod query;
 
-pub use body::{Body, JsonObject, OptionalJson, read_json};
+pub use body::{Body, JsonObject, OptionalJson, not_too_deep, read_json};
 pub use fields::Fields;
 pub use query::{Query, page_request};
 

@@ -9,6 +9,7 @@ pub mod data_dir;
 pub mod dispatch;
 pub mod error;
 pub mod extract;
+pub mod json;
 pub mod logging;
 pub mod metrics;
 pub mod middleware;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use cloudbox::config::{Config, ServeArgs, environment};
+use cloudbox::config::{Config, ServeArgs, check_variables, environment, variables};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -48,6 +48,7 @@ fn main() -> ExitCode {
 }
 
 async fn serve(args: &ServeArgs) -> anyhow::Result<()> {
+    check_variables(variables().iter().map(String::as_str))?;
     let config = Config::load(args, &environment)?;
     cloudbox::serve::serve(config).await
 }

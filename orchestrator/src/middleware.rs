@@ -2,8 +2,10 @@
 
 mod closing;
 mod envelope;
+mod gate;
 mod observe;
 
 pub use closing::refuse_when_closing;
 pub use envelope::{RequestId, envelope};
+pub use gate::{Gate, Place, gate};
 pub use observe::observe;

@@ -13,13 +13,11 @@ use utoipa_axum::routes;
 use utoipa_swagger_ui::SwaggerUi;
 
 use crate::api::Api;
+use crate::config::Http;
 use crate::controllers::{deployments, execute, functions, health, logs, projects, public, runtimes};
 use crate::error::ApiError;
-use crate::middleware::{envelope, observe, refuse_when_closing};
+use crate::middleware::{self, Gate, envelope, observe, refuse_when_closing};
 use crate::openapi;
-
-/// How long a body may pause.
-const BODY_IDLE: Duration = Duration::from_secs(15);
 
 fn routes() -> OpenApiRouter<Arc<Api>> {
     OpenApiRouter::with_openapi(openapi::base())
@@ -44,9 +42,10 @@ fn routes() -> OpenApiRouter<Arc<Api>> {
         .route("/p/{project}/functions/{name}/{*path}", any(public::call_below))
 }
 
-/// The service's HTTP side. `body_deadline` is the longest that a request's body may take.
-pub fn build(api: Arc<Api>, body_deadline: Duration) -> Router {
+/// The service's HTTP side.
+pub fn build(api: Arc<Api>, http: &Http) -> Router {
     let max_request_bytes = api.max_request_bytes;
+    let gate = Gate::new(http.max_requests, http.max_body_bytes_held, max_request_bytes);
     let (router, document) = routes().split_for_parts();
     router
         .merge(SwaggerUi::new("/docs").url("/openapi.json", openapi::finish(document)))
@@ -58,8 +57,9 @@ pub fn build(api: Arc<Api>, body_deadline: Duration) -> Router {
             )
         })
         .layer(DefaultBodyLimit::max(max_request_bytes))
-        .layer(RequestBodyTimeoutLayer::new(BODY_IDLE))
-        .layer(RequestBodyDeadlineLayer::new(body_deadline))
+        .layer(RequestBodyTimeoutLayer::new(Duration::from_secs(http.request_body_idle_timeout_s)))
+        .layer(RequestBodyDeadlineLayer::new(Duration::from_secs(http.request_body_timeout_s)))
+        .layer(layers::from_fn_with_state(gate, middleware::gate))
         .layer(layers::from_fn_with_state(Arc::clone(&api), refuse_when_closing))
         .layer(layers::from_fn(observe))
         .layer(layers::from_fn(envelope))

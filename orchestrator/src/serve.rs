@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use cloudbox_server::Server;
+use cloudbox_server::{Limits, Server, Timeouts};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::api::Api;
 use crate::app::{App, BREAK_OFF, Ending, Shared};
-use crate::config::Config;
+use crate::config::{Config, Http};
+use crate::dispatch::Shares;
 use crate::{logging, metrics, router};
 
 /// Runs the service until SIGTERM or SIGINT, and drains it: probes are answered to the end, new work is refused, and
@@ -24,7 +25,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     let metrics = metrics::install();
     let http = config.http.clone();
     // Before anything is made: a taken port is the commonest reason not to start.
-    let server = Server::bind(config.listen, http.max_connections, http.max_connections_per_address).await;
+    let server = Server::bind(config.listen, connections(&http)).await;
     let server = server.with_context(|| format!("listening on {}", config.listen))?;
     let ending = ended_by_signals()?;
     let app = App::start(config, ending.clone()).await?;
@@ -36,12 +37,13 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         public_url: app.config.public_url.clone(),
         ranges: app.config.limits.ranges(),
         max_request_bytes: app.config.limits.max_request_bytes,
+        shares: Shares::new(http.max_calls_per_project),
         started_at: app.started_at,
         closing: ending.closing.clone(),
         metrics,
     });
     announce(&app, &server)?;
-    let router = router::build(api, Duration::from_secs(http.request_body_timeout_s));
+    let router = router::build(api, &http);
     let deaf = CancellationToken::new();
     tokio::join!(server.run(router, deaf.clone(), BREAK_OFF), async {
         ending.closing.cancelled().await;
@@ -51,6 +53,18 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     app.close().await;
     tracing::info!("everything is removed; good bye");
     Ok(())
+}
+
+fn connections(http: &Http) -> Limits {
+    Limits {
+        connections: http.max_connections,
+        connections_per_address: http.max_connections_per_address,
+        timeouts: Timeouts {
+            head: Duration::from_secs(http.request_head_timeout_s),
+            answer: Duration::from_secs(http.response_idle_timeout_s),
+            idle: Duration::from_secs(http.idle_timeout_s),
+        },
+    }
 }
 
 /// One line on stdout, for people and for programs that wait for it.

@@ -22,7 +22,7 @@ const TEXTS: [&str; 12] = [
     "log.level",
 ];
 /// Keys that are numbers or booleans.
-const SCALARS: [&str; 33] = [
+const SCALARS: [&str; 40] = [
     "allow_weak_sandbox",
     "drain_timeout_s",
     "limits.max_request_bytes",
@@ -55,7 +55,14 @@ const SCALARS: [&str; 33] = [
     "runtimes.strict",
     "http.max_connections",
     "http.max_connections_per_address",
+    "http.max_requests",
+    "http.max_body_bytes_held",
+    "http.max_calls_per_project",
+    "http.request_head_timeout_s",
     "http.request_body_timeout_s",
+    "http.request_body_idle_timeout_s",
+    "http.response_idle_timeout_s",
+    "http.idle_timeout_s",
 ];
 /// Of these, the booleans: a variable may say 1 or 0, too.
 const FLAGS: [&str; 3] = ["allow_weak_sandbox", "builds.network", "runtimes.strict"];
@@ -66,6 +73,28 @@ const BORROWED: [(&str, &str); 4] = [
     ("RUST_LOG", "log.level"),
     ("CLOUDBOX_BUNDLES_DIR", "runtimes.bundles_dir"),
 ];
+
+/// Variables of ours that are no settings of the service: its secrets and its file, the client's, and that of docker-compose.yml.
+const OTHERS: [&str; 8] = [
+    "CLOUDBOX_ADMIN_TOKEN",
+    "CLOUDBOX_SECRET_KEY",
+    "CLOUDBOX_CONFIG",
+    "CLOUDBOX_URL",
+    "CLOUDBOX_TOKEN",
+    "CLOUDBOX_TOKEN_FILE",
+    "CLOUDBOX_PROJECT",
+    "CLOUDBOX_VERSION",
+];
+/// Beginnings of the variables that Kubernetes sets for a service of our name, and of those of our tests.
+const FOREIGN: [&str; 3] = ["CLOUDBOX_SERVICE_", "CLOUDBOX_PORT", "CLOUDBOX_TEST_"];
+
+/// Whether a variable that begins with `CLOUDBOX_` means anything.
+pub(super) fn is_known(name: &str) -> bool {
+    TEXTS.iter().chain(&SCALARS).any(|key| variable(key) == name)
+        || BORROWED.iter().any(|(borrowed, _)| *borrowed == name)
+        || OTHERS.contains(&name)
+        || FOREIGN.iter().any(|begin| name.starts_with(begin))
+}
 
 /// File, then environment, then flags.
 pub(super) fn merge(args: &ServeArgs, lookup: Lookup<'_>) -> Result<Table, Error> {

@@ -237,12 +237,37 @@ pub struct Http {
     pub max_connections: usize,
     /// Open connections of one address, at most; more are closed at once.
     pub max_connections_per_address: usize,
+    /// Requests at once, counted from when their bodies are here; more are refused with 503.
+    pub max_requests: usize,
+    /// Bytes of requests' bodies that are held at once; more are refused with 503.
+    pub max_body_bytes_held: usize,
+    /// Calls of one project at once, those that wait for a sandbox included; more are refused with 429.
+    pub max_calls_per_project: usize,
+    /// Seconds that a request's head may take.
+    pub request_head_timeout_s: u64,
     /// Seconds that a request's body may take.
     pub request_body_timeout_s: u64,
+    /// Seconds that a request's body may pause.
+    pub request_body_idle_timeout_s: u64,
+    /// Seconds that a client may take nothing of its answer.
+    pub response_idle_timeout_s: u64,
+    /// Seconds that a connection may be open without a request.
+    pub idle_timeout_s: u64,
 }
 
 impl Default for Http {
     fn default() -> Self {
-        Self { max_connections: 10_000, max_connections_per_address: 256, request_body_timeout_s: 60 }
+        Self {
+            max_connections: 10_000,
+            max_connections_per_address: 256,
+            max_requests: 4096,
+            max_body_bytes_held: 512 << 20,
+            max_calls_per_project: 1024,
+            request_head_timeout_s: 10,
+            request_body_timeout_s: 60,
+            request_body_idle_timeout_s: 15,
+            response_idle_timeout_s: 30,
+            idle_timeout_s: 75,
+        }
     }
 }

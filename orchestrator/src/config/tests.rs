@@ -73,6 +73,17 @@ fn unknown_keys_are_named() {
 }
 
 #[test]
+fn unknown_variables_are_named() {
+    let known =
+        ["CLOUDBOX_LISTEN", "CLOUDBOX_HTTP_IDLE_TIMEOUT_S", "CLOUDBOX_TOKEN", "CLOUDBOX_PORT_8080_TCP"];
+    check_variables(known).unwrap();
+    for unknown in ["CLOUDBOX_LISTN", "CLOUDBOX_POOL", "CLOUDBOX_", "CLOUDBOX_listen"] {
+        let error = check_variables([known[0], unknown]).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("setting {unknown}: ")), "{error}");
+    }
+}
+
+#[test]
 fn wrong_types_and_ranges_name_the_key() {
     for (file, key) in [
         ("listen = \"here\"", "listen"),

@@ -33,13 +33,7 @@ pub(super) fn check(config: &Config) -> Result<(), Error> {
         return wrong("builds.cpu", format!("is {}, must be from 0.05 to 64 (cores)", builds.cpu));
     }
     within("drain_timeout_s", config.drain_timeout_s, &(0..=3600))?;
-    within("http.max_connections", config.http.max_connections as u64, &(1..=1_000_000))?;
-    within(
-        "http.max_connections_per_address",
-        config.http.max_connections_per_address as u64,
-        &(1..=1_000_000),
-    )?;
-    within("http.request_body_timeout_s", config.http.request_body_timeout_s, &(1..=3600))?;
+    http(config)?;
     urls(config)?;
     secrets(config)
 }
@@ -68,6 +62,31 @@ fn functions(limits: &Limits) -> Result<(), Error> {
         if range.is_empty() {
             return wrong(key, "has a min that is above its max");
         }
+    }
+    Ok(())
+}
+
+fn http(config: &Config) -> Result<(), Error> {
+    let http = &config.http;
+    for (key, count) in [
+        ("http.max_connections", http.max_connections),
+        ("http.max_connections_per_address", http.max_connections_per_address),
+        ("http.max_requests", http.max_requests),
+        ("http.max_calls_per_project", http.max_calls_per_project),
+    ] {
+        within(key, count as u64, &(1..=1_000_000))?;
+    }
+    // One request must fit, else none is ever taken.
+    let held = config.limits.max_request_bytes as u64..=(1 << 40);
+    within("http.max_body_bytes_held", http.max_body_bytes_held as u64, &held)?;
+    for (key, seconds) in [
+        ("http.request_head_timeout_s", http.request_head_timeout_s),
+        ("http.request_body_timeout_s", http.request_body_timeout_s),
+        ("http.request_body_idle_timeout_s", http.request_body_idle_timeout_s),
+        ("http.response_idle_timeout_s", http.response_idle_timeout_s),
+        ("http.idle_timeout_s", http.idle_timeout_s),
+    ] {
+        within(key, seconds, &(1..=3600))?;
     }
     Ok(())
 }

@@ -3,10 +3,12 @@
 use std::convert::Infallible;
 use std::future::Future;
 
+use axum::Json;
 use axum::response::sse::Event;
+use axum::response::{IntoResponse, Response};
 use cloudbox_api_types::execution::start_word;
 use futures::{Stream, StreamExt as _, stream};
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
 use tokio::sync::mpsc;
 
@@ -38,6 +40,21 @@ pub(super) fn async_stream<F: Future<Output = ()> + Send>(
     let producing = stream::once(produce(EventSender(sender))).filter_map(|()| async { None });
     let received = tokio_stream::wrappers::ReceiverStream::new(receiver);
     stream::select(producing, received).map(Ok)
+}
+
+/// Something that was made: 201, with its path in `Location`.
+pub struct Made<T> {
+    /// Where it is read.
+    pub path: String,
+    /// What it is.
+    pub made: T,
+}
+
+impl<T: Serialize> IntoResponse for Made<T> {
+    fn into_response(self) -> Response {
+        let location = [(header::LOCATION, self.path)];
+        (StatusCode::CREATED, location, Json(self.made)).into_response()
+    }
 }
 
 /// The headers that every answer to a call has.

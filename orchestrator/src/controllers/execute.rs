@@ -51,6 +51,7 @@ pub async fn execute(
         headers: wanted.headers,
         body: wanted.body.unwrap_or_default(),
         timeout: wanted.timeout,
+        share: None,
         entry,
     };
     let traceparent = trace::child_of(&headers);

@@ -9,6 +9,7 @@ use cloudbox_store::{FunctionPatch as RowPatch, NewFunction as NewRow};
 use http::StatusCode;
 
 use super::GONE;
+use super::answer::Made;
 use crate::api::Api;
 use crate::auth::{Caller, access};
 use crate::error::ApiError;
@@ -18,17 +19,18 @@ use crate::settings;
 /// Make a function, as a draft: a deploy makes it callable.
 #[utoipa::path(post, path = "/api/projects/{project}/functions", tag = "functions", request_body = NewFunction,
     params(("project" = String, Path, description = "Id or slug")),
-    responses((status = 201, body = Function), (status = "4XX", body = ErrorBody)), security(("bearer" = [])))]
+    responses((status = 201, body = Function, headers(("location" = String, description = "Where it is read"))), (status = "4XX", body = ErrorBody)), security(("bearer" = [])))]
 pub async fn create(
     caller: Caller,
     State(api): State<Arc<Api>>,
     Path(project): Path<String>,
     JsonObject(fields): JsonObject,
-) -> Result<(StatusCode, Json<Function>), ApiError> {
+) -> Result<Made<Function>, ApiError> {
     let project = access::project(&api, caller, &project).await?;
     let settings = settings::create(fields, &api.known_runtimes(), &api.ranges)?;
     let function = api.store.create_function(NewRow { project_id: project.id, settings }).await?;
-    Ok((StatusCode::CREATED, Json(Function::new(function, &api.public_url))))
+    let path = format!("/api/projects/{}/functions/{}", function.project_id, function.id);
+    Ok(Made { path, made: Function::new(function, &api.public_url) })
 }
 
 /// List a project's functions.

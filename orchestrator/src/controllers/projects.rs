@@ -10,6 +10,7 @@ use cloudbox_types::Name;
 use http::StatusCode;
 
 use super::GONE;
+use super::answer::Made;
 use crate::api::Api;
 use crate::auth::{Caller, access};
 use crate::error::ApiError;
@@ -17,12 +18,12 @@ use crate::extract::{Fields, JsonObject, Path, Query, page_request};
 
 /// Make a project.
 #[utoipa::path(post, path = "/api/projects", tag = "projects", request_body = NewProject,
-    responses((status = 201, body = Project), (status = "4XX", body = ErrorBody)), security(("bearer" = [])))]
+    responses((status = 201, body = Project, headers(("location" = String, description = "Where it is read"))), (status = "4XX", body = ErrorBody)), security(("bearer" = [])))]
 pub async fn create(
     caller: Caller,
     State(api): State<Arc<Api>>,
     JsonObject(mut fields): JsonObject,
-) -> Result<(StatusCode, Json<Project>), ApiError> {
+) -> Result<Made<Project>, ApiError> {
     access::projects(caller)?;
     let name = fields.short_text("name", 1..=200);
     if name.is_none() && fields.is_fine() {
@@ -38,7 +39,7 @@ pub async fn create(
     fields.finish()?;
     let slug = made.ok_or_else(ApiError::internal)?;
     let project = api.store.create_project(NewRow { name, slug, description }).await?;
-    Ok((StatusCode::CREATED, Json(project.into())))
+    Ok(Made { path: format!("/api/projects/{}", project.id), made: project.into() })
 }
 
 /// List projects.

@@ -15,7 +15,8 @@ use crate::api::Api;
 use crate::auth::{Caller, MaybeCaller, access};
 use crate::dispatch::{Call, Failure, Outcome, Success};
 use crate::error::ApiError;
-use crate::extract::{Body, Path};
+use crate::extract::{Body, Path, not_too_deep};
+use crate::table::Entry;
 use crate::trace;
 
 mod cors;
@@ -69,13 +70,17 @@ async fn answered(
     request: Request,
 ) -> Response {
     let run = async { run(api, caller, named?, request).await };
-    run.await.unwrap_or_else(|mut error| {
-        let id = InvocationId::generate().to_string();
-        let header = HeaderValue::try_from(&id).ok().map(|id| (HeaderName::from_static(ID_HEADER), id));
-        error.headers.extend(header);
-        error.body.invocation_id = Some(id);
-        error.public().into_response()
-    })
+    let mut response = run.await.unwrap_or_else(refused);
+    headers::confine(response.headers_mut());
+    response
+}
+
+fn refused(mut error: ApiError) -> Response {
+    let id = InvocationId::generate().to_string();
+    let header = HeaderValue::try_from(&id).ok().map(|id| (HeaderName::from_static(ID_HEADER), id));
+    error.headers.extend(header);
+    error.body.invocation_id = Some(id);
+    error.public().into_response()
 }
 
 async fn run(
@@ -92,11 +97,27 @@ async fn run(
     {
         return Ok(answer);
     }
+    let called = invoke(api, caller, entry, request).await;
+    let mut response = called.unwrap_or_else(refused);
+    if let Some(cors) = &cors {
+        cors::allow(cors, origin.as_ref(), response.headers_mut());
+    }
+    Ok(response)
+}
+
+async fn invoke(
+    api: &Api,
+    caller: Option<Caller>,
+    entry: Arc<Entry>,
+    request: Request,
+) -> Result<Response, ApiError> {
     let expose_errors = entry.function.settings.expose_errors;
     let (method, uri, traceparent) =
         (request.method().clone(), request.uri().clone(), trace::child_of(request.headers()));
     let headers = headers::into_function(request.headers(), caller.is_some(), traceparent.as_ref());
     let Body(body) = Body::from_request(request, &()).await?;
+    // It is the function's business whether this is JSON; but if it is, its parser must come through.
+    not_too_deep("body", &body)?;
     let call = Call {
         entry,
         trigger: Trigger::Http,
@@ -108,13 +129,10 @@ async fn run(
         headers,
         body,
         timeout: None,
+        share: None,
     };
     let outcome = api.invoke(call).await;
-    let mut response = answer(outcome, &method, expose_errors, traceparent.as_ref());
-    if let Some(cors) = &cors {
-        cors::allow(cors, origin.as_ref(), response.headers_mut());
-    }
-    Ok(response)
+    Ok(answer(outcome, &method, expose_errors, traceparent.as_ref()))
 }
 
 fn answer(

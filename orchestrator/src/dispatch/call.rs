@@ -9,6 +9,7 @@ use cloudbox_protocol::{Invoke, ResultMode};
 use cloudbox_types::{ErrorCode, Function, InvocationId, Trigger};
 use jiff::Timestamp;
 
+use super::Share;
 use crate::table::Entry;
 
 /// One call, from whichever door.
@@ -34,6 +35,8 @@ pub struct Call {
     pub body: Bytes,
     /// In place of the function's own, where an authenticated caller wants it so, within the operator's range.
     pub timeout: Option<Duration>,
+    /// Its place among its project's calls, from where it is taken on to where it ends.
+    pub share: Option<Arc<Share>>,
 }
 
 impl Call {

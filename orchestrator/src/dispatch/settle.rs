@@ -12,12 +12,13 @@ use jiff::Timestamp;
 use serde_json::value::RawValue;
 
 use super::call::{Call, Failure, Outcome, Success};
+use crate::json::{self, MAX_RESULT_DEPTH};
 
 /// Headers of one answer. Every client takes as many; the server's own table of them ends a request beyond 32,768.
 const MAX_HEADERS: usize = 256;
 /// Bytes of an answer's headers, names and values together.
 const MAX_HEADER_BYTES: usize = 64 << 10;
-/// Bytes of an exception's message, as the shims cut it: who forges a frame gets no further.
+/// Bytes of an exception's message in an answer, as the shims cut it: who forges a frame gets no further.
 const MAX_MESSAGE_BYTES: usize = 8 << 10;
 /// Bytes of a stack, in the same way.
 const MAX_STACK_BYTES: usize = 64 << 10;
@@ -165,6 +166,10 @@ fn success(head: ResultHead, body: Bytes, mode: ResultMode) -> Result<Success, F
     if mode == ResultMode::Raw {
         serde_json::from_slice::<&RawValue>(&body)
             .map_err(|error| invalid(format!("The function's result is not JSON: {error}")))?;
+        if json::is_deeper_than(MAX_RESULT_DEPTH, &body) {
+            let limit = format!("The function's result is nested deeper than {MAX_RESULT_DEPTH} levels");
+            return Err(invalid(limit));
+        }
         return Ok(Success { status: 200, headers: Vec::new(), body });
     }
     if !(200..=599).contains(&head.status) {
@@ -202,14 +207,8 @@ fn code_failure(failure: cloudbox_protocol::Failure) -> Failure {
         FailureKind::InvalidResponse => ErrorCode::InvalidResponse,
         FailureKind::ResponseTooLarge => ErrorCode::ResponseTooLarge,
     };
-    let stack = Some(cut(failure.stack, MAX_STACK_BYTES)).filter(|stack| !stack.is_empty());
-    Failure { stack, ..Failure::new(code, cut(failure.message, MAX_MESSAGE_BYTES)) }
-}
-
-/// At most `limit` bytes of a text.
-fn cut(mut text: String, limit: usize) -> String {
-    text.truncate(text.floor_char_boundary(limit));
-    text
+    let stack = Some(json::cut(failure.stack, MAX_STACK_BYTES)).filter(|stack| !stack.is_empty());
+    Failure { stack, ..Failure::new(code, json::cut(failure.message, MAX_MESSAGE_BYTES)) }
 }
 
 fn fault_failure(kind: SandboxFaultKind, call: &Call) -> Failure {

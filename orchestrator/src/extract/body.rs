@@ -1,15 +1,21 @@
 //! Bodies: bytes within the limit, and JSON.
 
-use axum::extract::rejection::BytesRejection;
+use std::error::Error;
+
+use axum::RequestExt as _;
+use axum::body::HttpBody as _;
 use axum::extract::{FromRequest, Request};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use cloudbox_types::ErrorCode;
 use http::{HeaderValue, header};
+use http_body_util::{BodyExt as _, LengthLimitError};
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::{Map, Value};
 
 use super::Fields;
 use crate::error::ApiError;
+use crate::json::{MAX_REQUEST_DEPTH, Unique, is_deeper_than};
+use crate::middleware::Place;
 
 /// The body's bytes, at most as many as the router's limit allows.
 #[derive(Debug)]
@@ -18,24 +24,59 @@ pub struct Body(pub Bytes);
 impl<S: Send + Sync> FromRequest<S> for Body {
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        Ok(Self(Bytes::from_request(request, state).await?))
+    async fn from_request(mut request: Request, state: &S) -> Result<Self, ApiError> {
+        let read = match request.extensions_mut().remove::<Place>() {
+            Some(place) => whole(request, &place).await,
+            None => Bytes::from_request(request, state).await.map_err(|error| refusal(&error)),
+        };
+        read.map(Self).map_err(|mut error| {
+            // The rest of the body is not read, so no other request can follow on this connection.
+            error.headers.push((header::CONNECTION, HeaderValue::from_static("close")));
+            error
+        })
     }
 }
 
-impl From<BytesRejection> for ApiError {
-    fn from(rejection: BytesRejection) -> Self {
-        if rejection.status() == http::StatusCode::PAYLOAD_TOO_LARGE {
-            let mut error = Self::new(
-                ErrorCode::PayloadTooLarge,
-                "the request's body is over the limit (limits.max_request_bytes)",
-            );
-            // The rest of the body is not read, so no other request can follow on this connection.
-            error.headers.push((header::CONNECTION, HeaderValue::from_static("close")));
-            return error;
-        }
-        Self::invalid_field("body", "was not sent whole, or not in time")
+/// The whole body. What is too long is refused before it is read where its length is told, else when it gets too long.
+async fn whole(request: Request, place: &Place) -> Result<Bytes, ApiError> {
+    if request.body().is_end_stream() {
+        return Ok(Bytes::new());
     }
+    if request.body().size_hint().lower() > place.max_body_bytes() as u64 {
+        return Err(too_large());
+    }
+    let (mut body, mut first, mut rest) = (request.into_limited_body(), Bytes::new(), BytesMut::new());
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.map_err(|error| refusal(&error))?.into_data() else { continue };
+        place.hold(data.len())?;
+        if first.is_empty() {
+            first = data;
+        } else {
+            rest.extend_from_slice(&data);
+        }
+    }
+    place.enter()?;
+    if rest.is_empty() {
+        return Ok(first);
+    }
+    Ok([first, rest.freeze()].concat().into())
+}
+
+/// Why a body could not be read.
+fn refusal(error: &(dyn Error + 'static)) -> ApiError {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if error.is::<LengthLimitError>() {
+            return too_large();
+        }
+        cause = error.source();
+    }
+    ApiError::invalid_field("body", "was not sent whole, or not in time")
+}
+
+fn too_large() -> ApiError {
+    let message = "the request's body is over the limit (limits.max_request_bytes)";
+    ApiError::new(ErrorCode::PayloadTooLarge, message)
 }
 
 /// A JSON object whose fields are read one by one, so that every problem can be told at once.
@@ -50,7 +91,9 @@ impl<S: Send + Sync> FromRequest<S> for JsonObject {
         if bytes.iter().all(u8::is_ascii_whitespace) {
             return Err(ApiError::invalid_field("body", "is missing: send a JSON object"));
         }
-        match read_json::<Value>(&bytes)? {
+        not_too_deep("body", &bytes)?;
+        let Unique(value) = read_json(&bytes)?;
+        match value {
             Value::Object(map) => Ok(Self(Fields::new(map))),
             other => {
                 Err(ApiError::invalid_field("body", format!("must be a JSON object, not {}", kind(&other))))
@@ -99,6 +142,18 @@ pub fn read_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     })?;
     reader.end().map_err(|error| ApiError::invalid_field("body", format!("is not JSON: {error}")))?;
     Ok(value)
+}
+
+/// Checks the depth of JSON, or of what begins like it.
+///
+/// # Errors
+/// `VALIDATION_ERROR` that names the limit.
+pub fn not_too_deep(field: &str, bytes: &[u8]) -> Result<(), ApiError> {
+    if is_deeper_than(MAX_REQUEST_DEPTH, bytes) {
+        let message = format!("may be nested {MAX_REQUEST_DEPTH} levels deep at most");
+        return Err(ApiError::invalid_field(field, message));
+    }
+    Ok(())
 }
 
 /// The first word in backticks: serde's way to name a missing field.

@@ -8,6 +8,9 @@ use serde_json::{Map, Value};
 use super::body::kind;
 use crate::error::{ApiError, detail};
 
+/// Problems that are told at once; a body can have as many as it has bytes.
+const MAX_PROBLEMS: usize = 50;
+
 /// The fields of a request's body.
 #[derive(Debug)]
 pub struct Fields {
@@ -131,7 +134,9 @@ impl Fields {
 
     /// Notes a problem.
     pub fn problem(&mut self, field: impl Into<String>, message: impl Into<String>) {
-        self.problems.push(detail(field, message));
+        if self.problems.len() < MAX_PROBLEMS {
+            self.problems.push(detail(field, message));
+        }
     }
 
     /// Whether nothing was wrong so far.
@@ -150,12 +155,12 @@ impl Fields {
     /// # Errors
     /// `VALIDATION_ERROR` with every problem.
     pub fn finish(mut self) -> Result<(), ApiError> {
-        for field in self.left.keys() {
-            let mut known = self.known.clone();
-            known.sort_unstable();
-            let message = format!("is not a known field; known are {}", known.join(", "));
-            self.problems.push(detail(field.as_str(), message));
-        }
+        let mut known = self.known.clone();
+        known.sort_unstable();
+        let message = format!("is not a known field; known are {}", known.join(", "));
+        let room = MAX_PROBLEMS.saturating_sub(self.problems.len());
+        let unknown = self.left.keys().take(room).map(|field| detail(field.as_str(), message.as_str()));
+        self.problems.extend(unknown);
         if self.problems.is_empty() { Ok(()) } else { Err(ApiError::invalid(self.problems)) }
     }
 }

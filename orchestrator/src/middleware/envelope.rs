@@ -59,7 +59,9 @@ pub async fn envelope(mut request: Request, next: Next) -> Response {
         response.headers_mut().remove(header::CONTENT_LENGTH);
         *response.body_mut() = Body::from(body);
     }
-    response.headers_mut().insert(NAME, id.0);
+    let headers = response.headers_mut();
+    headers.insert(NAME, id.0);
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }
 

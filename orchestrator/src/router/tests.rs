@@ -6,7 +6,6 @@ mod resources;
 mod rules;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use axum::Router;
@@ -29,7 +28,8 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
 use crate::api::{Api, Backend};
-use crate::dispatch::{Call, Failure, Outcome, Success};
+use crate::config::Http;
+use crate::dispatch::{Call, Failure, Outcome, Shares, Success};
 use crate::error::ApiError;
 use crate::table::Table;
 
@@ -207,11 +207,12 @@ impl TestApp {
             public_url: String::new(),
             ranges: cloudbox_types::limits::Ranges::default(),
             max_request_bytes: MAX_REQUEST_BYTES,
+            shares: Shares::new(100),
             started_at: Instant::now(),
             closing: closing.clone(),
             metrics: crate::metrics::install(),
         });
-        Self { router: super::build(api, Duration::from_secs(60)), backend, closing, _dir: dir }
+        Self { router: super::build(api, &Http::default()), backend, closing, _dir: dir }
     }
 
     async fn send(&self, request: Request<Body>) -> Answer {

@@ -8,13 +8,12 @@ use http::{HeaderName, HeaderValue, Method};
 use serde_json::Value;
 
 use crate::error::ApiError;
+use crate::extract::not_too_deep;
 
 /// Characters of a path or a query.
 const MAX_TEXT: usize = 8 << 10;
 /// Headers of a call, as many as a connection may bring.
 const MAX_HEADERS: usize = 100;
-/// Levels of `data`: deeper values overflow the parsers of some languages.
-const MAX_DEPTH: usize = 512;
 
 /// What a caller wants the handler to see.
 #[derive(Debug, PartialEq, Eq)]
@@ -34,12 +33,7 @@ impl Wanted {
     /// `VALIDATION_ERROR` that names the field.
     pub(super) fn read(request: ExecuteRequest, longest: Duration) -> Result<Self, ApiError> {
         let body = request.data.map(|data| Bytes::from(String::from(Box::<str>::from(data))));
-        if body.as_ref().is_some_and(|body| depth(body) > MAX_DEPTH) {
-            return Err(ApiError::invalid_field(
-                "data",
-                format!("may be nested {MAX_DEPTH} levels deep at most"),
-            ));
-        }
+        not_too_deep("data", body.as_deref().unwrap_or_default())?;
         if let Some(ms) = request.timeout_ms
             && (ms == 0 || Duration::from_millis(ms) > longest)
         {
@@ -127,25 +121,6 @@ fn scalar(value: &Value) -> Option<String> {
     }
 }
 
-/// The deepest level of valid JSON.
-fn depth(json: &[u8]) -> usize {
-    let (mut depth, mut deepest, mut in_text, mut is_escaped) = (0_usize, 0, false, false);
-    for &byte in json {
-        match byte {
-            _ if is_escaped => is_escaped = false,
-            b'\\' if in_text => is_escaped = true,
-            b'"' => in_text = !in_text,
-            b'[' | b'{' if !in_text => {
-                depth += 1;
-                deepest = deepest.max(depth);
-            }
-            b']' | b'}' if !in_text => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-    }
-    deepest
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -199,12 +174,5 @@ mod tests {
         ] {
             assert_eq!(read(body).unwrap_err(), field, "{body}");
         }
-    }
-
-    #[test]
-    fn depth_counts_what_is_outside_of_texts() {
-        assert_eq!(depth(br#"{"a": ["[[[", {"b\"[": 1}]}"#), 3);
-        let deep = format!("{{\"data\": {}{}}}", "[".repeat(513), "]".repeat(513));
-        assert_eq!(read(&deep).unwrap_err(), "data");
     }
 }

@@ -57,7 +57,6 @@ fn an_answer_is_the_handlers_own() {
     let response = answer(outcome(Ok(success)), &Method::POST, false, None);
     assert_eq!(response.status(), 201);
     assert_eq!(response.headers()["content-type"], "text/plain");
-    assert_eq!(response.headers()["x-content-type-options"], "nosniff");
     assert_eq!(response.headers()["x-cloudbox-version"], "2");
     assert_eq!(response.headers()["x-cloudbox-execution-time"], "12.500");
 }
