@@ -3,7 +3,6 @@
 use std::error::Error;
 
 use axum::RequestExt as _;
-use axum::body::HttpBody as _;
 use axum::extract::{FromRequest, Request};
 use bytes::{Bytes, BytesMut};
 use cloudbox_types::ErrorCode;
@@ -39,10 +38,7 @@ impl<S: Send + Sync> FromRequest<S> for Body {
 
 /// The whole body. What is too long is refused before it is read where its length is told, else when it gets too long.
 async fn whole(request: Request, place: &Place) -> Result<Bytes, ApiError> {
-    if request.body().is_end_stream() {
-        return Ok(Bytes::new());
-    }
-    if request.body().size_hint().lower() > place.max_body_bytes() as u64 {
+    if place.is_too_long() {
         return Err(too_large());
     }
     let (mut body, mut first, mut rest) = (request.into_limited_body(), Bytes::new(), BytesMut::new());

@@ -2,14 +2,17 @@
 //!
 //! A request counts from when its body is here, so that clients who send slowly take no place of those who don't.
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
-use axum::body::{Body, HttpBody as _};
+use axum::body::{Body, HttpBody};
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use cloudbox_types::ErrorCode;
-use http_body_util::BodyExt as _;
+use http_body::{Frame, SizeHint};
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -42,18 +45,20 @@ impl Gate {
 #[derive(Clone, Debug)]
 pub struct Place {
     gate: Arc<Gate>,
+    /// Bytes of its body, where they are told before it comes.
+    declared: u64,
     taken: Arc<Mutex<[Option<OwnedSemaphorePermit>; 2]>>,
 }
 
 impl Place {
-    fn new(gate: Arc<Gate>) -> Self {
-        Self { gate, taken: Arc::default() }
+    fn new(gate: Arc<Gate>, declared: u64) -> Self {
+        Self { gate, declared, taken: Arc::default() }
     }
 
-    /// Bytes of one body.
+    /// Whether the body is known to be too long before any of it has come.
     #[must_use]
-    pub fn max_body_bytes(&self) -> usize {
-        self.gate.max_body_bytes
+    pub fn is_too_long(&self) -> bool {
+        self.declared > self.gate.max_body_bytes as u64
     }
 
     /// A piece of the body came.
@@ -64,11 +69,14 @@ impl Place {
         self.take(1, &self.gate.bytes, u32::try_from(bytes).unwrap_or(u32::MAX))
     }
 
-    /// The body is whole: the request begins.
+    /// The body is whole: the request begins, if it hasn't.
     ///
     /// # Errors
     /// `OVERLOADED`: too many requests are under way.
     pub fn enter(&self) -> Result<(), ApiError> {
+        if self.taken.lock()[0].is_some() {
+            return Ok(());
+        }
         self.take(0, &self.gate.requests, 1)
     }
 
@@ -93,19 +101,40 @@ pub async fn gate(State(gate): State<Arc<Gate>>, mut request: Request, next: Nex
     if ALWAYS_OPEN.contains(&request.uri().path()) {
         return next.run(request).await;
     }
-    let place = Place::new(gate);
+    let place = Place::new(gate, request.body().size_hint().lower());
     if request.body().is_end_stream()
         && let Err(error) = place.enter()
     {
         return error.into_response();
     }
     request.extensions_mut().insert(place.clone());
-    next.run(request).await.map(|body| {
-        Body::new(body.map_frame(move |frame| {
-            let _until_the_last = &place;
-            frame
-        }))
-    })
+    next.run(request).await.map(|body| Body::new(Kept { body, _place: place }))
+}
+
+/// An answer's body, with the place of its request.
+struct Kept {
+    body: Body,
+    _place: Place,
+}
+
+impl HttpBody for Kept {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
 }
 
 #[cfg(test)]
@@ -134,7 +163,7 @@ mod tests {
     async fn a_place_is_held_until_the_answer_is_gone() {
         let gate = Gate::new(1, 100, 50);
         let first = ask(&gate, "/", "x").await;
-        assert_eq!(first.status(), StatusCode::OK);
+        assert_eq!((first.status(), first.body().size_hint().exact()), (StatusCode::OK, Some(1)));
         for body in ["", "x"] {
             let second = ask(&gate, "/", body).await;
             assert_eq!(second.status(), StatusCode::SERVICE_UNAVAILABLE);
