@@ -280,3 +280,59 @@ func TestAHandlerOfAnUnknownShapeIsNoEntryPoint(t *testing.T) {
 		t.Errorf("exit %d", code)
 	}
 }
+
+func TestHandlersOfNetHTTP(t *testing.T) {
+	for what, code := range map[string]string{
+		"a function": `
+import ("fmt"; "io"; "net/http")
+func Handler(w http.ResponseWriter, r *http.Request) {
+	body, _ := io.ReadAll(r.Body)
+	w.Header().Add("Set-Cookie", "a=1"); w.Header().Add("Set-Cookie", "b=2")
+	w.WriteHeader(201)
+	fmt.Fprintf(w, "%s %s %s %s %s", r.Method, r.URL.Path, r.URL.Query().Get("q"), r.Header["X-A"], body)
+}`,
+		"a mux": `
+import ("fmt"; "io"; "net/http")
+var handler = http.NewServeMux()
+func init() {
+	handler.HandleFunc("/x", func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		w.Header().Add("Set-Cookie", "a=1"); w.Header().Add("Set-Cookie", "b=2")
+		w.WriteHeader(201)
+		fmt.Fprintf(w, "%s %s %s %s %s", r.Method, r.URL.Path, r.URL.Query().Get("q"), r.Header["X-A"], body)
+	})
+}`,
+	} {
+		f, kind, loaded := start(t, code)
+		if kind != 3 || loaded["handler_style"] != "http" {
+			t.Fatalf("%s: %d %v", what, kind, loaded)
+		}
+		kind, header, body := f.invoke(t, "hi")
+		var answer struct {
+			StatusCode int
+			Headers    map[string]interface{}
+			Body       string
+		}
+		if err := json.Unmarshal([]byte(body), &answer); err != nil || kind != 5 {
+			t.Fatalf("%s: %d %v %s", what, kind, header, body)
+		}
+		if answer.StatusCode != 201 || answer.Body != "POST /x 1 [1 2] hi" || len(answer.Headers["set-cookie"].([]interface{})) != 2 {
+			t.Errorf("%s: %+v", what, answer)
+		}
+		if code, logs := f.end(); code != 0 {
+			t.Errorf("%s: %d %s", what, code, logs)
+		}
+	}
+}
+
+func TestAPanicOfANetHTTPHandlerHasTheAuthorsLines(t *testing.T) {
+	f, _, _ := start(t, `
+import "net/http"
+func Handler(w http.ResponseWriter, r *http.Request) { panic("no") }`)
+	kind, header, _ := f.invoke(t, "")
+	stack, _ := header["stack"].(string)
+	if kind != 6 || header["message"] != "panic: no" || !strings.Contains(stack, "index.go:5") || strings.Contains(stack, "cloudbox") {
+		t.Errorf("%d %v", kind, header)
+	}
+	f.end()
+}

@@ -15,6 +15,9 @@ import (
 // maxRounds bounds how often an unused import is dropped and the compiler asked again: it tells ten at a time.
 const maxRounds = 20
 
+// httpShim is the part of the shim for functions that import net/http.
+const httpShim = "01_cloudbox_http.go"
+
 // build is one compilation.
 type build struct {
 	dir, shim, scratch string
@@ -72,6 +75,9 @@ func (b *build) writeOverlay() (string, error) {
 		if !strings.HasSuffix(shim, "_test.go") {
 			replace[filepath.Join(b.dir, filepath.Base(shim))] = shim
 		}
+	}
+	if b.source.imports("net/http") {
+		replace[filepath.Join(b.dir, httpShim)] = filepath.Join(b.shim, httpShim)
 	}
 	write := func(name string, text []byte) error {
 		copied := filepath.Join(b.scratch, name)

@@ -102,7 +102,7 @@ func shimDir() (string, error) {
 func wanted(entryPoint string) []string {
 	switch name := entryPoint[strings.LastIndex(entryPoint, ".")+1:]; name {
 	case "", "handler", "main", "index", "default":
-		return []string{"handler", "Handler"}
+		return []string{"handler", "Handler", "Handle"}
 	default:
 		return []string{name}
 	}

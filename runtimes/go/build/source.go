@@ -99,6 +99,18 @@ func (s *source) prepare(entryPoint string) (string, error) {
 	return "", noHandler(entryPoint)
 }
 
+// imports says whether a file imports the package.
+func (s *source) imports(path string) bool {
+	for _, file := range s.files {
+		for _, one := range file.syntax.Imports {
+			if one.Path.Value == strconv.Quote(path) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // functions are the declarations of a function (or, at package level, of a variable) of that name.
 func (s *source) functions(name string) (declared []declaration, isVariable bool) {
 	for _, file := range s.files {

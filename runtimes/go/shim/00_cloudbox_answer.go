@@ -111,13 +111,15 @@ func cloudboxAnswer(head *cloudboxInvokeHead, value interface{}) (*cloudboxReply
 		}
 	}
 	if len(reply.body) > head.MaxResponseBytes {
-		return nil, &cloudboxFault{
-			Kind:    "response_too_large",
-			Message: fmt.Sprintf("the result has %d bytes, the limit is %d", len(reply.body), head.MaxResponseBytes),
-		}
+		return nil, cloudboxTooLarge(len(reply.body), head.MaxResponseBytes)
 	}
 	reply.Nonce = head.Nonce
 	return reply, nil
+}
+
+func cloudboxTooLarge(length, limit int) *cloudboxFault {
+	message := fmt.Sprintf("the result has %d bytes, the limit is %d", length, limit)
+	return &cloudboxFault{Kind: "response_too_large", Message: message}
 }
 
 // asHTTP takes an object with an integer `statusCode` for an HTTP answer, and leaves any other value alone.

@@ -30,16 +30,27 @@ type cloudboxCallable struct {
 	data reflect.Type
 	// hasValue and hasError say what the handler returns.
 	hasValue, hasError bool
+	// style is the name of the handler's form.
+	style string
+	// direct makes the whole answer, where the form is none with data; nil elsewhere.
+	direct func(head *cloudboxInvokeHead, body []byte) (*cloudboxReply, *cloudboxFault)
 }
+
+// cloudboxAdapt makes a callable of a handler with another form, nil where it has none that is known; a file that is not
+// compiled with every function sets it.
+var cloudboxAdapt = func(handler interface{}) *cloudboxCallable { return nil }
 
 // cloudboxFit checks the handler's shape.
 func cloudboxFit(handler interface{}) (*cloudboxCallable, error) {
+	if adapted := cloudboxAdapt(handler); adapted != nil {
+		return adapted, nil
+	}
 	function := reflect.ValueOf(handler)
 	if function.Kind() != reflect.Func || function.IsNil() {
 		return nil, fmt.Errorf("the handler is %T, not a function", handler)
 	}
 	shape := function.Type()
-	fit := &cloudboxCallable{function: function}
+	fit := &cloudboxCallable{function: function, style: "data"}
 	for i := 0; i < shape.NumIn(); i++ {
 		in := shape.In(i)
 		switch {
@@ -106,6 +117,9 @@ func (c *cloudboxCallable) call(head *cloudboxInvokeHead, body []byte) (reply *c
 			reply, fault = nil, &cloudboxFault{Kind: "error", Message: cloudboxPanicText(cause), Stack: cloudboxStack()}
 		}
 	}()
+	if c.direct != nil {
+		return c.direct(head, body)
+	}
 	arguments, cancel, err := c.arguments(head, cloudboxData(head, body))
 	defer cancel()
 	if err != nil {
@@ -155,7 +169,7 @@ func cloudboxStack() string {
 		}
 	}
 	for i, line := range lines {
-		if strings.HasPrefix(line, "reflect.Value.call(") {
+		if strings.HasPrefix(line, "reflect.Value.call(") || strings.HasPrefix(line, "net/http.HandlerFunc.ServeHTTP(") {
 			lines = lines[:i]
 			break
 		}
@@ -199,8 +213,8 @@ func main() {
 	nonce := cloudboxLoadedHead.Nonce
 	style := cloudboxLoadedHead.HandlerStyle
 	handler, err := cloudboxFit(cloudboxHandler)
-	if err == nil && style != "auto" && style != "data" {
-		err = fmt.Errorf("handler_style %q is not one that Go functions have: auto, data", style)
+	if err == nil && style != "auto" && style != handler.style {
+		err = fmt.Errorf("handler_style is %q, and the handler is of the style %q; Go functions have: auto, data, http", style, handler.style)
 	}
 	if err != nil {
 		cloudboxFail(nonce, &cloudboxFault{Kind: "entry_point", Message: err.Error()})
@@ -209,7 +223,7 @@ func main() {
 		return
 	}
 	cloudboxAccepted = runtime.NumGoroutine()
-	header, _ := json.Marshal(map[string]string{"nonce": nonce, "handler_style": "data"})
+	header, _ := json.Marshal(map[string]string{"nonce": nonce, "handler_style": handler.style})
 	cloudboxPipes.send(cloudboxLoaded, header, nil)
 	cloudboxServe(handler)
 }

@@ -29,6 +29,8 @@ pub enum HandlerStyle {
     Asgi,
     /// A Python application with `environ` and `start_response`.
     Wsgi,
+    /// A Go function with `http.ResponseWriter` and `*http.Request`, or an `http.Handler`.
+    Http,
 }
 
 /// What a call may share with earlier calls of the same version.
@@ -46,7 +48,7 @@ pub enum Isolation {
 
 impl HandlerStyle {
     /// Every style, `auto` first.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Auto,
         Self::Data,
         Self::Edge,
@@ -57,6 +59,7 @@ impl HandlerStyle {
         Self::OpenWhisk,
         Self::Asgi,
         Self::Wsgi,
+        Self::Http,
     ];
 
     /// The word of the API, the database and the shim's `load` frame.
@@ -73,6 +76,7 @@ impl HandlerStyle {
             Self::OpenWhisk => "openwhisk",
             Self::Asgi => "asgi",
             Self::Wsgi => "wsgi",
+            Self::Http => "http",
         }
     }
 }

@@ -1,0 +1,141 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"sort"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// This file is compiled with functions that import net/http, and with no others: it would make each of them some
+// megabytes larger.
+
+func init() { cloudboxAdapt = cloudboxHTTP }
+
+// cloudboxHTTP makes a callable of `func(http.ResponseWriter, *http.Request)` and of an http.Handler; nil for anything else.
+func cloudboxHTTP(handler interface{}) *cloudboxCallable {
+	var serve http.Handler
+	switch handler := handler.(type) {
+	case func(http.ResponseWriter, *http.Request):
+		serve = http.HandlerFunc(handler)
+	case http.Handler:
+		serve = handler
+	default:
+		return nil
+	}
+	direct := func(head *cloudboxInvokeHead, body []byte) (*cloudboxReply, *cloudboxFault) {
+		request, cancel, err := cloudboxRequest(head, body)
+		defer cancel()
+		if err != nil {
+			return nil, &cloudboxFault{Kind: "error", Message: err.Error()}
+		}
+		writer := &cloudboxWriter{header: http.Header{}}
+		serve.ServeHTTP(writer, request)
+		return writer.reply(head)
+	}
+	return &cloudboxCallable{style: "http", direct: direct}
+}
+
+// cloudboxRequest is the call as a request; its context ends with the call's time.
+func cloudboxRequest(head *cloudboxInvokeHead, body []byte) (*http.Request, context.CancelFunc, error) {
+	ctx, cancel := context.WithDeadline(context.Background(), time.Unix(0, head.DeadlineMs*int64(time.Millisecond)))
+	target := head.Path
+	if head.Query != "" {
+		target += "?" + head.Query
+	}
+	parsed, err := url.ParseRequestURI(target)
+	if err != nil {
+		return nil, cancel, fmt.Errorf("the path can't be parsed: %w", err)
+	}
+	header := http.Header{}
+	for _, pair := range head.Headers {
+		header.Add(pair[0], pair[1])
+	}
+	request := &http.Request{
+		Method: head.Method, URL: parsed, RequestURI: target,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: header, Host: header.Get("Host"), RemoteAddr: "127.0.0.1:0",
+		Body: io.NopCloser(bytes.NewReader(body)), ContentLength: int64(len(body)),
+	}
+	header.Del("Host")
+	return request.WithContext(ctx), cancel, nil
+}
+
+// cloudboxWriter keeps what a handler writes.
+type cloudboxWriter struct {
+	header http.Header
+	// sent is the header as it was when the status was written.
+	sent   http.Header
+	status int
+	body   bytes.Buffer
+}
+
+func (w *cloudboxWriter) Header() http.Header { return w.header }
+
+func (w *cloudboxWriter) WriteHeader(status int) {
+	if w.status == 0 && status >= 200 {
+		w.status, w.sent = status, w.header.Clone()
+	}
+}
+
+func (w *cloudboxWriter) Write(part []byte) (int, error) {
+	w.WriteHeader(http.StatusOK)
+	return w.body.Write(part)
+}
+
+// Flush lets streaming handlers run; the answer is sent when they return.
+func (w *cloudboxWriter) Flush() { w.WriteHeader(http.StatusOK) }
+
+// reply is the answer; in raw mode it is the value that stands for it.
+func (w *cloudboxWriter) reply(head *cloudboxInvokeHead) (*cloudboxReply, *cloudboxFault) {
+	w.WriteHeader(http.StatusOK)
+	body := w.body.Bytes()
+	if w.sent.Get("Content-Type") == "" && len(body) > 0 {
+		w.sent.Set("Content-Type", http.DetectContentType(body))
+	}
+	w.sent.Del("Content-Length")
+	names := make([]string, 0, len(w.sent))
+	for name := range w.sent {
+		names = append(names, name)
+	}
+	sort.Strings(names)
+	if head.Mode != "http" {
+		return cloudboxAnswer(head, w.value(names))
+	}
+	headers := [][2]string{}
+	for _, name := range names {
+		for _, value := range w.sent[name] {
+			if !cloudboxHeaderName.MatchString(name) || strings.ContainsAny(value, "\r\n\x00") {
+				return nil, cloudboxUnfit("the response has an impossible header: %q", name)
+			}
+			headers = append(headers, [2]string{strings.ToLower(name), value})
+		}
+	}
+	if len(body) > head.MaxResponseBytes {
+		return nil, cloudboxTooLarge(len(body), head.MaxResponseBytes)
+	}
+	return &cloudboxReply{Nonce: head.Nonce, Status: w.status, Headers: headers, body: body}, nil
+}
+
+func (w *cloudboxWriter) value(names []string) interface{} {
+	headers := map[string]interface{}{}
+	for _, name := range names {
+		if values := w.sent[name]; len(values) == 1 {
+			headers[strings.ToLower(name)] = values[0]
+		} else {
+			headers[strings.ToLower(name)] = values
+		}
+	}
+	text, isText := w.body.String(), utf8.Valid(w.body.Bytes())
+	if !isText {
+		text = base64.StdEncoding.EncodeToString(w.body.Bytes())
+	}
+	return map[string]interface{}{"statusCode": w.status, "headers": headers, "body": text, "isBase64Encoded": !isText}
+}
