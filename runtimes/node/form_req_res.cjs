@@ -36,18 +36,19 @@ function cookiesOf(header) {
 class IncomingRequest extends Readable {
   constructor(event) {
     super();
-    const { method, url, path, headers, query, data } = requestOf(event);
+    const { method, url, path, base, headers, query, data } = requestOf(event);
+    const below = path.slice(base.length) || '/';
     const search = event.head.query === '' ? '' : `?${event.head.query}`;
     const host = headers.host || 'localhost';
     const isForm = /^application\/x-www-form-urlencoded/i.test(headers['content-type'] || '');
     this.rawBody = from(event.body);
     const body = isForm ? Object.fromEntries(new URLSearchParams(this.rawBody.toString())) : data;
     Object.assign(this, {
-      method, path, headers, query,
-      url: path + search, originalUrl: path + search, baseUrl: '', href: url, protocol: 'http', secure: false, xhr: false,
+      method, headers, query, path: below,
+      url: path + search, originalUrl: path + search, baseUrl: base, href: url, protocol: 'http', secure: false, xhr: false,
       host, hostname: host.replace(/:\d+$/, ''),
       body: event.head.data === 'query' || body === null ? {} : body,
-      params: { functionId: String(event.context.functionId), 0: path.slice(1) },
+      params: { functionId: String(event.context.functionId), 0: below.slice(1) },
       ip: (headers['x-forwarded-for'] || '127.0.0.1').split(',')[0].trim(),
       cookies: cookiesOf(headers.cookie),
       httpVersion: '1.1',

@@ -31,6 +31,7 @@ function requestOf({ data, context, head, body }) {
     method: head.method,
     url: `http://${host}${head.path}${search}`,
     path: head.path,
+    base: head.base_path === undefined ? '' : head.base_path,
     headers: context.headers,
     query: context.query,
     params: {},

@@ -20,7 +20,7 @@ def _scope(event):
         "path": _unquoted(path),
         "raw_path": path.encode("utf-8"),
         "query_string": head["query"].encode("utf-8"),
-        "root_path": "",
+        "root_path": _unquoted(head.get("base_path", "")),
         "headers": [(name.encode("latin-1", "replace"), value.encode("utf-8")) for name, value in head["headers"]],
         "server": (host.partition(":")[0], 80),
         "client": ("127.0.0.1", 0),

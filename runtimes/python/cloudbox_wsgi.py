@@ -10,10 +10,11 @@ def _environment(event):
     head, headers = event.head, event.context["headers"]
     host = headers.get("host", "localhost")
     name, _, port = host.partition(":")
+    base = head.get("base_path", "")
     environment = {
         "REQUEST_METHOD": head["method"],
-        "SCRIPT_NAME": "",
-        "PATH_INFO": unquote(head["path"], "latin-1"),
+        "SCRIPT_NAME": unquote(base, "latin-1"),
+        "PATH_INFO": unquote(head["path"][len(base) :], "latin-1"),
         "QUERY_STRING": head["query"],
         "CONTENT_LENGTH": str(len(event.body)),
         "SERVER_NAME": name,

@@ -47,6 +47,7 @@ pub async fn execute(
         data: if wanted.body.is_some() { DataSource::Body } else { DataSource::Query },
         method: wanted.method,
         path: wanted.path.unwrap_or_else(|| format!("/p/{}/functions/{}", own.project_id, own.settings.name)),
+        base_path: String::new(),
         query: wanted.query,
         headers: wanted.headers,
         body: wanted.body.unwrap_or_default(),

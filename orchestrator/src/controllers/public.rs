@@ -125,6 +125,7 @@ async fn invoke(
         data: if body.is_empty() { DataSource::Query } else { DataSource::Body },
         method: method.to_string(),
         path: uri.path().to_owned(),
+        base_path: base_path(uri.path()).to_owned(),
         query: uri.query().unwrap_or_default().to_owned(),
         headers,
         body,
@@ -133,6 +134,12 @@ async fn invoke(
     };
     let outcome = api.invoke(call).await;
     Ok(answer(outcome, &method, expose_errors, traceparent.as_ref()))
+}
+
+/// `/p/{project}/functions/{name}` of a path, as the caller has written it.
+fn base_path(path: &str) -> &str {
+    let end = path.match_indices('/').nth(4).map_or(path.len(), |(at, _)| at);
+    &path[..end]
 }
 
 fn answer(

@@ -27,6 +27,8 @@ pub struct Call {
     pub method: String,
     /// The path that the handler is told.
     pub path: String,
+    /// What of the path leads to the function; an application routes by the rest.
+    pub base_path: String,
     /// The raw query, without `?`.
     pub query: String,
     /// Names in lower case.
@@ -67,6 +69,7 @@ impl Call {
             data: self.data,
             method: self.method.clone(),
             path: self.path.clone(),
+            base_path: self.base_path.clone(),
             query: self.query.clone(),
             headers: self.headers.clone(),
             timestamp: accepted.to_string(),

@@ -17,6 +17,7 @@ type cloudboxInvokeHead struct {
 	Data             string      `json:"data"`
 	Method           string      `json:"method"`
 	Path             string      `json:"path"`
+	BasePath         string      `json:"base_path"`
 	Query            string      `json:"query"`
 	Headers          [][2]string `json:"headers"`
 	Timestamp        string      `json:"timestamp"`

@@ -50,7 +50,12 @@ func cloudboxRequest(head *cloudboxInvokeHead, body []byte) (*http.Request, cont
 	if head.Query != "" {
 		target += "?" + head.Query
 	}
-	parsed, err := url.ParseRequestURI(target)
+	// An application routes by what is below the function's own path.
+	below := strings.TrimPrefix(target, head.BasePath)
+	if !strings.HasPrefix(below, "/") {
+		below = "/" + below
+	}
+	parsed, err := url.ParseRequestURI(below)
 	if err != nil {
 		return nil, cancel, fmt.Errorf("the path can't be parsed: %w", err)
 	}

@@ -87,6 +87,7 @@ form('every method of the response', 'req-res', script(`module.exports = (req, r
     case 'pieces': res.write('one '); res.write('two'); return res.end(' three');
     case 'pipe': return req.pipe(res);
     case 'value': return { plain: true };
+    case 'mounted': return res.json([req.baseUrl, req.path, req.url]);
     case 'throw': throw new TypeError('no');
     case 'request': return res.send({ url: req.url, ip: req.ip, type: req.get('Content-Type'), raw: req.rawBody.length,
       cookies: req.cookies, is: req.is('json'), id: req.params.functionId });
@@ -111,6 +112,8 @@ form('every method of the response', 'req-res', script(`module.exports = (req, r
   assert.deepStrictEqual(json(await run('value')), { plain: true });
   assert.strictEqual((await run('throw')).header.message, 'TypeError: no');
   const request = json(await run('request', { path: '/a', query: 'b=c', headers: [['content-type', 'application/json'], ['cookie', 'x=y; z="1%202"']] }));
+  const mounted = json(await run('mounted', { path: '/p/1/functions/f/a/b', base_path: '/p/1/functions/f' }));
+  assert.deepStrictEqual(mounted, ['/p/1/functions/f', '/a/b', '/p/1/functions/f/a/b']);
   assert.deepStrictEqual(request, { url: '/a?b=c', ip: '127.0.0.1', type: 'application/json', raw: 16, cookies: { x: 'y', z: '1 2' }, is: 'application/json', id: '7' });
 });
 

@@ -78,6 +78,15 @@ class Forms(unittest.TestCase):
         raw = shim.invoke({}, headers=[["x-a", "b"]]).json
         self.assertEqual((raw["statusCode"], raw["body"][-2:]), (202, "{}"))
 
+    def test_a_wsgi_application_is_mounted(self):
+        code = """
+def app(environ, start_response):
+    start_response("200 OK", [])
+    return [repr([environ["SCRIPT_NAME"], environ["PATH_INFO"]]).encode()]
+"""
+        answer = self.style(code, "wsgi").invoke({}, mode="http", path="/p/1/functions/f/a", base_path="/p/1/functions/f")
+        self.assertEqual(answer.body, b"['/p/1/functions/f', '/a']")
+
     def test_openfaas(self):
         code = "def handle(event, context):\n    return {'statusCode': 201, 'body': event.method + ' ' + event.body.decode()}"
         answer = self.style(code, "openfaas").invoke({}, mode="http")

@@ -86,6 +86,9 @@ pub struct Invoke {
     pub method: String,
     /// The request's path, decoded no further than the URL has it.
     pub path: String,
+    /// What of the path leads to the function; an application routes by the rest.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub base_path: String,
     /// The raw query, without `?`.
     pub query: String,
     /// Names in lower case, in the order of arrival; a name may repeat.

@@ -58,6 +58,7 @@ fn invoke() -> Invoke {
         data: DataSource::Body,
         method: "POST".to_owned(),
         path: "/".to_owned(),
+        base_path: String::new(),
         query: String::new(),
         headers: Vec::new(),
         timestamp: "2026-01-01T00:00:00Z".to_owned(),

@@ -206,6 +206,7 @@ fn invoke() -> Invoke {
         data: DataSource::Body,
         method: "POST".to_owned(),
         path: "/".to_owned(),
+        base_path: String::new(),
         query: String::new(),
         headers: vec![("content-type".to_owned(), "application/json".to_owned())],
         timestamp: "2026-11-21T00:00:00Z".to_owned(),

@@ -112,6 +112,7 @@ pub fn invoke(path: &str) -> Invoke {
         data: DataSource::Body,
         method: "POST".to_owned(),
         path: path.to_owned(),
+        base_path: String::new(),
         query: String::new(),
         headers: Vec::new(),
         timestamp: String::new(),
