@@ -123,6 +123,22 @@ fn arguments_decide_of_the_rest() {
     for name in ["splice", "vmsplice", "tee"] {
         is(name, &[], EINVAL);
     }
+    for (process, expected) in [(0, ALLOW), (1 << 32, ALLOW), (1, EPERM), (7, EPERM)] {
+        is("prlimit64", &[process], expected);
+    }
+    // Not to be executed, sealed so: MFD_NOEXEC_SEAL (8) without MFD_EXEC (16), besides others.
+    for (flags, expected) in [
+        (8, ALLOW),
+        (9, ALLOW),
+        (11, ALLOW),
+        (0, ENOSYS),
+        (1, ENOSYS),
+        (16, ENOSYS),
+        (24, ENOSYS),
+        (8 << 32, ENOSYS),
+    ] {
+        is("memfd_create", &[0, flags], expected);
+    }
     for request in [0x5412, 0x541C, 1 << 32 | 0x5412, u64::MAX << 32 | 0x541C] {
         is("ioctl", &[0, request], EPERM);
     }
@@ -163,7 +179,7 @@ fn what_runtimes_need_is_allowed() {
     for name in "read write openat mmap mprotect futex epoll_create1 epoll_ctl epoll_pwait eventfd2 timerfd_create membarrier \
                  rseq set_robust_list sched_getaffinity sched_setaffinity sched_yield rt_sigaction sigaltstack tgkill \
                  wait4 waitid execve fork vfork pipe2 dup3 statx getrandom getdents64 sendfile copy_file_range \
-                 inotify_init1 mremap madvise memfd_create prlimit64 clock_nanosleep fchmodat2 close_range"
+                 inotify_init1 mremap madvise prlimit64 clock_nanosleep fchmodat2 close_range"
         .split_whitespace()
     {
         is(name, &[], ALLOW);
