@@ -1,7 +1,7 @@
 'use strict';
 // What a handler is called with: `data` and `context`.
 
-const { textOf } = require('./frame.cjs');
+const { base64Of } = require('./frame.cjs');
 const { parse } = JSON;
 const { now } = Date;
 const { URLSearchParams } = require('url');
@@ -53,7 +53,7 @@ function dataOf(body) {
   try {
     text = decode(body);
   } catch (error) {
-    return { base64: textOf(body, 'base64') };
+    return { base64: base64Of(body, 0, body.length) };
   }
   try {
     return parse(text);

@@ -36,7 +36,7 @@ function requestOf({ data, context, head, body }) {
     query: context.query,
     params: {},
     data,
-    text: () => textOf(body, 'utf8'),
+    text: () => textOf(body, 0, body.length),
   };
 }
 

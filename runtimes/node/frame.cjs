@@ -21,10 +21,13 @@ const INBOX = 64 << 10;
 // User code may replace methods of shared prototypes; these are the ones the shim was started with.
 const method = (prototype, name) => Function.prototype.call.bind(prototype[name]);
 const bytesOf = Buffer.byteLength;
-const writeText = method(Buffer.prototype, 'write');
-const textOf = method(Buffer.prototype, 'toString');
-const slice = method(Buffer.prototype, 'slice');
+// `write`, `toString` and `slice` would go through these.
+const writeText = method(Buffer.prototype, 'utf8Write');
+const textOf = method(Buffer.prototype, 'utf8Slice');
+const base64Of = method(Buffer.prototype, 'base64Slice');
+const slice = method(Buffer.prototype, 'subarray');
 const setBytes = method(Uint8Array.prototype, 'set');
+const moveBytes = method(Uint8Array.prototype, 'copyWithin');
 const readU32 = method(Buffer.prototype, 'readUInt32BE');
 const writeU32 = method(Buffer.prototype, 'writeUInt32BE');
 
@@ -65,9 +68,9 @@ function encode(kind, header, body) {
   frame[0] = kind;
   writeU32(frame, headerLength, 1);
   writeU32(frame, bodyLength, 5);
-  writeText(frame, header, PREFIX);
+  writeText(frame, header, PREFIX, headerLength);
   if (bodyLength > 0) {
-    if (typeof body === 'string') writeText(frame, body, PREFIX + headerLength);
+    if (typeof body === 'string') writeText(frame, body, PREFIX + headerLength, bodyLength);
     else setBytes(frame, body, PREFIX + headerLength);
   }
   return frame;
@@ -98,7 +101,7 @@ class Wire {
     const total = headerLength + readU32(inbox, start + 5);
     this.start += PREFIX;
     const bytes = this.take(total);
-    const header = parse(textOf(bytes, 'utf8', 0, headerLength));
+    const header = parse(textOf(bytes, 0, headerLength));
     return { kind, header, body: slice(bytes, headerLength) };
   }
 
@@ -126,7 +129,7 @@ class Wire {
   need(length) {
     if (this.start === this.end) this.start = this.end = 0;
     else if (this.start + length > INBOX) {
-      this.inbox.copyWithin(0, this.start, this.end);
+      moveBytes(this.inbox, 0, this.start, this.end);
       this.end -= this.start;
       this.start = 0;
     }
@@ -151,4 +154,4 @@ function takeDescriptors() {
   return wire;
 }
 
-module.exports = { KIND, Wire, encode, takeDescriptors, pause, writeAll, bytesOf, textOf, exitNow };
+module.exports = { KIND, Wire, encode, takeDescriptors, pause, writeAll, bytesOf, textOf, base64Of, exitNow };
