@@ -245,7 +245,10 @@ impl Sandbox for Live {
         .await;
         let kind = match outcome {
             Err(_) => SandboxFaultKind::Deadline,
-            Ok(Err(_)) if self.has_oom_kills() => SandboxFaultKind::OutOfMemory,
+            // The memory limit ends a whole group where the kernel can: the init, who would tell, with the program.
+            Ok(Err(_)) if self.has_oom_kills() => {
+                return Ok(Exit { code: None, signal: Some(libc::SIGKILL), is_out_of_memory: true, logs });
+            }
             Ok(Err(error)) => error.into(),
             Ok(Ok((code, signal))) => {
                 let is_out_of_memory = code != Some(0) && self.has_oom_kills();

@@ -60,10 +60,13 @@ pub async fn what_is_refused_is_refused_with_its_error(fixture: &Fixture) {
 
 pub async fn signals_stay_inside(fixture: &Fixture) {
     let found = attempts(fixture).await;
-    // A driver may not know before its first sandbox.
+    // A driver may not know before its first sandbox; before its version 6, Landlock knows no signals. The init is then
+    // held by its number 1 alone: what it has no handler for doesn't reach it from inside.
     let landlock = fixture.driver().layers().into_iter().find(|layer| layer.name == "landlock").unwrap();
+    let version =
+        landlock.detail.strip_prefix("version ").and_then(|rest| rest.split(' ').next()?.parse().ok());
     let is_held = found["signal_init"] == "13" || found["signal_init"] == EPERM;
-    assert!(is_held || landlock.state != cloudbox_sandbox::LayerState::Active, "{}", found["signal_init"]);
+    assert!(is_held || version.is_none_or(|version: u32| version < 6), "{}", found["signal_init"]);
 }
 
 pub async fn the_filter_is_on(fixture: &Fixture) {
