@@ -11,6 +11,11 @@ use crate::{Cgroup, failed, files, v1, v2};
 /// Without these a sandbox has no limits.
 const REQUIRED: [&str; 4] = ["memory", "cpu", "cpuacct", "pids"];
 
+/// The service's own group, beside its sandboxes'.
+const LEAF: &str = "server";
+/// How systemd marks a group that it leaves to the service in it (`Delegate=yes`); the second, since 251, for users.
+const DELEGATED: [&str; 2] = ["trusted.delegate", "user.delegate"];
+
 /// The machine's cgroups.
 #[derive(Clone, Debug)]
 pub enum Hierarchy {
@@ -79,27 +84,33 @@ impl Hierarchy {
         }
     }
 
-    /// Where a group of ours may be made. In the second version that is below the root group where it is the
-    /// machine's, else below the service's own group, where only leaves have processes: the service moves to one.
+    /// Where a group of ours may be made. In the second version that is below the service's own group where that was
+    /// delegated to it, else below the root group where that is the machine's. In the first case only leaves may have
+    /// processes: the service moves to one.
     #[must_use]
     pub fn place(&self, name: &str) -> String {
         let Self::V2(root) = self else { return name.to_owned() };
-        let own = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
-        let own = parse_membership(&own).remove("unified").unwrap_or_default();
+        let text = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+        let mut own = PathBuf::from(parse_membership(&text).remove("unified").unwrap_or_default());
+        if own.file_name().is_some_and(|last| last == LEAF) {
+            // Started by what an earlier life has moved there, too.
+            own.pop();
+        }
+        let folder = root.join(&own);
         let is_machine_root = !root.join("cgroup.type").exists();
-        if is_machine_root && rustix::process::geteuid().is_root() {
+        if is_machine_root && rustix::process::geteuid().is_root() && !is_marked(&folder) {
             return name.to_owned();
         }
-        let leaf = root.join(&own).join("server");
+        let leaf = folder.join(LEAF);
         if std::fs::create_dir_all(&leaf).is_ok() {
-            for pid in files::processes(&root.join(&own)) {
+            for pid in files::processes(&folder) {
                 // Those that ended meanwhile need not be moved.
                 let _ = files::set(&leaf, "cgroup.procs", &pid.to_string());
             }
-            let _ = files::set(&root.join(&own), "cgroup.subtree_control", "+cpu +memory +pids");
+            let _ = files::set(&folder, "cgroup.subtree_control", "+cpu +memory +pids");
             let _ = files::set(&leaf, "cpu.weight", v2::SERVICE_WEIGHT);
         }
-        Path::new(&own).join(name).display().to_string()
+        own.join(name).display().to_string()
     }
 
     /// Makes a sandbox's cgroup at `path`, with its limits before any process is in it.
@@ -206,6 +217,15 @@ impl Hierarchy {
         };
         roots.into_iter().map(move |root| root.join(path))
     }
+}
+
+/// Whether whoever makes groups here has left this one to the processes in it.
+fn is_marked(folder: &Path) -> bool {
+    let is_set = |name| {
+        let mut value = [0; 8];
+        rustix::fs::getxattr(folder, name, &mut value).is_ok_and(|len| &value[..len] == b"1")
+    };
+    DELEGATED.into_iter().any(is_set)
 }
 
 /// The folders of a group; where it is not in the freezer's or the unified hierarchy, it goes without.
