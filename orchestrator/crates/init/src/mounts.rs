@@ -55,7 +55,13 @@ fn tmp(setup: &Setup, target: &Path) -> io::Result<()> {
 
 fn workspace(setup: &Setup, target: &Path) -> io::Result<()> {
     root::bind(Path::new(&setup.workspace), target)?;
-    let flags = if setup.is_workspace_writable { NOSUID | NODEV } else { RDONLY | NOSUID | NODEV | NOEXEC };
+    let flags = match setup.host_uid {
+        _ if setup.is_workspace_writable => NOSUID | NODEV,
+        // What is attached later brings its own flags.
+        Some(_) => RDONLY | NOSUID | NODEV | NOEXEC,
+        // Nothing can be attached: code is copied here, and its files' modes say what may run.
+        None => RDONLY | NOSUID | NODEV,
+    };
     root::restrict(target, flags, false)
 }
 

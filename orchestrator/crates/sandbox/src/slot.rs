@@ -50,7 +50,8 @@ impl Slot {
         }
         if !self.run_dir.can_mount() {
             self.attached = Some(code.clone());
-            return copy(&code.path, &self.path);
+            let modes = if code.is_executable { 0o777 } else { 0o666 };
+            return copy(&code.path, &self.path, modes);
         }
         let staging = self.run_dir.stage(code)?;
         self.attached = Some(code.clone());
@@ -112,8 +113,8 @@ impl RunDir {
 }
 
 /// Copies a folder's regular files, folders and links; readable for everybody whatever the umask says, since another user
-/// runs the sandbox.
-fn copy(from: &Path, to: &Path) -> Result<(), Error> {
+/// runs the sandbox; of a file's mode what `modes` has is kept.
+fn copy(from: &Path, to: &Path, modes: u32) -> Result<(), Error> {
     for entry in std::fs::read_dir(from).map_err(Error::io("listing", from))? {
         let entry = entry.map_err(Error::io("listing", from))?;
         let (source, target) = (entry.path(), to.join(entry.file_name()));
@@ -121,14 +122,14 @@ fn copy(from: &Path, to: &Path) -> Result<(), Error> {
         if kind.is_dir() {
             std::fs::create_dir(&target).map_err(Error::io("creating", &target))?;
             open_up(&target, 0o755)?;
-            copy(&source, &target)?;
+            copy(&source, &target, modes)?;
         } else if kind.is_symlink() {
             let link = std::fs::read_link(&source).map_err(Error::io("reading", &source))?;
             std::os::unix::fs::symlink(link, &target).map_err(Error::io("linking", &target))?;
         } else if kind.is_file() {
             std::fs::copy(&source, &target).map_err(Error::io("copying", &source))?;
             let metadata = entry.metadata().map_err(Error::io("asking for the mode of", &source))?;
-            open_up(&target, metadata.permissions().mode() & 0o777 | 0o444)?;
+            open_up(&target, metadata.permissions().mode() & modes | 0o444)?;
         }
     }
     Ok(())
@@ -170,5 +171,12 @@ mod tests {
         assert!(!inside("pipe").exists(), "and nothing that could block who reads it");
         assert!(matches!(slot.attach(&code), Err(Error::Setup { step, .. }) if step == "bind"));
         slot.detach();
+
+        let plain = folder.path().join("plain");
+        std::fs::create_dir_all(plain.join("slot")).unwrap();
+        let mut slot = Slot::new(RunDir::without_mounts(folder.path()), &plain);
+        slot.attach(&CodeDir { is_executable: false, ..code }).unwrap();
+        let mode = slot.path().join("lib/deep/tool").metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o7777, 0o644, "code for an interpreter is not executed itself");
     }
 }
