@@ -23,6 +23,8 @@ pub mod logs;
 pub mod message;
 #[cfg(feature = "host")]
 pub mod nonce;
+#[cfg(feature = "host")]
+pub mod plain;
 
 #[cfg(feature = "host")]
 pub use channel::{Answer, Channel, Fault, Reply};

@@ -12,7 +12,6 @@ pub mod launch;
 pub mod link;
 pub mod live;
 pub mod native;
-mod plain;
 pub mod remains;
 pub mod run_dir;
 mod self_test;

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use cloudbox_protocol::channel::{Channel, ChannelLimits, Fault};
 use cloudbox_protocol::control::{Confinement, FromInit, ToInit};
-use cloudbox_protocol::{Answer, Failure, Invoke, Load, Loaded, Logs, Reply};
+use cloudbox_protocol::{Answer, Failure, Invoke, Load, Loaded, Logs, Reply, plain};
 use cloudbox_types::Limits;
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -19,7 +19,7 @@ use crate::link::{Control, Pipes};
 use crate::remains::Remains;
 use crate::{
     CodeDir, Error, Exit, Program, Sandbox, SandboxFault, SandboxFaultKind, SandboxId, SandboxSpec, Stats,
-    Workspace, confinement, plain,
+    Workspace, confinement,
 };
 use cloudbox_cgroup::Cgroup;
 use idle::Idle;

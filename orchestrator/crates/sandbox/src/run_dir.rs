@@ -46,13 +46,6 @@ impl RunDir {
         Ok(Arc::new(Self { path, can_mount, staged: Mutex::default(), _lock: lock }))
     }
 
-    /// As on a machine that allows no mounts.
-    #[cfg(test)]
-    pub(crate) fn without_mounts(path: &Path) -> Arc<Self> {
-        let lock = File::open(path).expect("the folder is there");
-        Arc::new(Self { path: path.to_owned(), can_mount: false, staged: Mutex::default(), _lock: lock })
-    }
-
     /// The folder, with symbolic links resolved.
     #[must_use]
     pub fn path(&self) -> &Path {
@@ -215,3 +208,6 @@ fn unescape(point: &str) -> String {
         .into_iter()
         .fold(point.to_owned(), |text, (code, character)| text.replace(code, character))
 }
+
+#[cfg(test)]
+mod tests;

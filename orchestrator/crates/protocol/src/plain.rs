@@ -1,10 +1,11 @@
 //! The output of a plain program: no frames, only text.
 
-use cloudbox_protocol::Logs;
 use tokio::net::unix::pipe;
 
+use crate::logs::Logs;
+
 /// Reads until every process has closed its end.
-pub(crate) async fn collect(output: &pipe::Receiver, logs: &mut Logs) {
+pub async fn collect(output: &pipe::Receiver, logs: &mut Logs) {
     let mut step = [0; 16 << 10];
     loop {
         if output.readable().await.is_err() {
