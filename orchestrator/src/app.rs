@@ -27,8 +27,9 @@ use crate::table::Table;
 use running_mark::RunningMark;
 
 pub use backend::Shared;
-pub use driver::Driver;
+pub use driver::{Driver, Settings as DriverSettings};
 pub use ending::{BREAK_OFF, Ending};
+pub(crate) use start::{ceiling, init_path, open_catalogue};
 
 /// The running service, shared by every request.
 pub struct App {

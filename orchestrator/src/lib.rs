@@ -7,6 +7,7 @@ pub mod config;
 pub mod controllers;
 pub mod data_dir;
 pub mod dispatch;
+pub mod doctor;
 pub mod error;
 pub mod extract;
 pub mod json;

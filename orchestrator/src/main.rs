@@ -1,9 +1,10 @@
-//! The program: `serve` runs the service, everything else is its client.
+//! The program: `serve` runs the service, `doctor` looks at the machine, everything else is the service's client.
 
 use std::process::ExitCode;
 
 use clap::Parser;
 use cloudbox::config::{Config, ServeArgs, check_variables, environment, variables};
+use cloudbox::doctor::DoctorArgs;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -17,10 +18,11 @@ struct Args {
 }
 
 #[derive(Debug, clap::Subcommand)]
-#[expect(clippy::large_enum_variant, reason = "one value per process")]
 enum Command {
     /// Run the service.
     Serve(ServeArgs),
+    /// Look at what this machine has for the service, and what is missing.
+    Doctor(DoctorArgs),
     #[command(flatten)]
     Client(cloudbox_cli::Command),
 }
@@ -38,6 +40,11 @@ fn main() -> ExitCode {
     let code = match args.command {
         Command::Serve(args) => match runtime.block_on(serve(&args)) {
             Ok(()) => ExitCode::SUCCESS,
+            Err(error) => fail(&format!("{error:#}")),
+        },
+        Command::Doctor(args) => match runtime.block_on(cloudbox::doctor::run(&args)) {
+            Ok(true) => ExitCode::SUCCESS,
+            Ok(false) => ExitCode::FAILURE,
             Err(error) => fail(&format!("{error:#}")),
         },
         Command::Client(command) => runtime.block_on(cloudbox_cli::run(command)),

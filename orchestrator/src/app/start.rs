@@ -42,7 +42,9 @@ impl App {
         }
         let init = init_path(&config)?;
         let driver = open_driver(&config, &data_dir, &init).await?;
-        let catalogue = Arc::new(open_catalogue(&config, &data_dir, init).await?);
+        let bundles_dir =
+            config.runtimes.bundles_dir.clone().unwrap_or_else(|| data_dir.path.join("bundles"));
+        let catalogue = Arc::new(open_catalogue(&config, bundles_dir, init).await?);
         let deployer = open_deployer(&config, &data_dir, &store, &driver, &catalogue)?;
         deployer.recover().await.context("ending deployments that an earlier life left")?;
         let table = Arc::new(Table::load(Arc::clone(&store)).await.context("reading the functions")?);
@@ -147,7 +149,7 @@ async fn open_store(config: &Config, data_dir: &DataDir) -> anyhow::Result<Arc<d
 }
 
 /// The static init: what the settings say, else beside this program.
-fn init_path(config: &Config) -> anyhow::Result<PathBuf> {
+pub(crate) fn init_path(config: &Config) -> anyhow::Result<PathBuf> {
     let path = match &config.init_path {
         Some(path) => path.clone(),
         None => std::env::current_exe().context("finding this program")?.with_file_name("cloudbox-init"),
@@ -180,12 +182,16 @@ async fn open_driver(config: &Config, data_dir: &DataDir, init: &Path) -> anyhow
     Ok(driver)
 }
 
-async fn open_catalogue(config: &Config, data_dir: &DataDir, init: PathBuf) -> anyhow::Result<Catalogue> {
+pub(crate) async fn open_catalogue(
+    config: &Config,
+    bundles_dir: PathBuf,
+    init: PathBuf,
+) -> anyhow::Result<Catalogue> {
     let path = environment("PATH").unwrap_or_default();
     let roots = [("pyenv_root", "PYENV_ROOT"), ("nvm_dir", "NVM_DIR"), ("go_sdk", "GOROOT")];
     let settings = cloudbox_bundles::Settings {
         runtimes_dir: config.runtimes.dir.clone(),
-        bundles_dir: config.runtimes.bundles_dir.clone().unwrap_or_else(|| data_dir.path.join("bundles")),
+        bundles_dir,
         init,
         places: SearchPlaces {
             path: std::env::split_paths(&path).collect(),
@@ -223,7 +229,7 @@ fn pool_settings(config: &Config) -> cloudbox_pool::Settings {
 const LEFT_MB: u64 = 2048;
 
 /// What all sandboxes together may use: the last wall, behind the pool's budget.
-fn ceiling(config: &Config) -> Ceiling {
+pub(crate) fn ceiling(config: &Config) -> Ceiling {
     let machine = memory_mb();
     let all_but_some = machine - LEFT_MB.min(machine / 4);
     let memory_mb = config.limits.total_memory_mb.unwrap_or(all_but_some);
