@@ -84,14 +84,21 @@ impl Hierarchy {
         }
     }
 
-    /// Where a group of ours may be made. In the second version that is below the service's own group where that was
+    /// Where a group of ours may be made. In the first version that is below the root group, and without root below the
+    /// service's own. In the second it is below the service's own group where that was
     /// delegated to it, else below the root group where that is the machine's. In the first case only leaves may have
     /// processes: the service moves to one.
     #[must_use]
     pub fn place(&self, name: &str) -> String {
-        let Self::V2(root) = self else { return name.to_owned() };
         let text = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
-        let mut own = PathBuf::from(parse_membership(&text).remove("unified").unwrap_or_default());
+        let mut groups = parse_membership(&text);
+        let Self::V2(root) = self else {
+            let is_root = rustix::process::geteuid().is_root();
+            // Delegated to a user is at most the group that the service was started in, the same in every controller.
+            let own = if is_root { String::new() } else { groups.remove("memory").unwrap_or_default() };
+            return Path::new(&own).join(name).display().to_string();
+        };
+        let mut own = PathBuf::from(groups.remove("unified").unwrap_or_default());
         if own.file_name().is_some_and(|last| last == LEAF) {
             // Started by what an earlier life has moved there, too.
             own.pop();
