@@ -21,6 +21,9 @@ use crate::{logging, metrics, router};
 /// # Errors
 /// It can't start: the reason and the remedy.
 pub async fn serve(config: Config) -> anyhow::Result<()> {
+    // Keys and functions' values are in this process's memory and environment: no core file, and no other process of the
+    // user looks in.
+    nix::sys::prctl::set_dumpable(false).context("protecting the process")?;
     logging::start(&config.log)?;
     let metrics = metrics::install();
     let http = config.http.clone();

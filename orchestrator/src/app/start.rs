@@ -1,5 +1,7 @@
 //! From settings to a service that is ready.
 
+use std::fs::{OpenOptions, Permissions};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -139,10 +141,20 @@ impl App {
     }
 }
 
+/// Makes the file where it is missing. SQLite gives its other files the mode of this one.
+fn keep_to_ourselves(path: &Path) -> std::io::Result<()> {
+    let file = OpenOptions::new().create(true).append(true).mode(0o600).open(path)?;
+    file.set_permissions(Permissions::from_mode(0o600))
+}
+
 async fn open_store(config: &Config, data_dir: &DataDir) -> anyhow::Result<Arc<dyn Store>> {
     let url = match &config.database_url {
         Some(url) => url.expose().clone(),
-        None => format!("sqlite://{}", data_dir.path.join("cloudbox.db").display()),
+        None => {
+            let path = data_dir.path.join("cloudbox.db");
+            keep_to_ourselves(&path).with_context(|| format!("opening {}", path.display()))?;
+            format!("sqlite://{}", path.display())
+        }
     };
     let key = EnvironmentKey::from_base64(&STANDARD.encode(data_dir.secret_key.expose()))?;
     cloudbox_store::open(&url, key).await.context("opening the database")

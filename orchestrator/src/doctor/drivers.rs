@@ -52,9 +52,15 @@ pub(super) async fn checks(config: &Config, room: &Path) -> Drivers {
                 let is_weak = layers.iter().any(Layer::is_refused) && !config.allow_weak_sandbox;
                 if is_weak { Verdict::Refused } else { Verdict::Usable }
             }
+            Err(error @ Error::Unavailable { .. }) => {
+                let is_needed = config.sandbox == choice;
+                let state = if is_needed { State::Missing } else { State::Warning };
+                checks.push(Check::new(group, "driver", state, told(&error)));
+                Verdict::Absent
+            }
             Err(error) => {
                 checks.push(Check::new(group, "driver", State::Missing, told(&error)));
-                if matches!(error, Error::Unavailable { .. }) { Verdict::Absent } else { Verdict::Refused }
+                Verdict::Refused
             }
         };
         verdicts.push(verdict);

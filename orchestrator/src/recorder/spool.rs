@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use cloudbox_types::Record;
@@ -38,7 +39,7 @@ impl Spool {
         if open.segment.is_none() {
             open.number += 1;
             let path = self.dir.join(format!("{:016}.{SUFFIX}", open.number));
-            open.segment = Some(File::options().create_new(true).append(true).open(path)?);
+            open.segment = Some(File::options().create_new(true).append(true).mode(0o600).open(path)?);
         }
         match &mut open.segment {
             Some(segment) => segment.write_all(&line),

@@ -70,7 +70,7 @@ pub fn memory(question: &Question) -> Seen {
             Ok(WaitStatus::Signaled(_, Signal::SIGKILL, _)) => {
                 Ok(format!("a process beyond {} MB was ended", limit / MIB))
             }
-            other => Err(format!("a process had more than {} MB and ended with {other:?}", limit / MIB)),
+            _ => Err(format!("a process had more than {} MB", limit / MIB)),
         },
         Err(errno) => Err(format!("it can't be tried: {errno}")),
     }
