@@ -37,6 +37,10 @@ pub trait Backend: Send + Sync + 'static {
     fn runtimes(&self) -> Vec<Runtime>;
     /// What isolates functions.
     fn sandbox(&self) -> SandboxHealth;
+    /// What keeps sandboxes from being made just now, as a sentence.
+    fn sandbox_trouble(&self) -> Option<String> {
+        None
+    }
     /// Brings the series that are only counted when somebody looks up to date.
     fn refresh_metrics(&self);
     /// Moves what was recorded until now into the store.

@@ -84,6 +84,9 @@ impl Dispatcher {
                 let why = "The function's runtime is being made ready on this machine; try again soon";
                 return Outcome::refused(id, call.version(), Failure::overloaded(why, 10));
             }
+            Err(TargetError::Driver(cloudbox_sandbox::Error::Unavailable { .. })) => {
+                return Outcome::refused(id, call.version(), settle::unavailable());
+            }
             Err(error) => {
                 tracing::error!(invocation.id = %id, error = &error as &dyn std::error::Error,
                     "the runtime of a version can't be used");

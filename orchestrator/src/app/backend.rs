@@ -97,6 +97,10 @@ impl Backend for Shared {
         }
     }
 
+    fn sandbox_trouble(&self) -> Option<String> {
+        self.0.driver.shared().trouble()
+    }
+
     fn refresh_metrics(&self) {
         metrics::pool::record(&self.0.pool.snapshot());
     }

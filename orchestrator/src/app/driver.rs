@@ -25,6 +25,8 @@ pub struct Settings {
     pub instance: Instance,
     /// The daemon's socket; none for the usual place.
     pub docker_host: Option<String>,
+    /// The file with the name of the driver of the last start.
+    pub last_used: PathBuf,
     /// The static init.
     pub init: PathBuf,
     /// What all sandboxes together may use.
@@ -33,25 +35,42 @@ pub struct Settings {
     pub is_weak_allowed: bool,
 }
 
+impl Settings {
+    /// The driver of the last start; empty where there was none.
+    fn last_used(&self) -> String {
+        std::fs::read_to_string(&self.last_used).unwrap_or_default().trim().to_owned()
+    }
+
+    fn note_used(&self, name: &str) -> Result<(), Error> {
+        std::fs::write(&self.last_used, name).map_err(Error::io("writing", &self.last_used))
+    }
+}
+
 impl Driver {
-    /// Opens the driver. `auto` falls back to native only here, at the start, and says so; never for a daemon that is
-    /// there and doesn't isolate as it must.
+    /// Opens the driver. `auto` takes native sandboxes only where no daemon is there and functions never ran in
+    /// containers: isolation doesn't change by itself, and a daemon that hangs or doesn't isolate as it must is an error.
     ///
     /// # Errors
     /// The driver that was asked for, or with `auto` the last one, can't work here.
     pub async fn open(choice: SandboxChoice, settings: &Settings) -> Result<Self, Error> {
-        match choice {
+        let driver = match choice {
             SandboxChoice::Docker => Self::docker(settings).await,
             SandboxChoice::Native => Self::native(settings).await,
             SandboxChoice::Auto => match Self::docker(settings).await {
-                Ok(driver) => Ok(driver),
+                Err(Error::Unavailable { driver, reason }) if settings.last_used() == "docker" => {
+                    let why =
+                        "Functions ran in containers so far, and that changes only when it is asked for";
+                    Err(Error::Unavailable { driver, reason: format!("{reason}. {why}") })
+                }
                 Err(error @ Error::Unavailable { .. }) => {
                     tracing::info!(reason = %error, "no Docker here: functions run in native sandboxes");
                     Self::native(settings).await
                 }
-                Err(error) => Err(error),
+                other => other,
             },
-        }
+        }?;
+        settings.note_used(driver.name())?;
+        Ok(driver)
     }
 
     async fn docker(settings: &Settings) -> Result<Self, Error> {

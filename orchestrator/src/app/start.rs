@@ -182,6 +182,7 @@ async fn open_driver(config: &Config, data_dir: &DataDir, init: &Path) -> anyhow
             run_dir: data_dir.path.join("run"),
         },
         docker_host: config.docker_host.clone(),
+        last_used: data_dir.path.join("driver"),
         init: init.to_owned(),
         ceiling: ceiling(config),
         is_weak_allowed: config.allow_weak_sandbox,

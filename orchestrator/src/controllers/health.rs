@@ -33,6 +33,7 @@ pub async fn health(State(api): State<Arc<Api>>) -> Response {
     if memory.total > 0 && (memory.available as f64) < memory.total as f64 * LOW_MEMORY {
         warnings.push("the machine has little memory left".to_owned());
     }
+    warnings.extend(api.backend.sandbox_trouble());
     let sandbox = api.backend.sandbox();
     // What may be missing is told, but is no change of the status: what a machine can't have, it never had.
     let is_weak = sandbox.layers.iter().any(|layer| layer.is_mandatory && !layer.is_active);
@@ -79,6 +80,7 @@ pub async fn ready(State(api): State<Arc<Api>>) -> (StatusCode, Json<Ready>) {
     if api.closing.is_cancelled() {
         reasons.push("the service is shutting down".to_owned());
     }
+    reasons.extend(api.backend.sandbox_trouble());
     if within(api.store.ping()).await.is_none() {
         reasons.push("the database does not answer".to_owned());
     }

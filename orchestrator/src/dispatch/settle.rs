@@ -124,6 +124,8 @@ pub(super) fn refused(error: LeaseError, call: &Call) -> Result<Settled, Failure
             Ok(Settled::new(Err(code_failure(*failure)), logs.into_text()))
         }
         LeaseError::Launch(LaunchError::Fault(fault)) => match fault.kind {
+            // The driver has said once what is wrong; with each call, the log would be full of it.
+            SandboxFaultKind::Host(Error::Unavailable { .. }) => Err(unavailable()),
             SandboxFaultKind::Host(error) => {
                 tracing::error!(function.id = %call.entry.function.id,
                     error = &error as &dyn std::error::Error, "no sandbox could be made");
@@ -140,6 +142,11 @@ pub(super) fn refused(error: LeaseError, call: &Call) -> Result<Settled, Failure
             kind => Ok(Settled::new(Err(fault_failure(kind, call)), fault.logs.into_text())),
         },
     }
+}
+
+/// No sandbox can be made at all just now.
+pub(super) fn unavailable() -> Failure {
+    Failure::overloaded("No sandbox can be made just now; functions that are warm are still served", 2)
 }
 
 /// A call that got its sandbox.

@@ -5,12 +5,14 @@ use std::time::Duration;
 use cloudbox_sandbox::LaunchError;
 use tokio::time::Instant;
 
-use crate::error::{echo, is_of_host};
+use crate::error::{echo, is_of_driver, is_of_host};
 
 /// The first wait; each further failure doubles it.
 const FIRST: Duration = Duration::from_millis(100);
 /// The longest wait.
 const LONGEST: Duration = Duration::from_secs(30);
+/// The longest wait where the driver failed: it is well again before anybody tells.
+const LONGEST_OF_DRIVER: Duration = Duration::from_secs(2);
 /// Sandboxes that may die in a call, one after the other, before starts begin to wait: a caller who tries a broken
 /// handler a few times sees its error each time.
 const FREE_DEATHS: u32 = 5;
@@ -50,7 +52,8 @@ impl Backoff {
         if self.last.as_ref().is_none_or(|last| began >= last.at) {
             self.starts = self.starts.saturating_add(1);
         }
-        self.last = Some(Failed { at: now, until: now + self.wait(), error: Some(echo(error)) });
+        let longest = if is_of_driver(error) { LONGEST_OF_DRIVER } else { LONGEST };
+        self.last = Some(Failed { at: now, until: now + self.wait().min(longest), error: Some(echo(error)) });
     }
 
     /// A start succeeded.
@@ -120,10 +123,16 @@ impl Backoff {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use cloudbox_sandbox::Error;
+    use cloudbox_protocol::Logs;
+    use cloudbox_sandbox::{Error, SandboxFault, SandboxFaultKind};
 
     fn host() -> LaunchError {
         Error::Gone.into()
+    }
+
+    fn code() -> LaunchError {
+        let kind = SandboxFaultKind::Exited { code: Some(1), signal: None };
+        SandboxFault { kind, logs: Logs::new(0) }.into()
     }
 
     #[tokio::test(start_paused = true)]
@@ -132,11 +141,14 @@ mod tests {
         let mut waits = Vec::new();
         for _ in 0..11 {
             let now = Instant::now();
-            backoff.start_failed(now, now, &host());
+            backoff.start_failed(now, now, &code());
             waits.push((backoff.until(now).unwrap() - now).as_millis());
             tokio::time::advance(Duration::from_secs(31)).await;
         }
         assert_eq!(waits, [100, 200, 400, 800, 1600, 3200, 6400, 12_800, 25_600, 30_000, 30_000]);
+        let now = Instant::now();
+        backoff.start_failed(now, now, &host());
+        assert_eq!(backoff.until(now), Some(now + LONGEST_OF_DRIVER), "the driver's faults pass");
         backoff.started();
         assert!(!backoff.is_probing());
     }

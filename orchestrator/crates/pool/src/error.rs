@@ -42,9 +42,20 @@ pub enum Reason {
 /// has an error of its own.
 const SIGKILL: i32 = 9;
 
-/// Whether the host is to blame, not the code: another try may well succeed.
+/// Whether the driver can't make sandboxes at all just now: no call need wait for what can't be.
+const fn is_unavailable(error: &LaunchError) -> bool {
+    let LaunchError::Fault(SandboxFault { kind: SandboxFaultKind::Host(error), .. }) = error else {
+        return false;
+    };
+    matches!(error, Error::Unavailable { .. })
+}
+
+/// Whether the host is to blame, not the code, and another try may well succeed.
 pub(crate) const fn is_of_host(error: &LaunchError) -> bool {
     use SandboxFaultKind::{Exited, Host, Lost, Untaken};
+    if is_unavailable(error) {
+        return false;
+    }
     matches!(
         error,
         LaunchError::Fault(SandboxFault {
@@ -52,6 +63,11 @@ pub(crate) const fn is_of_host(error: &LaunchError) -> bool {
             ..
         })
     )
+}
+
+/// Whether the driver failed, which the next start may find mended.
+pub(crate) const fn is_of_driver(error: &LaunchError) -> bool {
+    matches!(error, LaunchError::Fault(SandboxFault { kind: SandboxFaultKind::Host(_), .. }))
 }
 
 /// The same failure once more, for another call that waited for it.

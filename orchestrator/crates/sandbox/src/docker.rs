@@ -10,6 +10,7 @@ mod image;
 mod remove;
 mod sweep;
 mod tree;
+mod watch;
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -20,6 +21,7 @@ use bollard::Docker;
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::confinement;
@@ -35,6 +37,7 @@ use cloudbox_cgroup::hierarchy::Hierarchy;
 use config::Engine;
 use daemon::{Daemon, unavailable};
 use image::Images;
+use watch::Watch;
 
 /// The label with the instance's id: what has it is ours.
 const INSTANCE_LABEL: &str = "cloudbox.instance";
@@ -94,12 +97,15 @@ pub struct Driver {
     shared: Arc<Shared>,
     /// As the daemon told, and as a container was seen from inside.
     layers: Vec<Layer>,
+    /// Ends the look-out for the daemon.
+    closing: CancellationToken,
 }
 
 /// What the driver and its sandboxes share.
 #[derive(Debug)]
 struct Shared {
     docker: Docker,
+    watch: Watch,
     images: Images,
     engine: Engine,
     instance: Instance,
@@ -156,6 +162,7 @@ impl Driver {
         let shared = Shared {
             images: Images::new(daemon.docker.clone()),
             docker: daemon.docker,
+            watch: Watch::new(),
             engine,
             instance: settings.instance,
             hierarchy,
@@ -170,7 +177,9 @@ impl Driver {
             landlock_abi: OnceLock::new(),
             runtime: tokio::runtime::Handle::current(),
         };
-        let mut driver = Self { shared: Arc::new(shared), layers: daemon.layers };
+        let (shared, closing) = (Arc::new(shared), CancellationToken::new());
+        drop(tokio::spawn(watch::run(Arc::downgrade(&shared), closing.clone())));
+        let mut driver = Self { shared, layers: daemon.layers, closing };
         let started = Instant::now();
         let tested = driver.test(&settings.init).await.and_then(|found| {
             let layers = [driver.layers.clone(), found].concat();
@@ -219,6 +228,8 @@ impl Driver {
         self.shared.makings.close();
         self.shared.makings.wait().await;
         self.shared.kills.wait().await;
+        // Last, since those give up where the daemon is found to hang.
+        self.closing.cancel();
         let unmounted = self.shared.run_dir.close();
         if let Some(parent) = &self.shared.parent {
             self.shared.hierarchy.remove(parent)?;
@@ -241,8 +252,12 @@ impl SandboxDriver for Driver {
         crate::tmp::can_resize()
     }
 
+    fn trouble(&self) -> Option<String> {
+        self.shared.watch.trouble()
+    }
+
     async fn prepare(&self, rootfs: &RootFs) -> Result<(), Error> {
-        self.shared.images.ensure(rootfs).await.map(drop)
+        self.shared.watch.guard(self.shared.images.ensure(rootfs)).await.map(drop)
     }
 
     async fn create(&self, spec: &SandboxSpec) -> Result<Box<dyn Sandbox>, Error> {

@@ -37,6 +37,11 @@ pub trait SandboxDriver: Send + Sync + 'static {
         true
     }
 
+    /// What keeps it from making sandboxes just now, as a sentence for operators.
+    fn trouble(&self) -> Option<String> {
+        None
+    }
+
     /// Makes a root file system ready for use (Docker: imports it as an image). Again for the same one: no work.
     ///
     /// # Errors

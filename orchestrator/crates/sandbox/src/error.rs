@@ -25,6 +25,17 @@ pub enum Error {
         /// Each layer with what is wrong and the remedy.
         missing: String,
     },
+    /// A Docker daemon is there, but hangs.
+    #[error(
+        "a Docker daemon listens at {socket}, but does not answer within {seconds} s. Restart it, or choose the native \
+         driver"
+    )]
+    Silent {
+        /// Where it listens.
+        socket: String,
+        /// How long was waited.
+        seconds: u64,
+    },
     /// A step of the set-up failed inside the sandbox.
     #[error("setting the sandbox up failed at {step}: {message}")]
     Setup {

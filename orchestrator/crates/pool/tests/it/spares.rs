@@ -149,7 +149,7 @@ async fn spares_that_do_not_start_are_tried_less_and_less() {
     pool.set_spares(vec![spares(4)]);
     sleep(10 * SECOND).await;
     let tried = driver.book().entries.len();
-    assert!(tried <= 4 * 8, "{tried}");
+    assert!(tried <= 4 * 10, "{tried}");
     driver.rewrite(|script| script.creates = Outcome::Good);
     sleep(30 * SECOND).await;
     assert_eq!(pool.snapshot().generic, 4);

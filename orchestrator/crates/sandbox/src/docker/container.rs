@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use bollard::errors::Error as DockerError;
 use bollard::models::ContainerState;
 use bollard::query_parameters::CreateContainerOptionsBuilder;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::Shared;
 use super::config::Container;
@@ -45,7 +45,7 @@ pub(super) async fn create(shared: Arc<Shared>, spec: SandboxSpec) -> Result<Box
     let cell = DockerCell { shared: Arc::clone(&shared), id: id.clone(), uid, name: None, lent: None };
     let folder = shared.run_dir.sandbox(&id);
     let mut making = Making { shared: &shared, spec: &spec, folder: &folder, cell };
-    let up = making.run().await;
+    let up = shared.watch.guard(making.run()).await;
     let cell = making.cell;
     match up {
         Ok((control, pipes, cgroup)) => {
@@ -86,7 +86,6 @@ struct Making<'a> {
 
 impl Making<'_> {
     async fn run(&mut self) -> Result<Up, Error> {
-        let deadline = Instant::now() + UP_WITHIN;
         self.shared.run_dir.create_sandbox(&self.cell.id)?;
         if let Workspace::Writable(folder) = &self.spec.workspace {
             self.cell.lent = Some(lend(folder.clone(), self.cell.uid.number()).await?);
@@ -97,11 +96,11 @@ impl Making<'_> {
         std::fs::write(&hosts, HOSTS).map_err(Error::io("writing", &hosts))?;
         let listener = Listener::bind(&channel, self.cell.uid.number())?;
         self.make(&channel).await?;
+        let deadline = Instant::now() + UP_WITHIN;
         let name = self.cell.name.as_deref().unwrap_or_default();
-        self.shared
-            .docker
-            .start_container(name, None)
+        timeout_at(deadline, self.shared.docker.start_container(name, None))
             .await
+            .unwrap_or(Err(DockerError::RequestTimeoutError))
             .map_err(|source| Error::Docker { what: "starting a container", source })?;
         let mut control = tokio::select! {
             accepted = listener.accept(deadline) => accepted.map_err(|error| late(error, deadline))?,
@@ -162,7 +161,9 @@ impl Making<'_> {
         let options = CreateContainerOptionsBuilder::default().name(&name).build();
         // Before the answer is there: an answer that gets lost must not leave a container behind.
         self.cell.name = Some(name);
-        self.shared.docker.create_container(Some(options), container.body()).await.map(drop)
+        let created =
+            timeout(UP_WITHIN, self.shared.docker.create_container(Some(options), container.body()));
+        created.await.unwrap_or(Err(DockerError::RequestTimeoutError)).map(drop)
     }
 
     /// Never returns while the container runs; else why there is no init.
@@ -228,7 +229,7 @@ struct DockerCell {
 impl Cell for DockerCell {
     async fn remove(&mut self) {
         if let Some(name) = &self.name
-            && let Err(error) = remove_container(&self.shared.docker, name, &self.id).await
+            && let Err(error) = remove_container(&self.shared, name, &self.id).await
         {
             tracing::warn!(container = name, %error, "a container stays until the next sweep");
         }

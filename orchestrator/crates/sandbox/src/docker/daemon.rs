@@ -1,7 +1,10 @@
 //! The way to the daemon, and what of it matters for the isolation.
 
+use std::time::Duration;
+
 use bollard::models::{SystemInfo, SystemInfoCgroupDriverEnum, SystemInfoCgroupVersionEnum};
 use bollard::{API_DEFAULT_VERSION, Docker};
+use tokio::time::timeout;
 
 use crate::driver::Layer;
 use crate::error::Error;
@@ -10,6 +13,8 @@ use crate::error::Error;
 const SOCKET: &str = "/var/run/docker.sock";
 /// Seconds that the daemon may take to begin an answer; the import of a large image is the slowest.
 const TIMEOUT_S: u64 = 180;
+/// How long it may take to tell about itself.
+const FIRST_ANSWER: Duration = Duration::from_secs(10);
 /// The first runc of each line that closes the escapes through masked paths and /dev/console (November 2025).
 const SAFE_RUNC: [(u32, u32, u32); 3] = [(1, 2, 8), (1, 3, 3), (1, 4, 0)];
 /// The first engine whose own filter refuses the socket families that write into the page cache of others' files.
@@ -37,7 +42,8 @@ impl Daemon {
     /// Connects to `socket`, a path or `unix://` URL.
     ///
     /// # Errors
-    /// [`Error::Unavailable`]: nobody answers there, or it is a daemon that can't give each sandbox a user.
+    /// [`Error::Unavailable`]: nobody is there, or it is a daemon that can't give each sandbox a user;
+    /// [`Error::Silent`]: somebody is there and doesn't answer.
     pub async fn connect(socket: Option<&str>) -> Result<Self, Error> {
         let socket = socket.unwrap_or(SOCKET);
         if !socket.starts_with('/') && !socket.starts_with("unix://") {
@@ -54,8 +60,13 @@ impl Daemon {
         };
         let docker =
             Docker::connect_with_unix(socket, TIMEOUT_S, API_DEFAULT_VERSION).map_err(unreachable)?;
-        let docker = docker.negotiate_version().await.map_err(unreachable)?;
-        let info = docker.info().await.map_err(unreachable)?;
+        let asking = async {
+            let docker = docker.negotiate_version().await?;
+            let info = docker.info().await?;
+            Ok((docker, info))
+        };
+        let silent = |_| Error::Silent { socket: socket.to_owned(), seconds: FIRST_ANSWER.as_secs() };
+        let (docker, info) = timeout(FIRST_ANSWER, asking).await.map_err(silent)?.map_err(unreachable)?;
         if has_option(&info, "name=rootless") {
             return Err(unavailable(
                 "the daemon is rootless, and can't give each sandbox a user of its own. Choose the native driver, \

@@ -6,10 +6,12 @@ use std::time::Duration;
 use bollard::Docker;
 use bollard::errors::Error as DockerError;
 use bollard::query_parameters::{ListContainersOptionsBuilder, RemoveContainerOptionsBuilder};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
-use super::SANDBOX_LABEL;
+use super::daemon::unavailable;
 use super::image::status;
+use super::{SANDBOX_LABEL, Shared};
+use crate::error::Error;
 use crate::spec::SandboxId;
 
 /// Tries before it is left to the next sweep.
@@ -19,15 +21,30 @@ const FIRST_PAUSE: Duration = Duration::from_millis(20);
 /// So that a daemon that is away for half a minute is still waited for, without a busy loop.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
+/// How long one removal may take.
+const REMOVED_WITHIN: Duration = Duration::from_secs(20);
+/// How long a daemon in trouble is waited for. When it is back, it is swept: the container has no process any more.
+const TROUBLE: Duration = Duration::from_secs(3);
+
 /// Removes a sandbox's container with all its processes and volumes; one that isn't there is removed already.
 ///
 /// # Errors
-/// The last answer, after the last try.
-pub(super) async fn remove_container(docker: &Docker, name: &str, id: &SandboxId) -> Result<(), DockerError> {
+/// The last answer, after the last try; the daemon is in trouble.
+pub(super) async fn remove_container(shared: &Shared, name: &str, id: &SandboxId) -> Result<(), Error> {
+    tokio::select! {
+        removed = try_to_remove(&shared.docker, name, id) => {
+            removed.map_err(|source| Error::Docker { what: "removing a container", source })
+        }
+        () = shared.watch.trouble_for(TROUBLE) => Err(unavailable("it is in trouble".to_owned())),
+    }
+}
+
+async fn try_to_remove(docker: &Docker, name: &str, id: &SandboxId) -> Result<(), DockerError> {
     let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
     let mut pause = FIRST_PAUSE;
     for attempt in 1.. {
-        match docker.remove_container(name, Some(options.clone())).await {
+        let removal = timeout(REMOVED_WITHIN, docker.remove_container(name, Some(options.clone())));
+        match removal.await.unwrap_or(Err(DockerError::RequestTimeoutError)) {
             Ok(()) => return Ok(()),
             // A container loses its name before it is gone, and the daemon itself removes one whose create was broken
             // off: so the name alone says nothing.

@@ -22,6 +22,16 @@ const PARALLEL: usize = 8;
 /// # Errors
 /// The containers or the folders can't be listed.
 pub(super) async fn sweep(shared: &Shared) -> Result<SweepReport, Error> {
+    let report = containers(shared).await?;
+    shared.run_dir.remove_unused_staging()?;
+    Ok(report)
+}
+
+/// The same for containers and their folders alone, as often as one likes.
+///
+/// # Errors
+/// The containers or the folders can't be listed.
+pub(super) async fn containers(shared: &Shared) -> Result<SweepReport, Error> {
     let containers = list(shared).await?;
     let folders = shared.run_dir.sandboxes()?;
     // Last, so that whatever is made meanwhile is either not in the lists or alive.
@@ -37,7 +47,6 @@ pub(super) async fn sweep(shared: &Shared) -> Result<SweepReport, Error> {
     let outcomes: Vec<bool> = futures::stream::iter(removals).buffer_unordered(PARALLEL).collect().await;
     let count = |is_removed| outcomes.iter().filter(|outcome| **outcome == is_removed).count();
     let [removed, failed] = [true, false].map(|outcome| u32::try_from(count(outcome)).unwrap_or(u32::MAX));
-    shared.run_dir.remove_unused_staging()?;
     Ok(SweepReport { removed, failed })
 }
 
@@ -52,7 +61,7 @@ async fn list(shared: &Shared) -> Result<Vec<ContainerSummary>, Error> {
 /// The folder last: while it is there, the next sweep finds what stayed.
 async fn remove(shared: &Shared, id: SandboxId, containers: Vec<String>) -> bool {
     for name in containers {
-        if let Err(error) = remove_container(&shared.docker, &name, &id).await {
+        if let Err(error) = remove_container(shared, &name, &id).await {
             tracing::warn!(container = %name, %error, "an earlier life's container stays");
             return false;
         }
