@@ -11,8 +11,19 @@ pub fn ids(home: &Home) -> Vec<String> {
     names.filter(|name| name.len() == 16 && name.bytes().all(|byte| byte.is_ascii_hexdigit())).collect()
 }
 
+/// Within ten seconds the machine has nothing of these sandboxes any more.
+pub async fn are_gone(home: &Home, ids: &[String]) {
+    for _ in 0..100 {
+        if left_of(home, ids).is_empty() {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    assert_eq!(left_of(home, ids), Vec::<String>::new());
+}
+
 /// What the machine still has of sandboxes.
-pub fn left_of(home: &Home, ids: &[String]) -> Vec<String> {
+fn left_of(home: &Home, ids: &[String]) -> Vec<String> {
     let mut left: Vec<String> =
         self::ids(home).into_iter().filter(|id| ids.contains(id)).map(|id| format!("folder {id}")).collect();
     let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();

@@ -68,6 +68,7 @@ impl Home {
 #[derive(Clone)]
 pub struct Plan {
     driver: Driver,
+    is_auto: bool,
     home: Arc<Home>,
     settings: Vec<(String, String)>,
 }
@@ -76,13 +77,20 @@ impl Plan {
     /// In a new home.
     #[must_use]
     pub fn new(driver: Driver) -> Self {
-        Self { driver, home: Home::new(), settings: Vec::new() }
+        Self { driver, is_auto: false, home: Home::new(), settings: Vec::new() }
     }
 
     /// In a home that a service lived in before.
     #[must_use]
     pub fn at(mut self, home: &Arc<Home>) -> Self {
         self.home = Arc::clone(home);
+        self
+    }
+
+    /// With `--sandbox auto`, which is expected to take this plan's driver.
+    #[must_use]
+    pub fn auto(mut self) -> Self {
+        self.is_auto = true;
         self
     }
 
@@ -110,6 +118,18 @@ impl Plan {
             Ok(service) => service,
             Err(reason) => panic!("the service did not come up: {reason}\n{}", home.log_tail()),
         }
+    }
+
+    /// Starts it and waits for its end, since it must refuse to start; what it said.
+    ///
+    /// # Panics
+    /// It comes up.
+    pub async fn refused(self) -> String {
+        let home = Arc::clone(&self.home);
+        let mut child = self.command().spawn().unwrap();
+        let status = tokio::task::spawn_blocking(move || wait(&mut child)).await.unwrap();
+        assert!(status.is_some_and(|status| !status.success()), "{status:?}\n{}", home.log_tail());
+        home.log_tail()
     }
 
     fn spawn(self) -> Result<Service, String> {
@@ -147,7 +167,14 @@ impl Plan {
         }
         let log = File::options().create(true).append(true).open(self.home.log());
         command
-            .args(["serve", "--listen", "127.0.0.1:0", "--sandbox", self.driver.as_str(), "--data-dir"])
+            .args([
+                "serve",
+                "--listen",
+                "127.0.0.1:0",
+                "--sandbox",
+                if self.is_auto { "auto" } else { self.driver.as_str() },
+                "--data-dir",
+            ])
             .arg(self.home.data())
             .env("CLOUDBOX_RUNTIMES_BUNDLES_DIR", machine::bundles_dir())
             .envs(self.settings.iter().cloned())

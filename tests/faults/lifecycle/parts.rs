@@ -41,13 +41,7 @@ async fn recovers(service: Service, api: &Api, killed: &[String]) {
         answers(api, "victim", n).await;
         answers(api, "other", n).await;
     }
-    for _ in 0..200 {
-        if sandboxes::left_of(service.home(), killed).is_empty() {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    assert_eq!(sandboxes::left_of(service.home(), killed), Vec::<String>::new());
+    sandboxes::are_gone(service.home(), killed).await;
     service.stop().await;
 }
 
