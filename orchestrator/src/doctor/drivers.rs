@@ -38,6 +38,7 @@ pub(super) async fn checks(config: &Config, room: &Path) -> Drivers {
                 run_dir: room.join(group),
             },
             docker_host: config.docker_host.clone(),
+            last_used: room.join("driver"),
             init: init.clone(),
             ceiling: app::ceiling(config),
             // To see all that is missing, and not the first of it.
