@@ -15,6 +15,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("cgroup", &["types"]),
     ("layers", &["cgroup", "protocol"]),
     ("sandbox", &["cgroup", "layers", "protocol", "seccomp", "types"]),
+    ("drivers", &["cgroup", "layers", "protocol", "sandbox", "types"]),
     ("pool", &["protocol", "sandbox", "types"]),
     ("server", &[]),
     ("store", &["types"]),

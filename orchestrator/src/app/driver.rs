@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use cloudbox_sandbox::{Ceiling, Error, Instance, SandboxDriver, docker, native};
+use cloudbox_drivers::{docker, native};
+use cloudbox_sandbox::{Ceiling, Error, Instance, SandboxDriver};
 
 use crate::config::SandboxChoice;
 

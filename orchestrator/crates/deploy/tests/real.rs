@@ -4,7 +4,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test")]
 
-#[path = "../../sandbox/tests/support/init.rs"]
+#[path = "../../drivers/tests/support/init.rs"]
 #[expect(dead_code, reason = "some of it is for the sandbox crate's tests")]
 mod init;
 #[path = "real/machine.rs"]

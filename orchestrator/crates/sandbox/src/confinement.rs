@@ -13,7 +13,7 @@ static FILTER: LazyLock<Vec<u64>> = LazyLock::new(|| {
 });
 
 /// For a sandbox that is made so.
-pub(crate) fn of(spec: &SandboxSpec) -> Confinement {
+pub fn of(spec: &SandboxSpec) -> Confinement {
     Confinement {
         filter: FILTER.clone(),
         is_workspace_writable: matches!(spec.workspace, Workspace::Writable(_)),
@@ -21,6 +21,6 @@ pub(crate) fn of(spec: &SandboxSpec) -> Confinement {
 }
 
 /// The profile for a Docker daemon on this machine.
-pub(crate) fn docker_profile() -> Option<String> {
+pub fn docker_profile() -> Option<String> {
     Arch::native().map(|arch| Profile::get().docker(arch))
 }

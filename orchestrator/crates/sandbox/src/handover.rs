@@ -16,12 +16,12 @@ const MAX_DEPTH: usize = 200;
 
 /// A folder in a sandbox's hands.
 #[derive(Debug)]
-pub(crate) struct Lent {
+pub struct Lent {
     folder: PathBuf,
 }
 
 /// Gives a folder and all that is in it to `uid`.
-pub(crate) async fn lend(folder: PathBuf, uid: u32) -> Result<Lent, Error> {
+pub async fn lend(folder: PathBuf, uid: u32) -> Result<Lent, Error> {
     let lent = Lent { folder };
     lent.give(uid).await.map_err(Error::io("giving to the sandbox", &lent.folder))?;
     Ok(lent)
@@ -29,7 +29,7 @@ pub(crate) async fn lend(folder: PathBuf, uid: u32) -> Result<Lent, Error> {
 
 impl Lent {
     /// Makes all of it the service's again, and readable.
-    pub(crate) async fn take_back(self) {
+    pub async fn take_back(self) {
         let own = rustix::process::geteuid().as_raw();
         if let Err(error) = self.give(own).await {
             tracing::warn!(path = %self.folder.display(), %error, "not all of a sandbox's folder was taken back");

@@ -1,25 +1,22 @@
-//! Isolated sandboxes behind one interface: the Docker driver and the native driver.
+//! Isolated sandboxes behind one interface, and what its drivers have in common.
 //!
 //! Knows no SQL, no HTTP and no functions: a sandbox is a root file system, limits, a program, and a folder of code.
 
-mod confinement;
-pub mod docker;
+pub mod confinement;
 pub mod driver;
 pub mod error;
-mod handover;
+pub mod handover;
 pub mod kills;
 pub mod launch;
 pub mod link;
 pub mod live;
-pub mod native;
 pub mod remains;
 pub mod run_dir;
-mod self_test;
 pub mod slot;
 pub mod spec;
 mod staged;
-mod tmp;
-mod uids;
+pub mod tmp;
+pub mod uids;
 
 pub use cloudbox_cgroup::Ceiling;
 pub use driver::{

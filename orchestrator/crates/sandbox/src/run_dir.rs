@@ -59,7 +59,8 @@ impl RunDir {
     }
 
     /// Where staging mounts are.
-    pub(crate) fn staging(&self) -> PathBuf {
+    #[must_use]
+    pub fn staging(&self) -> PathBuf {
         self.path.join(STAGING)
     }
 

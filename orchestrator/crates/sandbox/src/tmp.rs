@@ -11,7 +11,7 @@ use rustix::thread::{CapabilitySet, capabilities};
 use crate::Error;
 
 /// Whether this service has the rights for it: over mounts, and to look through another process's root.
-pub(crate) fn can_resize() -> bool {
+pub fn can_resize() -> bool {
     let needed = CapabilitySet::SYS_ADMIN | CapabilitySet::SYS_PTRACE;
     capabilities(None).is_ok_and(|own| own.effective.contains(needed))
 }
@@ -20,7 +20,7 @@ pub(crate) fn can_resize() -> bool {
 ///
 /// # Errors
 /// The sandbox is gone, or the kernel refused.
-pub(crate) fn resize(cgroup: &dyn Cgroup, bytes: u64) -> Result<(), Error> {
+pub fn resize(cgroup: &dyn Cgroup, bytes: u64) -> Result<(), Error> {
     let tmp = find(cgroup).ok_or(Error::Gone)?;
     let resized = || {
         let fs = fspick(&tmp, "", FsPickFlags::FSPICK_EMPTY_PATH | FsPickFlags::FSPICK_CLOEXEC)?;

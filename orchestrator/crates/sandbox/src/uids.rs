@@ -10,26 +10,26 @@ const COUNT: u32 = 60_000;
 
 /// Which users are taken.
 #[derive(Debug)]
-pub(crate) struct Uids {
+pub struct Uids {
     first: u32,
     taken: Mutex<HashSet<u32>>,
 }
 
 /// A user, given back when dropped.
 #[derive(Debug)]
-pub(crate) struct Uid {
+pub struct Uid {
     number: u32,
     all: Arc<Uids>,
 }
 
 impl Uids {
     /// All of those from `first` on are free.
-    pub(crate) fn new(first: u32) -> Self {
+    pub fn new(first: u32) -> Self {
         Self { first, taken: Mutex::default() }
     }
 
     /// One that no sandbox of this service has; picked at random, since another service may run here, too.
-    pub(crate) fn take(self: &Arc<Self>) -> Uid {
+    pub fn take(self: &Arc<Self>) -> Uid {
         let mut taken = self.taken.lock();
         loop {
             let number = self.first + rand::random::<u32>() % COUNT;
@@ -41,7 +41,9 @@ impl Uids {
 }
 
 impl Uid {
-    pub(crate) const fn number(&self) -> u32 {
+    /// Its number.
+    #[must_use]
+    pub const fn number(&self) -> u32 {
         self.number
     }
 }

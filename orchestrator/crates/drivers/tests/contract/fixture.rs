@@ -9,12 +9,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use cloudbox_cgroup::Ceiling;
+use cloudbox_drivers::{docker, native};
 use cloudbox_protocol::channel::ChannelLimits;
 use cloudbox_protocol::message::{DataSource, FunctionInfo, ResultMode};
 use cloudbox_protocol::{Answer, Invoke, Load, Reply};
 use cloudbox_sandbox::{
     CodeDir, Error, Instance, Network, Program, RootFs, Sandbox, SandboxDriver, SandboxFault, SandboxSpec,
-    Workspace, docker, native,
+    Workspace,
 };
 use cloudbox_types::Limits;
 use tempfile::TempDir;
@@ -315,7 +316,7 @@ fn make_rootfs(root: &Path) {
 fn probe() -> PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     let build = || {
-        run(&mut cargo(&["--package", "cloudbox-sandbox", "--example", "probe"]));
+        run(&mut cargo(&["--package", "cloudbox-drivers", "--example", "probe"]));
         built().join("examples/probe")
     };
     BUILT.get_or_init(build).clone()

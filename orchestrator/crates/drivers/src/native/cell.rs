@@ -7,11 +7,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use parking_lot::Mutex;
 
-use crate::SandboxId;
-use crate::handover::Lent;
-use crate::remains::Cell;
-use crate::uids::Uid;
 use cloudbox_cgroup::Cgroup;
+use cloudbox_sandbox::SandboxId;
+use cloudbox_sandbox::handover::Lent;
+use cloudbox_sandbox::remains::Cell;
+use cloudbox_sandbox::uids::Uid;
 
 /// What is released at the end of a sandbox.
 pub(super) struct InitCell {

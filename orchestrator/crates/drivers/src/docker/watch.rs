@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::daemon::unavailable;
 use super::{Shared, sweep};
-use crate::error::Error;
+use cloudbox_sandbox::error::Error;
 
 /// How often the daemon is asked.
 const LOOK_EVERY: Duration = Duration::from_secs(2);

@@ -24,16 +24,16 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::confinement;
-use crate::driver::{Layer, Sandbox, SandboxDriver, SweepReport};
-use crate::error::Error;
-use crate::kills::Kills;
-use crate::run_dir::RunDir;
 use crate::self_test::{self, Files};
-use crate::spec::{Instance, RootFs, SandboxId, SandboxSpec};
-use crate::uids::Uids;
 use cloudbox_cgroup::Ceiling;
 use cloudbox_cgroup::hierarchy::Hierarchy;
+use cloudbox_sandbox::confinement;
+use cloudbox_sandbox::driver::{Layer, Sandbox, SandboxDriver, SweepReport};
+use cloudbox_sandbox::error::Error;
+use cloudbox_sandbox::kills::Kills;
+use cloudbox_sandbox::run_dir::RunDir;
+use cloudbox_sandbox::spec::{Instance, RootFs, SandboxId, SandboxSpec};
+use cloudbox_sandbox::uids::Uids;
 use config::Engine;
 use daemon::{Daemon, unavailable};
 use image::Images;
@@ -249,7 +249,7 @@ impl SandboxDriver for Driver {
     }
 
     fn can_resize_tmp(&self) -> bool {
-        crate::tmp::can_resize()
+        cloudbox_sandbox::tmp::can_resize()
     }
 
     fn trouble(&self) -> Option<String> {

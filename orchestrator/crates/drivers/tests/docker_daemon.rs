@@ -12,7 +12,7 @@ mod proxy;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cloudbox_sandbox::docker::{Driver, Settings};
+use cloudbox_drivers::docker::{Driver, Settings};
 use cloudbox_sandbox::{Error, Instance, SandboxDriver};
 use docker::World;
 use proxy::Proxy;

@@ -1,9 +1,9 @@
 //! Which layers of the isolation hold here: found out by making a sandbox, not by asking the kernel's version.
 
 use super::Driver;
-use crate::link::Kernel;
 use crate::self_test::{self, Files};
-use crate::{Error, Layer};
+use cloudbox_sandbox::link::Kernel;
+use cloudbox_sandbox::{Error, Layer};
 
 /// This machine can't, and why.
 pub(super) fn unavailable(reason: impl Into<String>) -> Error {

@@ -11,8 +11,8 @@ use tokio::time::{sleep, timeout};
 use super::daemon::unavailable;
 use super::image::status;
 use super::{SANDBOX_LABEL, Shared};
-use crate::error::Error;
-use crate::spec::SandboxId;
+use cloudbox_sandbox::error::Error;
+use cloudbox_sandbox::spec::SandboxId;
 
 /// Tries before it is left to the next sweep.
 const TRIES: u32 = 12;

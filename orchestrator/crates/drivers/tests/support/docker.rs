@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use cloudbox_sandbox::docker::{Driver, Settings};
+use cloudbox_drivers::docker::{Driver, Settings};
 use cloudbox_sandbox::{Instance, Network, RootFs, SandboxSpec, Workspace};
 use cloudbox_types::Limits;
 

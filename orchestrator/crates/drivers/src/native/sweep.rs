@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Driver;
-use crate::{Error, SandboxId, SweepReport};
+use cloudbox_sandbox::{Error, SandboxId, SweepReport};
 
 impl Driver {
     /// Removes every cgroup, mount and folder of this instance that is not a living sandbox's. Nothing of another

@@ -12,8 +12,8 @@ use cloudbox_protocol::probe::{Question, WORD};
 use cloudbox_types::Limits;
 use tokio::time::Instant;
 
-use crate::driver::{Sandbox, SandboxFaultKind};
-use crate::{Error, Layer, Network, Program, SandboxSpec, Workspace};
+use cloudbox_sandbox::driver::{Sandbox, SandboxFaultKind};
+use cloudbox_sandbox::{Error, Layer, Network, Program, SandboxSpec, Workspace};
 pub(crate) use files::Files;
 
 /// Where the init is in every root.

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use cloudbox_protocol::probe::CODE;
 use sha2::{Digest, Sha256};
 
-use crate::run_dir::RunDir;
-use crate::{CodeDir, Error, RootFs};
+use cloudbox_sandbox::run_dir::RunDir;
+use cloudbox_sandbox::{CodeDir, Error, RootFs};
 
 /// What drivers mount something on.
 const MOUNT_POINTS: [&str; 7] = ["cloudbox", "dev", "etc", "proc", "run/cloudbox", "tmp", "workspace"];

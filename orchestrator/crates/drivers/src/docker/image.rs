@@ -10,8 +10,8 @@ use futures::StreamExt;
 use parking_lot::Mutex;
 
 use super::tree;
-use crate::error::Error;
-use crate::spec::RootFs;
+use cloudbox_sandbox::error::Error;
+use cloudbox_sandbox::spec::RootFs;
 
 /// The label that says what an image was made from: a tag can be moved to something else.
 pub(super) const DIGEST_LABEL: &str = "cloudbox.digest";

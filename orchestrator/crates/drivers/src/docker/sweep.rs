@@ -9,9 +9,9 @@ use futures::StreamExt;
 
 use super::remove::remove_container;
 use super::{INSTANCE_LABEL, SANDBOX_LABEL, Shared};
-use crate::driver::SweepReport;
-use crate::error::Error;
-use crate::spec::{Instance, SandboxId};
+use cloudbox_sandbox::driver::SweepReport;
+use cloudbox_sandbox::error::Error;
+use cloudbox_sandbox::spec::{Instance, SandboxId};
 
 /// Removals at once.
 const PARALLEL: usize = 8;

@@ -6,8 +6,8 @@ use bollard::models::{SystemInfo, SystemInfoCgroupDriverEnum, SystemInfoCgroupVe
 use bollard::{API_DEFAULT_VERSION, Docker};
 use tokio::time::timeout;
 
-use crate::driver::Layer;
-use crate::error::Error;
+use cloudbox_sandbox::driver::Layer;
+use cloudbox_sandbox::error::Error;
 
 /// Where the daemon listens unless the settings say otherwise.
 const SOCKET: &str = "/var/run/docker.sock";

@@ -10,7 +10,7 @@ use std::sync::mpsc;
 
 use tokio::sync::oneshot;
 
-use crate::Error;
+use cloudbox_sandbox::Error;
 
 /// The thread's inbox. The thread ends when this is dropped.
 #[derive(Debug)]

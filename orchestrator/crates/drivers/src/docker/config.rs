@@ -11,7 +11,7 @@ use bollard::models::{
 use cloudbox_protocol::control::SOCKET_PATH;
 
 use super::labels;
-use crate::spec::{Instance, Network, SandboxId, SandboxSpec, Workspace};
+use cloudbox_sandbox::spec::{Instance, Network, SandboxId, SandboxSpec, Workspace};
 
 /// The program that every image has as PID 1.
 pub(super) const INIT: &str = "/cloudbox/init";

@@ -16,15 +16,15 @@ use super::Shared;
 use super::config::Container;
 use super::image::status;
 use super::remove::remove_container;
-use crate::driver::Sandbox;
-use crate::error::Error;
-use crate::handover::{Lent, lend};
-use crate::link::{Control, Listener, Pipes};
-use crate::live::Live;
-use crate::remains::{Cell, Remains};
-use crate::slot::Slot;
-use crate::spec::{Network, SandboxId, SandboxSpec, Workspace};
-use crate::uids::Uid;
+use cloudbox_sandbox::driver::Sandbox;
+use cloudbox_sandbox::error::Error;
+use cloudbox_sandbox::handover::{Lent, lend};
+use cloudbox_sandbox::link::{Control, Listener, Pipes};
+use cloudbox_sandbox::live::Live;
+use cloudbox_sandbox::remains::{Cell, Remains};
+use cloudbox_sandbox::slot::Slot;
+use cloudbox_sandbox::spec::{Network, SandboxId, SandboxSpec, Workspace};
+use cloudbox_sandbox::uids::Uid;
 
 /// The longest that a daemon under load was seen to take, several times over.
 const UP_WITHIN: Duration = Duration::from_secs(30);

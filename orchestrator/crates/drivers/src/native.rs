@@ -13,20 +13,22 @@ use parking_lot::Mutex;
 use tokio::net::UnixStream;
 use tokio::time::Instant;
 
-use crate::kills::Kills;
-use crate::link::{Control, Kernel, Pipes};
-use crate::live::Live;
-use crate::remains::Remains;
-use crate::run_dir::RunDir;
-use crate::slot::Slot;
-use crate::uids::{Uid, Uids};
-use crate::{
-    Error, Instance, Layer, Network, RootFs, Sandbox, SandboxDriver, SandboxId, SandboxSpec, SweepReport,
-    Workspace, self_test,
-};
 use cloudbox_cgroup::hierarchy::Hierarchy;
 use cloudbox_cgroup::{Ceiling, Cgroup};
+use cloudbox_sandbox::kills::Kills;
+use cloudbox_sandbox::link::{Control, Kernel, Pipes};
+use cloudbox_sandbox::live::Live;
+use cloudbox_sandbox::remains::Remains;
+use cloudbox_sandbox::run_dir::RunDir;
+use cloudbox_sandbox::slot::Slot;
+use cloudbox_sandbox::uids::{Uid, Uids};
+use cloudbox_sandbox::{
+    Error, Instance, Layer, Network, RootFs, Sandbox, SandboxDriver, SandboxId, SandboxSpec, SweepReport,
+    Workspace,
+};
 use cloudbox_types::limits;
+
+use crate::self_test;
 
 mod cell;
 mod layers;
@@ -173,7 +175,7 @@ impl Driver {
     ) -> Result<(Control, Pipes), Error> {
         self.run_dir.create_sandbox(&remains.id)?;
         if let (Workspace::Writable(folder), Some(uid)) = (&spec.workspace, begun.uid) {
-            let lent = crate::handover::lend(folder.clone(), uid).await?;
+            let lent = cloudbox_sandbox::handover::lend(folder.clone(), uid).await?;
             begun.held.lock().lent = Some(lent);
         }
         let (ours, theirs) = std::os::unix::net::UnixStream::pair()
@@ -247,7 +249,7 @@ impl SandboxDriver for Driver {
     }
 
     fn can_resize_tmp(&self) -> bool {
-        crate::tmp::can_resize()
+        cloudbox_sandbox::tmp::can_resize()
     }
 
     async fn prepare(&self, rootfs: &RootFs) -> Result<(), Error> {
