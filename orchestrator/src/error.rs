@@ -10,6 +10,9 @@ use http::{HeaderName, HeaderValue, StatusCode, header};
 
 use crate::json;
 
+/// Seconds after which a database that could not be used may be back.
+const NO_DATABASE_RETRY_S: u32 = 2;
+
 /// An error on its way to a caller.
 #[derive(Clone, Debug)]
 pub struct ApiError {
@@ -85,6 +88,13 @@ impl ApiError {
         error
     }
 
+    /// The database can't be used for a while. A change that is answered so may have happened.
+    #[must_use]
+    pub fn no_database() -> Self {
+        let sentence = "the service can't use its database now; try again soon";
+        Self { retry_after_s: Some(NO_DATABASE_RETRY_S), ..Self::new(ErrorCode::Overloaded, sentence) }
+    }
+
     /// The same error as the public may see it.
     #[must_use]
     pub fn public(mut self) -> Self {
@@ -143,6 +153,10 @@ impl From<cloudbox_store::Error> for ApiError {
         match error {
             Error::Taken { .. } | Error::Refused { .. } => Self::new(ErrorCode::Conflict, error.to_string()),
             Error::Missing { what } => Self::not_found(what),
+            Error::Unavailable { .. } => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "a request had no database");
+                Self::no_database()
+            }
             Error::Undecryptable { .. } | Error::Unusable { .. } | Error::Database(_) => {
                 tracing::error!(error = &error as &dyn std::error::Error, "the store failed");
                 Self::internal()

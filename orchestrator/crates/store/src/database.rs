@@ -3,9 +3,14 @@
 //! All SQL of this crate uses `$1` placeholders and types that both know (BIGINT, TEXT, BOOLEAN, double), so each
 //! statement is written once. Only this file and `open` tell the two apart.
 
+use std::sync::Arc;
+
 use sqlx::postgres::{PgPool, PgRow};
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{Arguments, Decode, Encode, Postgres, Row as _, SqlSafeStr, SqlStr, Sqlite, Type};
+
+use crate::patience::{For, Patience};
+use crate::presence::Presence;
 
 /// One value of a query. The absent ones keep their type, since PostgreSQL asks for it.
 enum Value {
@@ -122,24 +127,55 @@ macro_rules! run {
 }
 
 /// The connections.
-pub(crate) enum Database {
+pub(crate) enum Connections {
     Sqlite {
         /// One connection: SQLite has one writer at a time, and waiting here is fair and never `SQLITE_BUSY`.
         writer: SqlitePool,
         /// See the last committed state, also while the writer writes.
         readers: SqlitePool,
+        /// The files that they have open.
+        presence: Presence,
     },
     Postgres(PgPool),
 }
 
+/// A database, and how it was lately.
+pub(crate) struct Database {
+    connections: Connections,
+    /// Of queries. Apart from changes, since a database may be locked, full or read only for those alone.
+    queries: Patience,
+    changes: Arc<Patience>,
+}
+
 impl Database {
+    /// Over open connections.
+    pub(crate) fn new(connections: Connections) -> Self {
+        Self { connections, queries: Patience::default(), changes: Arc::default() }
+    }
+
+    /// Whether the last change failed, and not for its own fault.
+    pub(crate) fn changes_failed(&self) -> bool {
+        self.changes.is_out()
+    }
+
     /// The rows of a query that changes nothing.
     pub(crate) async fn rows(&self, query: Query) -> Result<Vec<Row>, sqlx::Error> {
-        match self {
-            Self::Sqlite { readers, .. } => {
+        self.queries.query(self.fetch(query)).await
+    }
+
+    /// Whether it is PostgreSQL.
+    pub(crate) const fn is_postgres(&self) -> bool {
+        matches!(self.connections, Connections::Postgres(_))
+    }
+
+    /// The rows of a query, however long it takes.
+    pub(crate) async fn fetch(&self, query: Query) -> Result<Vec<Row>, sqlx::Error> {
+        match &self.connections {
+            Connections::Sqlite { readers, presence, .. } => {
+                presence.check()?;
                 Ok(run!(query, Sqlite, fetch_all, readers)?.into_iter().map(Row::Sqlite).collect())
             }
-            Self::Postgres(pool) => {
+            Connections::Postgres(pool) => {
                 Ok(run!(query, Postgres, fetch_all, pool)?.into_iter().map(Row::Postgres).collect())
             }
         }
@@ -152,29 +188,46 @@ impl Database {
 
     /// Begins to write. What isn't committed is undone when the transaction is dropped.
     pub(crate) async fn begin(&self) -> Result<Transaction, sqlx::Error> {
-        match self {
+        self.begin_for(For::Request).await
+    }
+
+    /// As [`Database::begin`], for work that nobody waits for.
+    pub(crate) async fn begin_for(&self, whom: For) -> Result<Transaction, sqlx::Error> {
+        let open = self.changes.begin(whom, self.open()).await?;
+        Ok(Transaction { open, patience: Arc::clone(&self.changes), whom })
+    }
+
+    async fn open(&self) -> Result<Open, sqlx::Error> {
+        match &self.connections {
             // The write lock at once: one that reads first could not get it later, whatever the busy timeout is.
-            Self::Sqlite { writer, .. } => {
-                Ok(Transaction::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?))
+            Connections::Sqlite { writer, presence, .. } => {
+                presence.check()?;
+                Ok(Open::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?))
             }
-            Self::Postgres(pool) => Ok(Transaction::Postgres(pool.begin().await?)),
+            Connections::Postgres(pool) => Ok(Open::Postgres(pool.begin().await?)),
         }
     }
 
     /// Closes all connections, after those who use one are done.
     pub(crate) async fn close(&self) {
-        match self {
-            Self::Sqlite { writer, readers } => {
+        match &self.connections {
+            Connections::Sqlite { writer, readers, .. } => {
                 readers.close().await;
                 writer.close().await;
             }
-            Self::Postgres(pool) => pool.close().await,
+            Connections::Postgres(pool) => pool.close().await,
         }
     }
 }
 
 /// Changes that happen together or not at all.
-pub(crate) enum Transaction {
+pub(crate) struct Transaction {
+    open: Open,
+    patience: Arc<Patience>,
+    whom: For,
+}
+
+enum Open {
     Sqlite(sqlx::Transaction<'static, Sqlite>),
     Postgres(sqlx::Transaction<'static, Postgres>),
 }
@@ -182,6 +235,30 @@ pub(crate) enum Transaction {
 impl Transaction {
     /// The rows of a query, or of a change with `RETURNING`.
     pub(crate) async fn rows(&mut self, query: Query) -> Result<Vec<Row>, sqlx::Error> {
+        let Self { open, patience, whom } = self;
+        patience.go_on(*whom, open.rows(query)).await
+    }
+
+    /// The one row, where there is one.
+    pub(crate) async fn row(&mut self, query: Query) -> Result<Option<Row>, sqlx::Error> {
+        Ok(self.rows(query).await?.pop())
+    }
+
+    /// Changes rows; how many.
+    pub(crate) async fn execute(&mut self, query: Query) -> Result<u64, sqlx::Error> {
+        let Self { open, patience, whom } = self;
+        patience.go_on(*whom, open.execute(query)).await
+    }
+
+    /// Keeps the changes.
+    pub(crate) async fn commit(self) -> Result<(), sqlx::Error> {
+        let Self { open, patience, .. } = self;
+        patience.end(open.commit()).await
+    }
+}
+
+impl Open {
+    async fn rows(&mut self, query: Query) -> Result<Vec<Row>, sqlx::Error> {
         match self {
             Self::Sqlite(open) => {
                 Ok(run!(query, Sqlite, fetch_all, &mut **open)?.into_iter().map(Row::Sqlite).collect())
@@ -192,21 +269,14 @@ impl Transaction {
         }
     }
 
-    /// The one row, where there is one.
-    pub(crate) async fn row(&mut self, query: Query) -> Result<Option<Row>, sqlx::Error> {
-        Ok(self.rows(query).await?.pop())
-    }
-
-    /// Changes rows; how many.
-    pub(crate) async fn execute(&mut self, query: Query) -> Result<u64, sqlx::Error> {
+    async fn execute(&mut self, query: Query) -> Result<u64, sqlx::Error> {
         match self {
             Self::Sqlite(open) => Ok(run!(query, Sqlite, execute, &mut **open)?.rows_affected()),
             Self::Postgres(open) => Ok(run!(query, Postgres, execute, &mut **open)?.rows_affected()),
         }
     }
 
-    /// Keeps the changes.
-    pub(crate) async fn commit(self) -> Result<(), sqlx::Error> {
+    async fn commit(self) -> Result<(), sqlx::Error> {
         match self {
             Self::Sqlite(open) => open.commit().await,
             Self::Postgres(open) => open.commit().await,

@@ -1,5 +1,7 @@
 //! Why the store could not answer.
 
+use crate::outage::Outage;
+
 /// A failure of the store.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -33,7 +35,32 @@ pub enum Error {
         /// What is wrong, and the remedy.
         why: String,
     },
+    /// The database can't be used now, and may be again. A change that ends so may have happened.
+    #[error("the database can't be used now: {outage}")]
+    Unavailable {
+        /// What keeps it from working.
+        outage: Outage,
+        /// What its driver said.
+        source: sqlx::Error,
+    },
     /// The database failed.
     #[error("the database failed")]
-    Database(#[from] sqlx::Error),
+    Database(#[source] sqlx::Error),
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        match Outage::of(&error) {
+            Some(outage) => Self::Unavailable { outage, source: error },
+            None => Self::Database(error),
+        }
+    }
+}
+
+impl Error {
+    /// Whether another try, later, may well succeed.
+    #[must_use]
+    pub const fn is_passing(&self) -> bool {
+        matches!(self, Self::Unavailable { .. })
+    }
 }

@@ -9,8 +9,11 @@ pub mod error;
 mod functions;
 mod key;
 mod open;
+pub mod outage;
+mod patience;
 #[cfg(test)]
 mod plan_tests;
+mod presence;
 mod projects;
 mod records;
 mod rows;
@@ -20,6 +23,7 @@ pub mod store;
 pub use error::Error;
 pub use key::{EnvironmentKey, InvalidKey};
 pub use open::open;
+pub use outage::Outage;
 pub use store::{
     FunctionPatch, NewFunction, NewProject, NewVersion, ProjectPatch, RecordFilter, Store, Totals,
 };

@@ -1,5 +1,6 @@
 //! Opens a database: the URL, the connections' settings, the migrations, and sentences for what can go wrong.
 
+use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,21 +10,24 @@ use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
-use crate::database::Database;
+use crate::database::{Connections, Database};
 use crate::error::Error;
 use crate::key::EnvironmentKey;
+use crate::presence::Presence;
 use crate::sql_store::SqlStore;
 use crate::store::Store;
 
 static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("../../../migrations/sqlite");
 static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("../../../migrations/postgres");
 
-/// How long a call waits for a connection before it fails.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long the pools wait for a connection, and try to make one. `patience` is shorter for who waits for an answer.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a PostgreSQL server may take to answer at the start.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long SQLite waits for a lock of another process, such as a backup.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// To what SQLite cuts its log after somebody's long read made it longer.
+const WAL_BYTES: &str = "16777216";
 const SQLITE_READERS: u32 = 4;
 const POSTGRES_CONNECTIONS: u32 = 16;
 /// No statement of ours takes longer unless something is wrong; a lock is held for milliseconds.
@@ -71,7 +75,8 @@ pub(crate) async fn open_sqlite(path: &str) -> Result<Database, Error> {
         .busy_timeout(BUSY_TIMEOUT)
         .foreign_keys(true)
         .pragma("trusted_schema", "OFF")
-        .pragma("temp_store", "MEMORY");
+        .pragma("temp_store", "MEMORY")
+        .pragma("journal_size_limit", WAL_BYTES);
     let pool = |size| SqlitePoolOptions::new().max_connections(size).acquire_timeout(ACQUIRE_TIMEOUT);
     let failed = |error: &sqlx::Error| unusable(sqlite_sentence(path, error));
 
@@ -79,15 +84,28 @@ pub(crate) async fn open_sqlite(path: &str) -> Result<Database, Error> {
     let writer = pool(1)
         .idle_timeout(None)
         .max_lifetime(None)
+        // A full disk ends a transaction by itself. The driver's own end of it fails then, and no other one could be
+        // begun on this connection: it is given up. The ping comes back when the driver's end is through.
+        .after_release(|connection, _| {
+            Box::pin(async move {
+                connection.ping().await?;
+                Ok(!connection.is_in_transaction())
+            })
+        })
         .connect_with(options.clone())
         .await
         .map_err(|error| failed(&error))?;
     SQLITE_MIGRATIONS.run(&writer).await.map_err(|error| migration_failed(error, failed))?;
+    // One stays for ever: with the last connection the log would go, and come back as another file.
     let readers = pool(SQLITE_READERS)
+        .min_connections(1)
+        .idle_timeout(None)
+        .max_lifetime(None)
         .connect_with(options.pragma("query_only", "ON"))
         .await
         .map_err(|error| failed(&error))?;
-    Ok(Database::Sqlite { writer, readers })
+    let presence = Presence::of(Path::new(path)).map_err(|error| failed(&error.into()))?;
+    Ok(Database::new(Connections::Sqlite { writer, readers, presence }))
 }
 
 fn sqlite_sentence(path: &str, error: &sqlx::Error) -> String {
@@ -146,7 +164,7 @@ async fn open_postgres(url: &str) -> Result<Database, Error> {
         .await
         .map_err(|error| failed(&error))?;
     POSTGRES_MIGRATIONS.run(&pool).await.map_err(|error| migration_failed(error, failed))?;
-    Ok(Database::Postgres(pool))
+    Ok(Database::new(Connections::Postgres(pool)))
 }
 
 fn postgres_sentence(whereto: &str, error: &sqlx::Error) -> String {

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use cloudbox_types::{ErrorCode, FunctionId, Page, PageRequest, Record, RecordStatus};
+use jiff::Timestamp;
 use sqlx::AssertSqlSafe;
 
 use crate::database::{Query, Row};
 use crate::error::Error;
+use crate::patience::For;
 use crate::sql_store::{SqlStore, committed};
 use crate::store::{RecordFilter, Totals};
 
@@ -25,6 +27,16 @@ const COUNT: &str = "UPDATE functions SET invocation_count = invocation_count + 
 
 const ADD_TO_TOTALS: &str =
     "UPDATE totals SET invocations = invocations + $1 + $2, succeeded = succeeded + $1, failed = failed + $2";
+
+/// Records in the order in which they were kept, which is nearly the order of their times.
+const PRUNE_BY_AGE: &str = "DELETE FROM records WHERE seq IN (SELECT seq FROM records ORDER BY seq LIMIT $2) \
+     AND created_at < $1";
+
+const PRUNE_BY_COUNT: &str = "DELETE FROM records WHERE seq IN \
+     (SELECT seq FROM records WHERE function_id = $1 ORDER BY seq DESC LIMIT $3 OFFSET $2)";
+
+/// Records that one transaction deletes: nobody waits long for its lock.
+const PRUNED_AT_ONCE: i64 = 1000;
 
 /// Inserts rows whose function is there and whose id is new, and gives back those. Each row has its place in the batch
 /// behind its values, since a database may join in any order, and `seq` has to follow the batch's.
@@ -134,7 +146,7 @@ impl SqlStore {
         if records.is_empty() {
             return Ok(());
         }
-        let mut open = self.database.begin().await?;
+        let mut open = self.database.begin_for(For::Background).await?;
         let mut counts: BTreeMap<i64, i64> = BTreeMap::new();
         let (mut succeeded, mut failed) = (0_i64, 0_i64);
         for chunk in in_sizes(records) {
@@ -153,6 +165,32 @@ impl SqlStore {
         }
         open.execute(Query::new(ADD_TO_TOTALS).bind(succeeded).bind(failed)).await?;
         committed(open, ()).await
+    }
+
+    pub(crate) async fn delete_oldest(
+        &self,
+        before: Option<Timestamp>,
+        keep: Option<u32>,
+    ) -> Result<u64, Error> {
+        let mut deleted = 0;
+        if let Some(before) = before {
+            let query = Query::new(PRUNE_BY_AGE).bind(before.as_millisecond()).bind(PRUNED_AT_ONCE);
+            deleted += self.prune(query).await?;
+        }
+        if let Some(keep) = keep {
+            let busy = Query::new("SELECT id FROM functions WHERE invocation_count > $1").bind(keep);
+            for row in self.database.rows(busy).await? {
+                let query = Query::new(PRUNE_BY_COUNT).bind(row.get::<i64>("id")?);
+                deleted += self.prune(query.bind(keep).bind(PRUNED_AT_ONCE)).await?;
+            }
+        }
+        Ok(deleted)
+    }
+
+    async fn prune(&self, query: Query) -> Result<u64, Error> {
+        let mut open = self.database.begin_for(For::Background).await?;
+        let deleted = open.execute(query).await?;
+        committed(open, deleted).await
     }
 
     pub(crate) async fn list_records(

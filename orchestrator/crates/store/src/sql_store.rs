@@ -7,6 +7,7 @@ use cloudbox_types::{
     Deployment, DeploymentId, Function, FunctionId, InvocationId, Page, PageRequest, Project, ProjectId,
     Record, StageReport, Version,
 };
+use jiff::Timestamp;
 
 use crate::database::{Database, Query, Row, Transaction};
 use crate::error::Error;
@@ -57,7 +58,7 @@ impl SqlStore {
 pub(crate) fn unless_taken(error: sqlx::Error, what: impl FnOnce() -> String) -> Error {
     match error.as_database_error() {
         Some(cause) if cause.is_unique_violation() => Error::Taken { what: what() },
-        _ => Error::Database(error),
+        _ => error.into(),
     }
 }
 
@@ -71,14 +72,20 @@ pub(crate) async fn committed<T>(open: Transaction, made: T) -> Result<T, Error>
 impl Store for SqlStore {
     async fn ping(&self) -> Result<(), Error> {
         self.database.row(Query::new("SELECT id FROM totals")).await?;
+        if self.database.changes_failed() {
+            let mut open = self.database.begin().await?;
+            open.execute(Query::new("UPDATE totals SET id = id")).await?;
+            open.commit().await?;
+        }
         Ok(())
     }
 
     async fn check(&self) -> Result<(), Error> {
-        if matches!(self.database, Database::Postgres(_)) {
+        if self.database.is_postgres() {
             return Ok(());
         }
-        let found = self.database.row(Query::new("PRAGMA quick_check(1)")).await?;
+        // It reads all of the file, which takes what it takes.
+        let found = self.database.fetch(Query::new("PRAGMA quick_check(1)")).await?.pop();
         let word: String = found.map(|row| row.get("quick_check")).transpose()?.unwrap_or_default();
         if word == "ok" {
             return Ok(());
@@ -187,6 +194,9 @@ impl Store for SqlStore {
     }
     async fn record(&self, id: InvocationId) -> Result<Option<Record>, Error> {
         self.find(Query::new("SELECT * FROM records WHERE id = $1").bind(id.to_string()), Row::record).await
+    }
+    async fn prune_records(&self, before: Option<Timestamp>, keep: Option<u32>) -> Result<u64, Error> {
+        self.delete_oldest(before, keep).await
     }
     async fn totals(&self) -> Result<Totals, Error> {
         self.read_totals().await

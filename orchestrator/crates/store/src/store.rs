@@ -92,7 +92,7 @@ pub struct Totals {
 /// What is kept. Every method is one transaction; times are the caller's clock in milliseconds.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
-    /// Whether the database answers.
+    /// Whether the database answers and, where the last change failed, whether it takes changes again.
     async fn ping(&self) -> Result<(), Error>;
     /// Looks for damage that an unclean end may have left: [`Error::Unusable`]. PostgreSQL does that by itself.
     async fn check(&self) -> Result<(), Error>;
@@ -173,6 +173,9 @@ pub trait Store: Send + Sync + 'static {
     ) -> Result<Page<Record>, Error>;
     /// One record.
     async fn record(&self, id: InvocationId) -> Result<Option<Record>, Error>;
+    /// Deletes some of the oldest records: those accepted before a time, and those of a function beyond its newest
+    /// `keep`. How many; 0 when none is left to delete.
+    async fn prune_records(&self, before: Option<Timestamp>, keep: Option<u32>) -> Result<u64, Error>;
     /// Counts over all records that were ever kept.
     async fn totals(&self) -> Result<Totals, Error>;
 

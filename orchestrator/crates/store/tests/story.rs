@@ -53,6 +53,14 @@ macro_rules! told_to {
                 store.close().await;
             }
 
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn old_records() {
+                let place = $place;
+                let store = place.open(key(1)).await;
+                records::old_ones_go(&*store).await;
+                store.close().await;
+            }
+
             #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
             async fn many_at_once() {
                 let place = $place;

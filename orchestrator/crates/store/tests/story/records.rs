@@ -158,3 +158,19 @@ pub async fn fifty_writers_at_once(store: &Arc<dyn Store>) {
     }
     assert_eq!(sum, 50 * 4 * 10);
 }
+
+pub async fn old_ones_go(store: &dyn Store) {
+    let made = function(store, "old").await;
+    let batch: Vec<Record> = (0..30).map(|second| record(made.id, RecordStatus::Success, second)).collect();
+    store.append_records(&batch).await.unwrap();
+    let count = async || all(store, made.id, &RecordFilter::default(), 500).await.len();
+    assert_eq!(store.prune_records(None, None).await.unwrap(), 0);
+    assert_eq!(store.prune_records(Some(batch[10].created_at), Some(25)).await.unwrap(), 10);
+    assert_eq!(count().await, 20);
+    assert_eq!(store.prune_records(None, Some(5)).await.unwrap(), 15);
+    assert_eq!(store.prune_records(None, Some(5)).await.unwrap(), 0);
+    assert_eq!(count().await, 5);
+    let left = all(store, made.id, &RecordFilter::default(), 500).await;
+    assert_eq!(left.last(), Some(&batch[25]), "the newest stay");
+    assert_eq!(counted(store, made.id).await, 30, "they count still");
+}
