@@ -10,6 +10,7 @@ mod target;
 use std::sync::Arc;
 
 use cloudbox_bundles::Catalogue;
+use cloudbox_deploy::CodeStore;
 use cloudbox_pool::{Lease, LeaseError, Pool, Start, Target};
 use cloudbox_sandbox::SandboxDriver;
 use cloudbox_types::InvocationId;
@@ -35,7 +36,7 @@ pub struct Settings {
     /// What functions may ask for.
     pub ranges: Ranges,
     /// Where the artefacts of versions are.
-    pub code_dir: std::path::PathBuf,
+    pub code: Arc<CodeStore>,
 }
 
 /// Runs functions.

@@ -120,6 +120,16 @@ pub(super) fn refused(error: LeaseError, call: &Call) -> Result<Settled, Failure
             retry_after_s,
         )),
         LeaseError::Closing => Err(Failure::overloaded("The service is shutting down", 5)),
+        LeaseError::Launch(LaunchError::Damaged(how)) => {
+            tracing::error!(function.id = %call.entry.function.id, how, "the code of a version is damaged");
+            let message = format!(
+                "INTEGRITY: the code of version {} of {} is not what was deployed ({how}), so it was not run; deploy \
+                 the function again",
+                call.version(),
+                name(call)
+            );
+            Err(Failure::new(ErrorCode::InternalError, message))
+        }
         LeaseError::Launch(LaunchError::Code { failure, logs }) => {
             Ok(Settled::new(Err(code_failure(*failure)), logs.into_text()))
         }

@@ -46,13 +46,14 @@ impl Dispatcher {
         let function = &entry.function;
         let bundle = self.catalogue.bundle(&version.runtime).await?;
         self.driver.prepare(&bundle.run).await?;
-        let launch = cloudbox_deploy::launch_of(
+        let mut launch = cloudbox_deploy::launch_of(
             function,
             version,
             &bundle,
-            &self.settings.code_dir,
+            self.settings.code.folder(),
             self.channel_limits(),
         );
+        launch.seal = Some(self.settings.code.seal(&version.digest));
         Ok(Arc::new(Target {
             key: TargetKey {
                 project: function.project_id,

@@ -48,7 +48,8 @@ impl Recipe<'_> {
     /// What is missing, or which command failed.
     pub fn make(&self, folder: &Path) -> Result<(Made, Option<Made>), Error> {
         let definition = &self.language.definition;
-        let scratch = tempfile::tempdir().map_err(Error::io("making", "a temporary folder"))?;
+        // In there and not among the machine's temporary files, for which there may be no place.
+        let scratch = tempfile::tempdir_in(folder).map_err(Error::io("making a folder in", folder))?;
         let prefix = self.prefix(scratch.path())?;
         let files = scratch.path().join("files");
         self.unpack(&files)?;

@@ -76,6 +76,25 @@ pub fn collect(
     Ok(Artefact { digest: parts.finish(), bytes, files: found.len() })
 }
 
+/// The digest of an artefact that is in its place already.
+///
+/// # Errors
+/// Something can't be read, or is no regular file.
+pub fn digest_of(folder: &Path) -> Result<String, StageError> {
+    let mut found = Vec::new();
+    let bounds = Bounds { bytes: u64::MAX, entries: usize::MAX };
+    list(folder, Path::new(""), bounds, &mut found)?;
+    found.sort_by(|one, other| one.path.cmp(&other.path));
+    let mut parts = Parts::default();
+    for file in &found {
+        let path = folder.join(&file.path);
+        let metadata = path.symlink_metadata().map_err(StageError::io("reading", &path))?;
+        let mode = metadata.permissions().mode() & 0o7777;
+        parts.add(file.path.as_os_str().as_encoded_bytes()).add(mode.to_be_bytes()).add_file(&path)?;
+    }
+    Ok(parts.finish())
+}
+
 fn list(top: &Path, relative: &Path, bounds: Bounds, found: &mut Vec<Found>) -> Result<(), StageError> {
     if relative.iter().count() > MAX_DEPTH {
         return Err(StageError::Refused(format!("the build left folders more than {MAX_DEPTH} deep")));

@@ -2,14 +2,18 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use cloudbox_types::Seal;
 use parking_lot::Mutex;
 use tempfile::TempDir;
 
+use crate::artefact::digest_of;
 use crate::error::StageError;
 
-/// What a folder that is being written begins with.
+/// What a folder that is being written, or is about to be removed, begins with.
 pub(crate) const PREFIX: &str = ".taking-";
 
 /// The artefacts of all versions.
@@ -19,13 +23,15 @@ pub struct CodeStore {
     /// Artefacts that no version has yet, by digest: how many deployments are about to make one. What was there
     /// before, or became a version's meanwhile, is not in it.
     tentative: Mutex<HashMap<String, usize>>,
+    /// How each artefact looked when it was last read as a whole, and was right.
+    sealed: Mutex<HashMap<String, Stamp>>,
 }
 
 impl CodeStore {
     /// A store in this folder.
     #[must_use]
     pub fn new(folder: PathBuf) -> Self {
-        Self { folder, tentative: Mutex::new(HashMap::new()) }
+        Self { folder, tentative: Mutex::default(), sealed: Mutex::default() }
     }
 
     /// The folder, absolute.
@@ -43,7 +49,7 @@ impl CodeStore {
         made.map_err(StageError::io("making a folder in", &self.folder))
     }
 
-    /// Takes an artefact in. One of the same digest that is there already stays.
+    /// Takes an artefact in. One of the same digest that is there already stays, unless it is damaged.
     ///
     /// # Errors
     /// It can't be moved or written to the disk.
@@ -54,8 +60,16 @@ impl CodeStore {
             *deployments += 1;
             return Ok(());
         }
-        if target.is_dir() {
+        let is_there = target.is_dir();
+        if is_there && self.check(digest).is_ok() {
             return Ok(());
+        }
+        if is_there {
+            tracing::warn!(digest, "a damaged artefact is replaced");
+            // Its name is free at once, whatever is in it.
+            let aside = self.staging()?;
+            fs::rename(&target, aside.path().join("damaged"))
+                .map_err(StageError::io("moving away", &target))?;
         }
         sync_folders(staging.path())?;
         open_to_read(staging.path())?;
@@ -63,8 +77,43 @@ impl CodeStore {
         // It is not where it was made any more.
         let _ = staging.keep();
         sync(&self.folder)?;
-        tentative.insert(digest.to_owned(), 1);
+        // An artefact that a version had before is not given up with this deployment.
+        if !is_there {
+            tentative.insert(digest.to_owned(), 1);
+        }
         Ok(())
+    }
+
+    /// Whether an artefact is what its digest says. Reads all of it the first time, and again when a file of it was
+    /// touched; else it only looks at its files.
+    ///
+    /// # Errors
+    /// How it differs, as a sentence without a path.
+    pub fn check(&self, digest: &str) -> Result<(), String> {
+        let folder = self.folder.join(digest);
+        if !folder.is_dir() {
+            return Err("it is missing".to_owned());
+        }
+        let before = stamp_of(&folder)?;
+        if self.sealed.lock().get(digest) == Some(&before) {
+            return Ok(());
+        }
+        let found = digest_of(&folder).map_err(|error| {
+            tracing::warn!(digest, error = error.sentence(), "an artefact can't be read");
+            "it can't be read".to_owned()
+        })?;
+        if found != digest {
+            tracing::warn!(digest, found, "an artefact is damaged");
+            return Err("its SHA-256 is another one".to_owned());
+        }
+        self.sealed.lock().insert(digest.to_owned(), before);
+        Ok(())
+    }
+
+    /// The same for one artefact, to be asked before its code is loaded.
+    #[must_use]
+    pub fn seal(self: &Arc<Self>, digest: &str) -> Arc<dyn Seal> {
+        Arc::new(ArtefactSeal { store: Arc::clone(self), digest: digest.to_owned() })
     }
 
     /// A version has the artefact now.
@@ -85,6 +134,44 @@ impl CodeStore {
             }
         }
     }
+}
+
+#[derive(Debug)]
+struct ArtefactSeal {
+    store: Arc<CodeStore>,
+    digest: String,
+}
+
+impl Seal for ArtefactSeal {
+    fn check(&self) -> Result<(), String> {
+        self.store.check(&self.digest)
+    }
+}
+
+/// Each file's path and what the file system knows of it: who writes into a file changes its times, whatever it sets
+/// them to afterwards, since nobody sets the time of the last change of an inode.
+type Stamp = Vec<(PathBuf, [i64; 6])>;
+
+fn stamp_of(folder: &Path) -> Result<Stamp, String> {
+    let unreadable = |error: &dyn std::error::Error| {
+        tracing::warn!(folder = %folder.display(), error = %error, "an artefact can't be read");
+        "it can't be read".to_owned()
+    };
+    let listing = cloudbox_bundles::digest::list(folder).map_err(|error| unreadable(&error))?;
+    let stamp = |path: PathBuf| {
+        let found = folder.join(&path).symlink_metadata().map_err(|error| unreadable(&error))?;
+        #[expect(clippy::cast_possible_wrap, reason = "compared, never counted with")]
+        let numbers = [
+            found.ino() as i64,
+            found.size() as i64,
+            i64::from(found.mode()),
+            found.mtime_nsec().wrapping_add(found.mtime().wrapping_mul(1_000_000_000)),
+            found.ctime(),
+            found.ctime_nsec(),
+        ];
+        Ok((path, if found.is_dir() { [0; 6] } else { numbers }))
+    };
+    listing.paths.into_iter().map(stamp).collect()
 }
 
 /// Sandboxes of any user look into an artefact.

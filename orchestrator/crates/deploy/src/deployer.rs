@@ -2,11 +2,14 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use cloudbox_bundles::Catalogue;
 use cloudbox_sandbox::SandboxDriver;
 use cloudbox_store::{NewVersion, Store};
-use cloudbox_types::{Deployment, Function, FunctionId, Stage, StageReport, StageStatus, Version};
+use cloudbox_types::{
+    Deployment, DeploymentStatus, Function, FunctionId, Stage, StageReport, StageStatus, Version,
+};
 use tokio::sync::{RwLock, Semaphore};
 use tokio::time::Instant;
 
@@ -19,6 +22,9 @@ use crate::{build_folder, stages};
 
 /// What a deployment that an earlier life left is ended with.
 const INTERRUPTED: &str = "the service ended while this deployment ran; deploy again";
+
+/// Between two tries to end a deployment in a store that can't be used.
+const STORE_PAUSE: Duration = Duration::from_secs(1);
 
 /// From source to versions.
 pub struct Deployer {
@@ -61,7 +67,7 @@ impl Deployer {
             *folder = folder.canonicalize().map_err(io("finding", folder))?;
         }
         let builds = Semaphore::new(settings.parallel.max(1));
-        let code = CodeStore::new(settings.code_dir.clone());
+        let code = Arc::new(CodeStore::new(settings.code_dir.clone()));
         let dependencies = DependencyStore::new(settings.dependencies_dir.clone());
         let site = Site { driver, catalogue, code, dependencies, settings };
         Ok(Self { store, site, builds, switching: RwLock::default() })
@@ -71,6 +77,12 @@ impl Deployer {
     #[must_use]
     pub fn code_dir(&self) -> &Path {
         self.site.code.folder()
+    }
+
+    /// The code store.
+    #[must_use]
+    pub fn code(&self) -> &Arc<CodeStore> {
+        &self.site.code
     }
 
     /// Ends what an earlier life left: deployments, and the folders of builds. To be called before the first
@@ -105,11 +117,14 @@ impl Deployer {
     /// Runs a deployment that was begun to its end. `told` hears of the version before anybody who asks, and then waits
     /// for [`Deployer::settled`], sees it as deployed.
     ///
+    /// A store that can't be used for a while is waited for.
+    ///
     /// # Errors
     /// The store failed, or the function was deleted meanwhile; what the stages did is undone.
     pub async fn run(&self, deployment: Deployment, told: Told<'_>) -> Result<Outcome, Error> {
         let missing = || cloudbox_store::Error::Missing { what: "function" };
-        let function = self.store.function(deployment.function_id).await?.ok_or_else(missing)?;
+        let function =
+            patiently(|| self.store.function(deployment.function_id)).await?.ok_or_else(missing)?;
         let _turn = self.builds.acquire().await.expect("the semaphore is never closed");
         let mut run = Run {
             deployer: self,
@@ -121,7 +136,7 @@ impl Deployer {
         };
         let active = run.finish(told).await?;
         let id = run.deployment.id;
-        let deployment = self.store.deployment(id).await?;
+        let deployment = patiently(|| self.store.deployment(id)).await?;
         let deployment = deployment.ok_or(cloudbox_store::Error::Missing { what: "deployment" })?;
         Ok(Outcome { deployment, active })
     }
@@ -171,13 +186,33 @@ impl Run<'_> {
         Ok(None)
     }
 
+    /// Tells the store how far it is. What the store doesn't take now is told with the next note.
     async fn note(&mut self, stage: Stage) -> Result<(), Error> {
         let log = self.work.take_log();
-        Ok(self.deployer.store.note_deployment(self.deployment.id, stage, &self.reports, &log).await?)
+        let id = self.deployment.id;
+        match self.deployer.store.note_deployment(id, stage, &self.reports, &log).await {
+            Err(error) if error.is_passing() => {
+                tracing::warn!(deployment.id = id.0, %error, "a deployment goes on without its notes");
+                self.work.put_back_log(&log);
+                Ok(())
+            }
+            noted => Ok(noted?),
+        }
+    }
+
+    /// The last note, which has to be taken.
+    async fn note_last(&mut self, stage: Stage) -> Result<(), Error> {
+        loop {
+            self.note(stage).await?;
+            if !self.work.has_log() {
+                return Ok(());
+            }
+            tokio::time::sleep(STORE_PAUSE).await;
+        }
     }
 
     async fn succeed(&mut self, told: Told<'_>) -> Result<(Function, Version), Error> {
-        self.note(Stage::HealthCheck).await?;
+        self.note_last(Stage::HealthCheck).await?;
         let settings = &self.work.function.settings;
         let version = NewVersion {
             runtime: self.work.bundle().runtime.clone(),
@@ -187,12 +222,39 @@ impl Run<'_> {
             main: self.work.main.clone(),
         };
         let digest = version.digest.clone();
-        let _switching = self.deployer.switching.write().await;
-        let active =
-            self.deployer.store.finish_deployment(self.deployment.id, &self.reports, version).await?;
-        told(&active.0, &active.1);
-        self.deployer.site.code.keep(&digest);
-        Ok(active)
+        loop {
+            let switching = self.deployer.switching.write().await;
+            match self.end_with(version.clone()).await {
+                Ok(active) => {
+                    told(&active.0, &active.1);
+                    self.deployer.site.code.keep(&digest);
+                    return Ok(active);
+                }
+                Err(error) if error.is_passing() => {
+                    tracing::warn!(deployment.id = self.deployment.id.0, %error, "a deployment can't end yet");
+                }
+                Err(error) => return Err(error.into()),
+            }
+            drop(switching);
+            tokio::time::sleep(STORE_PAUSE).await;
+        }
+    }
+
+    /// Ends the deployment in the store. It may have ended with an earlier try that nobody could say of.
+    async fn end_with(&self, version: NewVersion) -> Result<(Function, Version), cloudbox_store::Error> {
+        let store = &self.deployer.store;
+        let id = self.deployment.id;
+        let ended = store.finish_deployment(id, &self.reports, version).await;
+        let Err(cloudbox_store::Error::Refused { .. }) = &ended else { return ended };
+        let (function, number) = (self.deployment.function_id, self.deployment.version);
+        let is_ours = store.deployment(id).await?.is_some_and(|row| row.status == DeploymentStatus::Deployed);
+        if !is_ours {
+            return ended;
+        }
+        match (store.function(function).await?, store.version(function, number).await?) {
+            (Some(function), Some(version)) => Ok((function, version)),
+            _ => ended,
+        }
     }
 
     async fn fail(&mut self, stage: Stage, error: &StageError) -> Result<(), Error> {
@@ -207,9 +269,13 @@ impl Run<'_> {
             );
         }
         self.work.say(format!("failed: {sentence}"));
-        self.note(stage).await?;
-        self.deployer.store.fail_deployment(self.deployment.id, stage, &self.reports, &sentence).await?;
-        Ok(())
+        self.note_last(stage).await?;
+        let (store, id) = (&self.deployer.store, self.deployment.id);
+        match patiently(|| store.fail_deployment(id, stage, &self.reports, &sentence)).await {
+            // Refused: an earlier try was taken, though nobody could say so.
+            Err(cloudbox_store::Error::Refused { .. }) | Ok(_) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Takes back what was done, the last stage first.
@@ -218,6 +284,19 @@ impl Run<'_> {
         let begun: Vec<Stage> = begun.map(|report| report.name).collect();
         for stage in begun.into_iter().rev() {
             stages::undo(stage, &self.deployer.site, &mut self.work);
+        }
+    }
+}
+
+/// Asks until the store can be used.
+async fn patiently<T, F>(mut ask: impl FnMut() -> F) -> Result<T, cloudbox_store::Error>
+where
+    F: Future<Output = Result<T, cloudbox_store::Error>>,
+{
+    loop {
+        match ask().await {
+            Err(error) if error.is_passing() => tokio::time::sleep(STORE_PAUSE).await,
+            answered => return answered,
         }
     }
 }

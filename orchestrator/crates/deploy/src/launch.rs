@@ -35,6 +35,7 @@ pub fn launch_of(
         limits: settings.limits,
         max_file_bytes: MAX_FILE_BYTES,
         code: CodeDir { is_executable: may_execute(bundle, &code), path: code },
+        seal: None,
         load: Load {
             nonce: String::new(),
             code_dir: WORKSPACE.to_owned(),

@@ -17,6 +17,7 @@ mod pipeline;
 mod settings;
 pub mod stages;
 
+pub use code_store::CodeStore;
 pub use deployer::{Deployer, Outcome};
 pub use error::{Error, StageError};
 pub use launch::{MAX_FILE_BYTES, launch_of};

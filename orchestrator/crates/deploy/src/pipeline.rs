@@ -20,7 +20,7 @@ pub struct Site {
     /// The runtimes.
     pub catalogue: Arc<Catalogue>,
     /// Where artefacts go.
-    pub code: CodeStore,
+    pub code: Arc<CodeStore>,
     /// Dependencies that were installed before.
     pub dependencies: DependencyStore,
     /// Limits and folders.
@@ -82,6 +82,17 @@ impl Work {
     /// What was said since the last time.
     pub fn take_log(&mut self) -> String {
         std::mem::take(&mut self.log)
+    }
+
+    /// Gives back what was taken, since nobody could be told.
+    pub fn put_back_log(&mut self, log: &str) {
+        self.log.insert_str(0, log);
+    }
+
+    /// Whether something was said that nobody was told.
+    #[must_use]
+    pub fn has_log(&self) -> bool {
+        !self.log.is_empty()
     }
 
     /// The bundle.

@@ -73,6 +73,7 @@ pub(crate) const fn is_of_driver(error: &LaunchError) -> bool {
 /// The same failure once more, for another call that waited for it.
 pub(crate) fn echo(error: &LaunchError) -> LaunchError {
     match error {
+        LaunchError::Damaged(how) => LaunchError::Damaged(how.clone()),
         LaunchError::Code { failure, logs } => {
             LaunchError::Code { failure: failure.clone(), logs: logs.clone() }
         }

@@ -15,6 +15,12 @@ pub(crate) async fn bring_up(
     spare: Option<Box<dyn Sandbox>>,
     deadline: Instant,
 ) -> Result<(Box<dyn Sandbox>, Logs), LaunchError> {
+    if let Err(damaged) = check(launch).await {
+        if let Some(mut sandbox) = spare {
+            sandbox.kill().await;
+        }
+        return Err(damaged);
+    }
     if let Some(mut sandbox) = spare {
         match launch.load_into(sandbox.as_mut(), deadline).await {
             Ok((_, logs)) => return Ok((sandbox, logs)),
@@ -29,6 +35,13 @@ pub(crate) async fn bring_up(
     }
     let (sandbox, _, logs) = launch.cold(driver, deadline).await?;
     Ok((sandbox, logs))
+}
+
+/// Compares the artefact with what was deployed.
+async fn check(launch: &Launch) -> Result<(), LaunchError> {
+    let Some(seal) = launch.seal.clone() else { return Ok(()) };
+    let checked = tokio::task::spawn_blocking(move || seal.check()).await;
+    checked.unwrap_or_else(|panic| Err(panic.to_string())).map_err(LaunchError::Damaged)
 }
 
 /// A generic sandbox whose runtime is up.

@@ -1,11 +1,12 @@
 //! From nothing to a sandbox with a version's code loaded: the cold start, and a deployment's health check.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use cloudbox_protocol::channel::ChannelLimits;
 use cloudbox_protocol::{Failure, Load, Loaded, Logs};
-use cloudbox_types::Limits;
+use cloudbox_types::{Limits, Seal};
 use tokio::time::Instant;
 
 use crate::driver::{Sandbox, SandboxDriver, SandboxFault, SandboxFaultKind};
@@ -45,6 +46,8 @@ pub struct Launch {
     pub max_file_bytes: u64,
     /// The version's artefact.
     pub code: CodeDir,
+    /// Tells whether the artefact is still what was deployed; none where nobody keeps watch.
+    pub seal: Option<Arc<dyn Seal>>,
     /// What the shim is told.
     pub load: Load,
     /// How much an exchange may bring.
@@ -58,6 +61,8 @@ pub struct Launch {
 pub enum LaunchError {
     /// The sandbox or the runtime failed.
     Fault(SandboxFault),
+    /// The artefact is not what was deployed: nothing of it was run. How it differs.
+    Damaged(String),
     /// The code's own fault: its top level threw, or it has no such entry point.
     Code {
         /// What the shim said.

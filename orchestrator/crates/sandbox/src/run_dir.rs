@@ -21,8 +21,8 @@ const STAGING: &str = "staging";
 pub struct RunDir {
     path: PathBuf,
     can_mount: bool,
-    /// One staging mount per code folder that a sandbox has.
-    pub(crate) staged: Mutex<HashMap<CodeDir, Staged>>,
+    /// One staging mount per code folder that a sandbox has; its inode tells it from one that was replaced.
+    pub(crate) staged: Mutex<HashMap<(CodeDir, u64), Staged>>,
     /// Held as long as this lives.
     _lock: File,
 }

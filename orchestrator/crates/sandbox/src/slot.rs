@@ -4,7 +4,7 @@
 //! is attached to a slot is a clone of that mount, and with it its flags.
 
 use std::os::fd::AsFd;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ use crate::{CodeDir, Error};
 pub struct Slot {
     run_dir: Arc<RunDir>,
     path: PathBuf,
-    attached: Option<CodeDir>,
+    attached: Option<(CodeDir, u64)>,
 }
 
 impl Slot {
@@ -48,12 +48,14 @@ impl Slot {
             let message = "the sandbox has its code already".to_owned();
             return Err(Error::Setup { step: "bind".to_owned(), message });
         }
+        let folder = std::fs::metadata(&code.path).map_err(Error::io("looking at", &code.path))?;
+        let code = (code.clone(), folder.ino());
         if !self.run_dir.can_mount() {
-            self.attached = Some(code.clone());
+            let (code, _) = self.attached.insert(code);
             return copy(&code.path, &self.path, if code.is_executable { 0o777 } else { 0o666 });
         }
-        let staging = self.run_dir.stage(code)?;
-        self.attached = Some(code.clone());
+        let staging = self.run_dir.stage(&code)?;
+        self.attached = Some(code);
         let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
         let clone =
             open_tree(CWD, &staging, flags).map_err(|error| Error::io("cloning", &staging)(error.into()))?;
@@ -78,9 +80,10 @@ impl Drop for Slot {
 
 impl RunDir {
     /// The read-only mount of a code folder, made at its first use.
-    fn stage(&self, code: &CodeDir) -> Result<PathBuf, Error> {
+    fn stage(&self, key: &(CodeDir, u64)) -> Result<PathBuf, Error> {
+        let code = &key.0;
         let mut staged = self.staged.lock();
-        if let Some(found) = staged.get_mut(code) {
+        if let Some(found) = staged.get_mut(key) {
             found.users += 1;
             return Ok(found.path.clone());
         }
@@ -96,16 +99,16 @@ impl RunDir {
         }
         mount_remount(&path, flags, "")
             .map_err(|error| Error::io("making read only", &path)(error.into()))?;
-        staged.insert(code.clone(), made);
+        staged.insert(key.clone(), made);
         Ok(path)
     }
 
-    fn unstage(&self, code: &CodeDir) {
+    fn unstage(&self, key: &(CodeDir, u64)) {
         let mut staged = self.staged.lock();
-        if let Some(found) = staged.get_mut(code) {
+        if let Some(found) = staged.get_mut(key) {
             found.users -= 1;
             if found.users == 0 {
-                staged.remove(code);
+                staged.remove(key);
             }
         }
     }

@@ -11,6 +11,7 @@ pub mod limits;
 pub mod name;
 pub mod page;
 pub mod record;
+pub mod seal;
 pub mod secret;
 pub mod version;
 
@@ -23,5 +24,6 @@ pub use limits::Limits;
 pub use name::{InvalidName, Name};
 pub use page::{Page, PageRequest};
 pub use record::{Record, RecordStatus, Trigger};
+pub use seal::Seal;
 pub use secret::Secret;
 pub use version::{Deployment, DeploymentStatus, Stage, StageReport, StageStatus, Version};

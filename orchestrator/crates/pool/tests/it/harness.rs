@@ -56,6 +56,7 @@ pub fn of(target: Target) -> Arc<Target> {
 
 pub fn launch(function: i64, version: i64, memory_mb: u32) -> Launch {
     Launch {
+        seal: None,
         rootfs: rootfs(),
         program: program(),
         starts_before_code: true,
