@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::dispatch::{Call, Outcome, Shares};
 use crate::error::ApiError;
+use crate::recorder::Condition;
 use crate::settings::KnownRuntimes;
 use crate::table::Table;
 
@@ -43,8 +44,12 @@ pub trait Backend: Send + Sync + 'static {
     }
     /// Brings the series that are only counted when somebody looks up to date.
     fn refresh_metrics(&self);
-    /// Moves what was recorded until now into the store.
+    /// Moves what was recorded until now into the store, as far as the store takes it.
     async fn flush(&self);
+    /// How recording goes.
+    fn recording(&self) -> Condition {
+        Condition::default()
+    }
 }
 
 /// The state of every handler.

@@ -15,7 +15,7 @@ use cloudbox_types::Secret;
 use serde::Deserialize;
 
 pub use flags::ServeArgs;
-pub use sections::{Builds, Http, Limits, Log, LogFormat, Pool, Runtimes, SandboxChoice};
+pub use sections::{Builds, Http, Limits, Log, LogFormat, Pool, Records, Runtimes, SandboxChoice};
 
 /// Reads a variable of the environment: [`environment`], or a map in tests.
 pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
@@ -72,6 +72,9 @@ pub struct Config {
     /// Connections.
     #[serde(default)]
     pub http: Http,
+    /// Records of calls.
+    #[serde(default)]
+    pub records: Records,
     /// An administrator's token; none to have one made in the data dir. From the environment only.
     #[serde(skip)]
     pub admin_token: Option<Secret<String>>,

@@ -3,7 +3,7 @@
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{ErrorKind, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
@@ -16,6 +16,10 @@ use crate::config::Config;
 
 /// Bytes of the master key.
 pub const KEY_LEN: usize = 32;
+
+/// Bytes of the data dir's path, at most: a socket's path has 107, of which `/run/`, a sandbox's id of 16 digits and
+/// `/control.sock` take 34.
+const MAX_PATH: usize = 107 - 34;
 
 /// Characters below which a token is worth a warning.
 const SHORT_TOKEN: usize = 16;
@@ -43,12 +47,38 @@ pub enum Error {
     #[error("another server uses the data dir {0}; stop it, or set --data-dir")]
     InUse(PathBuf),
     /// A file or folder can't be made or read.
-    #[error("{path} can't be used")]
+    #[error("{path} can't be used; {remedy}")]
     Unusable {
         /// Which.
         path: PathBuf,
+        /// What to do about it.
+        remedy: String,
         /// Why.
         source: std::io::Error,
+    },
+    /// Whoever it belongs to could put files of its own there.
+    #[error(
+        "the data dir {path} belongs to user {owner}, and this service runs as user {user}; run chown {user} on it, \
+         or set --data-dir to another folder"
+    )]
+    Foreign {
+        /// The folder.
+        path: PathBuf,
+        /// Its owner.
+        owner: u32,
+        /// This process's user.
+        user: u32,
+    },
+    /// A sandbox's socket would have a path that no socket can have.
+    #[error(
+        "the data dir's path has {len} bytes, and sockets below it can have at most {MAX_PATH}; set --data-dir to a \
+         shorter one than {path}"
+    )]
+    TooLong {
+        /// The folder, without links.
+        path: PathBuf,
+        /// Bytes of its path.
+        len: usize,
     },
     /// A key is not 32 bytes in base64.
     #[error("{name} must be 32 bytes in base64, as `openssl rand -base64 32` prints them")]
@@ -69,6 +99,7 @@ impl DataDir {
     pub fn open(config: &Config) -> Result<Self, Error> {
         let dir = std::path::absolute(&config.data_dir).map_err(unusable(&config.data_dir))?;
         DirBuilder::new().recursive(true).mode(0o700).create(&dir).map_err(unusable(&dir))?;
+        check(&dir)?;
         let lock = lock(&dir)?;
         let (instance_id, _) = kept(&dir.join("instance-id"), || uuid::Uuid::new_v4().simple().to_string())?;
         let token_file = dir.join("admin-token");
@@ -98,6 +129,18 @@ impl DataDir {
     }
 }
 
+/// That the folder is this user's own, and its path no longer than sockets can have.
+fn check(dir: &Path) -> Result<(), Error> {
+    let user = nix::unistd::geteuid().as_raw();
+    let owner = std::fs::metadata(dir).map_err(unusable(dir))?.uid();
+    if owner != user {
+        return Err(Error::Foreign { path: dir.to_owned(), owner, user });
+    }
+    let path = dir.canonicalize().map_err(unusable(dir))?;
+    let len = path.as_os_str().len();
+    if len > MAX_PATH { Err(Error::TooLong { path, len }) } else { Ok(()) }
+}
+
 fn random_key() -> [u8; KEY_LEN] {
     rand::random()
 }
@@ -113,7 +156,7 @@ fn lock(dir: &Path) -> Result<Flock<File>, Error> {
     let file = options.map_err(unusable(&path))?;
     Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| match errno {
         Errno::EWOULDBLOCK => Error::InUse(dir.to_owned()),
-        other => Error::Unusable { path, source: other.into() },
+        other => unusable(&path)(other.into()),
     })
 }
 
@@ -149,7 +192,23 @@ fn write_new(path: &Path, text: &str) -> std::io::Result<()> {
 
 fn unusable(path: &Path) -> impl FnOnce(std::io::Error) -> Error {
     let path = path.to_owned();
-    move |source| Error::Unusable { path, source }
+    move |source| Error::Unusable { remedy: remedy(&source), path, source }
+}
+
+fn remedy(error: &std::io::Error) -> String {
+    match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "free space on its disk".to_owned(),
+        ErrorKind::PermissionDenied => {
+            format!("let user {} write there, or set --data-dir to another folder", nix::unistd::geteuid())
+        }
+        ErrorKind::ReadOnlyFilesystem => {
+            "its file system is read only: mount it writable, or set --data-dir to another one".to_owned()
+        }
+        ErrorKind::AlreadyExists | ErrorKind::NotADirectory => {
+            "a file is where a folder should be: move it, or set --data-dir to another folder".to_owned()
+        }
+        _ => "check its disk, or set --data-dir to another folder".to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -204,6 +263,27 @@ mod tests {
         assert_eq!(opened.admin_token.expose(), "a-long-token");
         assert_eq!(*opened.secret_key.expose(), [7; KEY_LEN]);
         assert!(!opened.path.join("admin-token").exists() && !opened.path.join("secret-key").exists());
+    }
+
+    #[test]
+    fn a_folder_that_is_of_no_use_is_named_with_its_remedy() {
+        let dir = tempfile::tempdir().unwrap();
+        let refused = |config: &Config| DataDir::open(config).unwrap_err().to_string();
+        let long = dir.path().join("x".repeat(MAX_PATH));
+        let error = refused(&config(&long, &[]));
+        assert!(error.contains("set --data-dir to a shorter one") && error.contains("xxx"), "{error}");
+
+        std::fs::write(dir.path().join("data"), "a file").unwrap();
+        let error = refused(&config(dir.path(), &[]));
+        assert!(error.contains("a file is where a folder should be"), "{error}");
+
+        if nix::unistd::geteuid().is_root() {
+            std::fs::remove_file(dir.path().join("data")).unwrap();
+            std::fs::create_dir(dir.path().join("data")).unwrap();
+            std::os::unix::fs::chown(dir.path().join("data"), Some(4711), None).unwrap();
+            let error = refused(&config(dir.path(), &[]));
+            assert!(error.contains("belongs to user 4711") && error.contains("chown 0"), "{error}");
+        }
     }
 
     #[test]

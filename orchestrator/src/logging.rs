@@ -30,6 +30,8 @@ pub fn start(log: &Log) -> Result<(), Error> {
     let has_colours = std::io::stderr().is_terminal();
     let lines = Lines { to: std::io::stderr, format: log.format, has_colours };
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(lines);
+    // It would tell of a line that stderr doesn't take on stderr, and panic: a log on a full disk ends no service.
+    let builder = builder.log_internal_errors(false);
     // Colours are for a person who watches, and NO_COLOR is the subscriber's own business.
     let builder = if has_colours { builder } else { builder.with_ansi(false) };
     match log.format {

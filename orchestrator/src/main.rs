@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use cloudbox::config::{Config, ServeArgs, check_variables, environment, variables};
 use cloudbox::doctor::DoctorArgs;
+use cloudbox::first_process;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -29,6 +30,12 @@ enum Command {
 
 fn main() -> ExitCode {
     let args = Args::parse();
+    if first_process::is_first() && matches!(args.command, Command::Serve(_)) {
+        return first_process::run().unwrap_or_else(|error| fail(&format!("as process 1: {error}")));
+    }
+    if let Err(error) = first_process::take_signals() {
+        return fail(&format!("signals: {error}"));
+    }
     // One provider of cryptography for everything that speaks TLS.
     if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
         return fail("another cryptography provider is installed");

@@ -7,30 +7,45 @@
 
 mod spool;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use cloudbox_store::Store;
 use cloudbox_types::Record;
+use jiff::Timestamp;
+use parking_lot::Mutex as Lock;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
-use spool::Spool;
+use spool::{Reader, Spool};
 
 /// How often the spool is moved into the store.
 const FLUSH_EVERY: Duration = Duration::from_millis(200);
-/// Records of one transaction.
-const BATCH: usize = 500;
+/// How often old records are looked for.
+const PRUNE_EVERY: Duration = Duration::from_secs(60);
+/// The longest wait before the store is tried again after it refused.
+const LONGEST_WAIT: Duration = Duration::from_secs(4);
 /// How long a flush at the end may take; what is left is taken over at the next start.
 const LAST_FLUSH: Duration = Duration::from_secs(10);
+/// How long a reader waits for its records to be moved.
+const READERS_WAIT: Duration = Duration::from_secs(6);
+/// The same while the store refuses records: then it reads what there is.
+const READERS_WAIT_BEHIND: Duration = Duration::from_millis(300);
 
 /// Keeps records.
 pub struct Recorder {
-    spool: Spool,
+    spool: Arc<Spool>,
     store: Arc<dyn Store>,
     /// One flush at a time; who comes meanwhile finds its records moved when its turn comes.
     flushing: Mutex<()>,
+    /// Whether the last flush failed.
+    is_behind: AtomicBool,
+    /// Records that were not kept since the start.
+    lost: AtomicU64,
+    /// Why the last record was not kept; none where it was.
+    losing: Lock<Option<String>>,
     stop: CancellationToken,
 }
 
@@ -45,22 +60,46 @@ pub enum Error {
     Store(#[from] cloudbox_store::Error),
 }
 
+/// What an operator should know of the records.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Condition {
+    /// Sentences.
+    pub warnings: Vec<String>,
+    /// Whether it goes on now; else it is over, and only told.
+    pub is_now: bool,
+}
+
 impl Recorder {
-    /// A recorder over the folder `dir`, with the records that an earlier life left in it.
+    /// A recorder over the folder `dir` of at most `limit` bytes, with the records that an earlier life left in it.
     ///
     /// # Errors
     /// The folder can't be written to.
-    pub fn open(dir: &Path, store: Arc<dyn Store>) -> Result<Arc<Self>, Error> {
-        let spool = Spool::open(dir)?;
-        Ok(Arc::new(Self { spool, store, flushing: Mutex::new(()), stop: CancellationToken::new() }))
+    pub fn open(dir: &Path, limit: u64, store: Arc<dyn Store>) -> Result<Arc<Self>, Error> {
+        Ok(Arc::new(Self {
+            spool: Arc::new(Spool::open(dir, limit)?),
+            store,
+            flushing: Mutex::new(()),
+            is_behind: AtomicBool::new(false),
+            lost: AtomicU64::new(0),
+            losing: Lock::new(None),
+            stop: CancellationToken::new(),
+        }))
     }
 
-    /// Keeps one record: returns when it is in the spool.
+    /// Keeps one record: returns when it is in the spool. Where the spool takes none, such as on a full disk, the
+    /// record is lost and counted, and the call is answered all the same.
     pub fn record(&self, record: &Record) {
-        if let Err(error) = self.spool.append(record) {
-            metrics::counter!("cloudbox_records_lost_total").increment(1);
-            tracing::error!(invocation.id = %record.id, error = &error as &dyn std::error::Error, "a record is lost");
+        let kept = self.spool.append(record);
+        if let Err(error) = &kept {
+            self.lose(record, error);
         }
+        *self.losing.lock() = kept.err().map(|error| error.to_string());
+    }
+
+    fn lose(&self, record: &Record, error: &(dyn std::error::Error + 'static)) {
+        metrics::counter!("cloudbox_records_lost_total").increment(1);
+        self.lost.fetch_add(1, Ordering::Relaxed);
+        tracing::error!(invocation.id = %record.id, error, "a record is lost");
     }
 
     /// Moves into the store what was recorded until now: for readers that expect to see it.
@@ -69,12 +108,61 @@ impl Recorder {
     /// What is not moved stays in the spool.
     pub async fn flush(&self) -> Result<(), Error> {
         let _turn = self.flushing.lock().await;
-        self.spool.close_segment()?;
+        let flushed = self.move_all().await;
+        self.is_behind.store(flushed.is_err(), Ordering::Relaxed);
+        flushed
+    }
+
+    /// As [`Recorder::flush`], for a reader: it doesn't wait long where the store refuses records.
+    pub async fn flush_for_reader(&self) {
+        let is_behind = self.is_behind.load(Ordering::Relaxed);
+        let wait = if is_behind { READERS_WAIT_BEHIND } else { READERS_WAIT };
+        if !matches!(tokio::time::timeout(wait, self.flush()).await, Ok(Ok(()))) {
+            self.is_behind.store(true, Ordering::Relaxed);
+        }
+    }
+
+    async fn move_all(&self) -> Result<(), Error> {
+        let spool = Arc::clone(&self.spool);
+        // It waits for the disk, which may be slow.
+        let closed = tokio::task::spawn_blocking(move || spool.close_segment()).await;
+        closed.map_err(std::io::Error::other)??;
         for segment in self.spool.closed_segments()? {
-            for batch in spool::read(&segment)?.chunks(BATCH) {
-                self.store.append_records(batch).await?;
+            self.move_segment(&segment).await?;
+            self.spool.remove(&segment)?;
+        }
+        Ok(())
+    }
+
+    async fn move_segment(&self, segment: &Path) -> Result<(), Error> {
+        let mut reader = Reader::open(PathBuf::from(segment))?;
+        loop {
+            let batch = reader.next_batch()?;
+            if batch.is_empty() {
+                return Ok(());
             }
-            std::fs::remove_file(&segment)?;
+            match self.store.append_records(&batch).await {
+                Ok(()) => {}
+                Err(error) if error.is_passing() => return Err(error.into()),
+                Err(error) => {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "a batch of records is refused");
+                    self.move_one_by_one(&batch).await?;
+                }
+            }
+        }
+    }
+
+    /// One record that the store refuses for good must not keep all others out.
+    async fn move_one_by_one(&self, batch: &[Record]) -> Result<(), Error> {
+        for record in batch {
+            match self.store.append_records(std::slice::from_ref(record)).await {
+                Ok(()) => {}
+                // A store that is closed refuses everything, and none of it for good.
+                Err(cloudbox_store::Error::Database(error)) if error.as_database_error().is_some() => {
+                    self.lose(record, &error);
+                }
+                Err(error) => return Err(error.into()),
+            }
         }
         Ok(())
     }
@@ -87,10 +175,50 @@ impl Recorder {
                 Ok(()) => FLUSH_EVERY,
                 Err(error) => {
                     tracing::warn!(error = &error as &dyn std::error::Error, "records wait in the spool");
-                    (wait * 2).min(LAST_FLUSH)
+                    (wait * 2).min(LONGEST_WAIT)
                 }
             };
         }
+    }
+
+    /// Deletes old records from the store until [`Recorder::close`]: those accepted `keep_days` ago, and those of a
+    /// function beyond its newest `keep_per_function`; 0 keeps all.
+    pub async fn prune(&self, keep_days: u32, keep_per_function: u32) {
+        let age = Duration::from_secs(u64::from(keep_days) * 24 * 3600);
+        let keep = Some(keep_per_function).filter(|keep| *keep > 0);
+        let mut wait = PRUNE_EVERY;
+        while self.stop.run_until_cancelled(tokio::time::sleep(wait)).await.is_some() {
+            let before = Some(Timestamp::now() - age).filter(|_| keep_days > 0);
+            wait = match self.store.prune_records(before, keep).await {
+                Ok(0) => PRUNE_EVERY,
+                Ok(_) => FLUSH_EVERY,
+                Err(error) => {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "old records stay");
+                    PRUNE_EVERY
+                }
+            };
+        }
+    }
+
+    /// What an operator should know.
+    pub fn condition(&self) -> Condition {
+        let mut condition = Condition::default();
+        let lost = self.lost.load(Ordering::Relaxed);
+        if let Some(why) = &*self.losing.lock() {
+            condition.is_now = true;
+            condition.warnings.push(format!("calls are answered but not recorded: {why}"));
+        }
+        if lost > 0 {
+            condition.warnings.push(format!("{lost} records of calls were lost since the start"));
+        }
+        if self.is_behind.load(Ordering::Relaxed) {
+            condition.is_now = true;
+            let bytes = self.spool.bytes();
+            condition.warnings.push(format!(
+                "the database takes no records: {bytes} bytes of them wait in the data dir's spool"
+            ));
+        }
+        condition
     }
 
     /// Ends [`Recorder::run`] and flushes once more.

@@ -13,7 +13,7 @@ use crate::api::Api;
 use crate::app::{App, BREAK_OFF, Ending, Shared};
 use crate::config::{Config, Http};
 use crate::dispatch::Shares;
-use crate::{logging, metrics, router};
+use crate::{descriptors, logging, metrics, router};
 
 /// Runs the service until SIGTERM or SIGINT, and drains it: probes are answered to the end, new work is refused, and
 /// what was accepted is answered. A second signal breaks off what runs, a third one ends the process as it is.
@@ -26,7 +26,8 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     nix::sys::prctl::set_dumpable(false).context("protecting the process")?;
     logging::start(&config.log)?;
     let metrics = metrics::install();
-    let http = config.http.clone();
+    let mut http = config.http.clone();
+    http.max_connections = descriptors::connections(descriptors::raise(), http.max_connections);
     // Before anything is made: a taken port is the commonest reason not to start.
     let server = Server::bind(config.listen, connections(&http)).await;
     let server = server.with_context(|| format!("listening on {}", config.listen))?;

@@ -15,6 +15,7 @@ use crate::api::Backend;
 use crate::dispatch::{Call, Outcome};
 use crate::error::ApiError;
 use crate::metrics;
+use crate::recorder::Condition;
 
 /// The service, as the interface that is shared by every request. Cloned by its parts' handles.
 pub struct Shared(pub Arc<App>);
@@ -106,9 +107,11 @@ impl Backend for Shared {
     }
 
     async fn flush(&self) {
-        if let Err(error) = self.0.recorder.flush().await {
-            tracing::warn!(error = &error as &dyn std::error::Error, "records wait in the spool");
-        }
+        self.0.recorder.flush_for_reader().await;
+    }
+
+    fn recording(&self) -> Condition {
+        self.0.recorder.condition()
     }
 }
 

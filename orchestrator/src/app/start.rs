@@ -50,7 +50,9 @@ impl App {
         let deployer = open_deployer(&config, &data_dir, &store, &driver, &catalogue)?;
         deployer.recover().await.context("ending deployments that an earlier life left")?;
         let table = Arc::new(Table::load(Arc::clone(&store)).await.context("reading the functions")?);
-        let recorder = Recorder::open(&data_dir.path.join("spool"), Arc::clone(&store))?;
+        let recorder =
+            Recorder::open(&data_dir.path.join("spool"), config.records.spool_mb << 20, Arc::clone(&store));
+        let recorder = recorder.with_context(|| format!("opening {}/spool", data_dir.path.display()))?;
         let pool = Pool::open(driver.shared(), pool_settings(&config));
         let dispatcher = Dispatcher::new(
             Arc::clone(&pool),
@@ -61,7 +63,7 @@ impl App {
                 max_response_bytes: config.limits.max_response_bytes,
                 max_log_bytes: config.limits.max_log_bytes,
                 ranges: config.limits.ranges(),
-                code_dir: deployer.code_dir().to_owned(),
+                code: Arc::clone(deployer.code()),
             },
         );
         let app = Arc::new(Self {
@@ -91,6 +93,8 @@ impl App {
         let recorder = Arc::clone(&self.recorder);
         // None of the tasks that a shutdown waits for: it goes on until the recorder is closed, after the last of them.
         tokio::spawn(async move { recorder.run().await });
+        let (recorder, records) = (Arc::clone(&self.recorder), self.config.records.clone());
+        tokio::spawn(async move { recorder.prune(records.keep_days, records.keep_per_function).await });
         for entry in self.table.entries() {
             if entry.function.settings.min_instances > 0 {
                 let dispatcher = Arc::clone(&self.dispatcher);

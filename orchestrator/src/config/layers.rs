@@ -22,7 +22,7 @@ const TEXTS: [&str; 12] = [
     "log.level",
 ];
 /// Keys that are numbers or booleans.
-const SCALARS: [&str; 40] = [
+const SCALARS: [&str; 43] = [
     "allow_weak_sandbox",
     "drain_timeout_s",
     "limits.max_request_bytes",
@@ -63,6 +63,9 @@ const SCALARS: [&str; 40] = [
     "http.request_body_idle_timeout_s",
     "http.response_idle_timeout_s",
     "http.idle_timeout_s",
+    "records.spool_mb",
+    "records.keep_days",
+    "records.keep_per_function",
 ];
 /// Of these, the booleans: a variable may say 1 or 0, too.
 const FLAGS: [&str; 3] = ["allow_weak_sandbox", "builds.network", "runtimes.strict"];

@@ -271,3 +271,21 @@ impl Default for Http {
         }
     }
 }
+
+/// `[records]`: what is kept of calls.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Records {
+    /// MB that may wait in the data dir while the database takes no records; more are lost.
+    pub spool_mb: u64,
+    /// Days that records are kept; 0 for ever.
+    pub keep_days: u32,
+    /// Records of one function that are kept, the newest; 0 for all.
+    pub keep_per_function: u32,
+}
+
+impl Default for Records {
+    fn default() -> Self {
+        Self { spool_mb: 1024, keep_days: 30, keep_per_function: 100_000 }
+    }
+}

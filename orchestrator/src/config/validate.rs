@@ -34,6 +34,8 @@ pub(super) fn check(config: &Config) -> Result<(), Error> {
     }
     within("drain_timeout_s", config.drain_timeout_s, &(0..=3600))?;
     http(config)?;
+    within("records.spool_mb", config.records.spool_mb, &(1..=1_000_000))?;
+    within("records.keep_days", config.records.keep_days.into(), &(0..=3650))?;
     urls(config)?;
     secrets(config)
 }

@@ -28,6 +28,7 @@ pub async fn health(State(api): State<Arc<Api>>) -> Response {
     });
     let totals = totals.await;
     let memory = memory();
+    let recording = api.backend.recording();
     let mut warnings = Vec::new();
     #[expect(clippy::cast_precision_loss, reason = "a ratio")]
     if memory.total > 0 && (memory.available as f64) < memory.total as f64 * LOW_MEMORY {
@@ -37,7 +38,8 @@ pub async fn health(State(api): State<Arc<Api>>) -> Response {
     let sandbox = api.backend.sandbox();
     // What may be missing is told, but is no change of the status: what a machine can't have, it never had.
     let is_weak = sandbox.layers.iter().any(|layer| layer.is_mandatory && !layer.is_active);
-    let is_short = !warnings.is_empty() || is_weak;
+    let is_short = !warnings.is_empty() || is_weak || recording.is_now;
+    warnings.extend(recording.warnings);
     let missing = sandbox.layers.iter().filter(|layer| !layer.is_active);
     warnings.extend(missing.map(|layer| format!("isolation lacks {}: {}", layer.name, layer.detail)));
     let is_down = totals.is_none() || api.closing.is_cancelled();
@@ -81,8 +83,10 @@ pub async fn ready(State(api): State<Arc<Api>>) -> (StatusCode, Json<Ready>) {
         reasons.push("the service is shutting down".to_owned());
     }
     reasons.extend(api.backend.sandbox_trouble());
-    if within(api.store.ping()).await.is_none() {
-        reasons.push("the database does not answer".to_owned());
+    match tokio::time::timeout(DATABASE_PATIENCE, api.store.ping()).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => reasons.push(error.to_string()),
+        Err(_) => reasons.push("the database does not answer".to_owned()),
     }
     if reasons.is_empty() {
         return (StatusCode::OK, Json(Ready { status: "ready".to_owned(), reasons }));

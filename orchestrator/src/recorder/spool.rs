@@ -1,7 +1,7 @@
 //! The segments of the spool: append-only files, one of them open.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -9,46 +9,98 @@ use cloudbox_types::Record;
 use parking_lot::Mutex;
 
 const SUFFIX: &str = "jsonl";
+/// Bytes after which a segment is closed.
+const SEGMENT_BYTES: u64 = 64 << 20;
+/// Records that are in memory at once while a segment is read.
+const BATCH: usize = 500;
+/// Bytes of lines after which a batch is full, however few they are.
+const BATCH_BYTES: usize = 8 << 20;
 
 /// The folder of segments.
 #[derive(Debug)]
 pub(super) struct Spool {
     dir: PathBuf,
+    /// Bytes of all segments, at most.
+    limit: u64,
     open: Mutex<Open>,
 }
 
-/// The segment that is written to; none until the first record after a flush.
+/// What is written to.
 #[derive(Debug)]
 struct Open {
-    segment: Option<File>,
+    /// None until the first record after a flush.
+    segment: Option<Segment>,
+    /// Segments that were full before a flush came, and are still to be synced.
+    full: Vec<File>,
+    /// Of the newest segment.
     number: u64,
+    /// Bytes of all segments.
+    bytes: u64,
+    /// A descriptor for the next segment, for when the process has no other one left.
+    reserve: Option<File>,
+}
+
+#[derive(Debug)]
+struct Segment {
+    file: File,
+    bytes: u64,
 }
 
 impl Spool {
-    pub(super) fn open(dir: &Path) -> io::Result<Self> {
+    pub(super) fn open(dir: &Path, limit: u64) -> io::Result<Self> {
         fs::create_dir_all(dir)?;
-        let number = segments(dir)?.last().and_then(|path| number_of(path)).unwrap_or(0);
-        Ok(Self { dir: dir.to_owned(), open: Mutex::new(Open { segment: None, number }) })
+        let left = segments(dir)?;
+        let number = left.last().and_then(|path| number_of(path)).unwrap_or(0);
+        let bytes = left.iter().map(|path| fs::metadata(path).map_or(0, |found| found.len())).sum();
+        let reserve = File::open(dir).ok();
+        let open = Open { segment: None, full: Vec::new(), number, bytes, reserve };
+        Ok(Self { dir: dir.to_owned(), limit, open: Mutex::new(open) })
     }
 
-    /// One `write`, so that a line is in the kernel's hands, whole, when this returns.
+    /// One `write`, so that a line is in the kernel's hands, whole, when this returns. Of a line that doesn't fit,
+    /// nothing stays.
     pub(super) fn append(&self, record: &Record) -> io::Result<()> {
         let mut line = serde_json::to_vec(record)?;
         line.push(b'\n');
         let mut open = self.open.lock();
-        if open.segment.is_none() {
-            open.number += 1;
-            let path = self.dir.join(format!("{:016}.{SUFFIX}", open.number));
-            open.segment = Some(File::options().create_new(true).append(true).mode(0o600).open(path)?);
+        if open.bytes + line.len() as u64 > self.limit {
+            return Err(io::Error::new(io::ErrorKind::QuotaExceeded, "the spool is full"));
         }
-        match &mut open.segment {
-            Some(segment) => segment.write_all(&line),
-            None => Ok(()),
+        let mut segment = match open.segment.take() {
+            Some(segment) if segment.bytes < SEGMENT_BYTES => segment,
+            full => {
+                open.full.extend(full.map(|segment| segment.file));
+                let path = self.dir.join(format!("{:016}.{SUFFIX}", open.number + 1));
+                open.reserve = None;
+                let file = File::options().create_new(true).append(true).mode(0o600).open(path)?;
+                open.number += 1;
+                Segment { file, bytes: 0 }
+            }
+        };
+        let written = segment.file.write_all(&line);
+        if written.is_ok() {
+            segment.bytes += line.len() as u64;
+            open.bytes += line.len() as u64;
+        } else if segment.file.set_len(segment.bytes).is_err() {
+            // The half of a line stays, so nothing may follow it.
+            open.full.push(segment.file);
+            return written;
         }
+        open.segment = Some(segment);
+        written
     }
 
+    /// Closes what is written to. It is on the disk when this returns; who appends meanwhile doesn't wait.
     pub(super) fn close_segment(&self) -> io::Result<()> {
-        self.open.lock().segment.take().map_or(Ok(()), |segment| segment.sync_data())
+        let closed: Vec<File> = {
+            let mut open = self.open.lock();
+            let segment = open.segment.take().map(|segment| segment.file);
+            open.full.drain(..).chain(segment).collect()
+        };
+        let synced = closed.iter().try_for_each(File::sync_data);
+        drop(closed);
+        self.open.lock().reserve = File::open(&self.dir).ok();
+        synced
     }
 
     /// Every segment but the open one, the oldest first.
@@ -58,6 +110,20 @@ impl Spool {
         let mut all = segments(&self.dir)?;
         all.retain(|path| number_of(path) != current || current.is_none());
         Ok(all)
+    }
+
+    /// Removes a segment whose records are in the store.
+    pub(super) fn remove(&self, segment: &Path) -> io::Result<()> {
+        let bytes = fs::metadata(segment)?.len();
+        fs::remove_file(segment)?;
+        let mut open = self.open.lock();
+        open.bytes = open.bytes.saturating_sub(bytes);
+        Ok(())
+    }
+
+    /// Bytes that wait to be moved.
+    pub(super) fn bytes(&self) -> u64 {
+        self.open.lock().bytes
     }
 }
 
@@ -77,17 +143,35 @@ fn number_of(path: &Path) -> Option<u64> {
     path.file_stem()?.to_str()?.parse().ok().filter(|_| is_segment)
 }
 
-/// The records of a segment. A last line that a crash cut off belongs to a call that was never answered.
-pub(super) fn read(segment: &Path) -> io::Result<Vec<Record>> {
-    let bytes = fs::read(segment)?;
-    let lines = bytes.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
-    Ok(lines
-        .filter_map(|line| match serde_json::from_slice(line) {
-            Ok(record) => Some(record),
-            Err(error) => {
-                tracing::warn!(segment = %segment.display(), %error, "a line of the spool is no record");
-                None
+/// Reads a segment, a batch at a time: a segment may be larger than the memory that is to be had.
+#[derive(Debug)]
+pub(super) struct Reader {
+    path: PathBuf,
+    lines: BufReader<File>,
+}
+
+impl Reader {
+    pub(super) fn open(path: PathBuf) -> io::Result<Self> {
+        Ok(Self { lines: BufReader::new(File::open(&path)?), path })
+    }
+
+    /// The next records; empty at the end. A last line that a crash cut off belongs to a call that was never answered.
+    pub(super) fn next_batch(&mut self) -> io::Result<Vec<Record>> {
+        let (mut batch, mut bytes) = (Vec::new(), 0);
+        while batch.len() < BATCH && bytes < BATCH_BYTES {
+            let mut line = Vec::new();
+            let read = self.lines.read_until(b'\n', &mut line)?;
+            if read == 0 {
+                break;
             }
-        })
-        .collect())
+            bytes += read;
+            match serde_json::from_slice(&line) {
+                Ok(record) => batch.push(record),
+                Err(error) => {
+                    tracing::warn!(segment = %self.path.display(), %error, "a line of the spool is no record");
+                }
+            }
+        }
+        Ok(batch)
+    }
 }
