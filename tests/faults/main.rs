@@ -11,7 +11,9 @@ mod docker;
 mod lifecycle;
 mod load;
 mod machine;
+mod proxy;
 mod sandboxes;
+mod site;
 mod storage;
 
 use cloudbox_tests::{Answer, Api, Service};

@@ -102,6 +102,40 @@ impl Postgres {
     }
 }
 
+impl Postgres {
+    /// The folder of its socket.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Runs statements in the database `postgres`, each by itself.
+    ///
+    /// # Errors
+    /// Shows what `psql` printed.
+    pub fn run(&self, statements: &[&str]) -> anyhow::Result<()> {
+        let mut psql = command(self.binaries.join("psql"), self.folder.path(), None);
+        psql.args([
+            "--no-psqlrc",
+            "--quiet",
+            "--set=ON_ERROR_STOP=1",
+            "--username=cloudbox",
+            "--dbname=postgres",
+        ])
+        .env("PGOPTIONS", "-c default_transaction_read_only=off")
+        .arg("--host")
+        .arg(self.folder.path());
+        for statement in statements {
+            psql.args(["--command", statement]);
+        }
+        let ran = psql.output().context(REMEDY)?;
+        if !ran.status.success() {
+            bail!("{statements:?}: {}", String::from_utf8_lossy(&ran.stderr));
+        }
+        Ok(())
+    }
+}
+
 impl Drop for Postgres {
     fn drop(&mut self) {
         drop(self.shell.stdin.take());

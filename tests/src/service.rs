@@ -31,7 +31,16 @@ impl Home {
     /// It can't be made.
     #[must_use]
     pub fn new() -> Arc<Self> {
-        let folder = tempfile::Builder::new().prefix("cbx-").rand_bytes(8).tempdir().unwrap();
+        Self::on(&std::env::temp_dir())
+    }
+
+    /// A new folder in another one, such as a small disk of its own.
+    ///
+    /// # Panics
+    /// It can't be made.
+    #[must_use]
+    pub fn on(disk: &Path) -> Arc<Self> {
+        let folder = tempfile::Builder::new().prefix("cbx-").rand_bytes(8).tempdir_in(disk).unwrap();
         Arc::new(Self { folder })
     }
 
@@ -71,13 +80,18 @@ pub struct Plan {
     is_auto: bool,
     home: Arc<Home>,
     settings: Vec<(String, String)>,
+    /// The data folder, where it isn't the home's.
+    data: Option<PathBuf>,
+    /// What the service is started by: a program that ends with starting its last arguments.
+    starter: Vec<String>,
 }
 
 impl Plan {
     /// In a new home.
     #[must_use]
     pub fn new(driver: Driver) -> Self {
-        Self { driver, is_auto: false, home: Home::new(), settings: Vec::new() }
+        let (home, settings, starter) = (Home::new(), Vec::new(), Vec::new());
+        Self { driver, is_auto: false, home, settings, data: None, starter }
     }
 
     /// In a home that a service lived in before.
@@ -99,6 +113,32 @@ impl Plan {
     pub fn with(mut self, name: &str, value: &str) -> Self {
         self.settings.push((name.to_owned(), value.to_owned()));
         self
+    }
+
+    /// With another data folder than the home's, for starts that are refused.
+    #[must_use]
+    pub fn with_data(mut self, folder: &Path) -> Self {
+        self.data = Some(folder.to_owned());
+        self
+    }
+
+    /// Started by a program such as `prlimit --nofile=256`.
+    #[must_use]
+    pub fn started_by(mut self, program: &[&str]) -> Self {
+        self.starter = program.iter().map(|&word| word.to_owned()).collect();
+        self
+    }
+
+    /// Starts it, which must fail; what it says.
+    ///
+    /// # Panics
+    /// It comes up, or doesn't end.
+    pub async fn refusal(self) -> String {
+        let home = Arc::clone(&self.home);
+        let mut child = self.command().spawn().unwrap();
+        let ended = tokio::task::spawn_blocking(move || wait(&mut child)).await.unwrap();
+        assert!(ended.is_some_and(|status| !status.success()), "{ended:?}: {}", home.log_text());
+        home.log_text()
     }
 
     /// What isolates its functions.
@@ -158,7 +198,10 @@ impl Plan {
 
     #[expect(clippy::disallowed_methods, reason = "the service under test is a process")]
     fn command(&self) -> Command {
-        let mut command = Command::new(machine::program());
+        let mut words = self.starter.clone();
+        words.push(machine::program().to_string_lossy().into_owned());
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]);
         // Whoever runs the tests may have settings of their own.
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("CLOUDBOX_") || name == "DATABASE_URL" {
@@ -175,7 +218,7 @@ impl Plan {
                 if self.is_auto { "auto" } else { self.driver.as_str() },
                 "--data-dir",
             ])
-            .arg(self.home.data())
+            .arg(self.data.clone().unwrap_or_else(|| self.home.data()))
             .env("CLOUDBOX_RUNTIMES_BUNDLES_DIR", machine::bundles_dir())
             .envs(self.settings.iter().cloned())
             .env("NO_COLOR", "1")
@@ -222,13 +265,19 @@ impl Service {
         Api::new(self.base.clone(), Some(token.trim().to_owned()))
     }
 
-    /// Its process.
+    /// Its process, or the one that started it.
     ///
     /// # Panics
     /// It is gone.
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.child.as_ref().map(Child::id).unwrap()
+    }
+
+    /// What must not be left of it, and is.
+    #[must_use]
+    pub fn leftovers(&self) -> Vec<String> {
+        leftovers::of(self.home.path())
     }
 
     /// Sends it a signal.
