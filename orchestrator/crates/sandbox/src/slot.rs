@@ -81,7 +81,6 @@ impl Drop for Slot {
 impl RunDir {
     /// The read-only mount of a code folder, made at its first use.
     fn stage(&self, key: &(CodeDir, u64)) -> Result<PathBuf, Error> {
-        let code = &key.0;
         let mut staged = self.staged.lock();
         if let Some(found) = staged.get_mut(key) {
             found.users += 1;
@@ -91,10 +90,10 @@ impl RunDir {
         std::fs::create_dir_all(&path).map_err(Error::io("creating", &path))?;
         // From here on its drop takes everything back.
         let made = Staged { path: path.clone(), users: 1 };
-        mount_bind(&code.path, &path).map_err(|error| Error::io("mounting", &code.path)(error.into()))?;
+        mount_bind(&key.0.path, &path).map_err(|error| Error::io("mounting", &key.0.path)(error.into()))?;
         // The first mount ignores all flags but the bind's own.
         let mut flags = MountFlags::BIND | MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NODEV;
-        if !code.is_executable {
+        if !key.0.is_executable {
             flags |= MountFlags::NOEXEC;
         }
         mount_remount(&path, flags, "")
