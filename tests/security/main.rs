@@ -5,6 +5,7 @@
 
 mod escape;
 mod http;
+mod layers;
 mod output;
 mod protocol;
 mod resources;

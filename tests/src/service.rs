@@ -138,6 +138,7 @@ impl Plan {
         let mut child = self.command().spawn().unwrap();
         let ended = tokio::task::spawn_blocking(move || wait(&mut child)).await.unwrap();
         assert!(ended.is_some_and(|status| !status.success()), "{ended:?}: {}", home.log_text());
+        assert_eq!(leftovers::of(home.path()), Vec::<String>::new(), "left behind\n{}", home.log_tail());
         home.log_text()
     }
 
