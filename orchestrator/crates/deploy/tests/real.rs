@@ -85,7 +85,7 @@ async fn go(machine: &Machine) {
 async fn bad_node(machine: &Machine) {
     let code = "exports.handler = async () => {\n  const a = 1;\n  return a b;\n};\n";
     machine.assert_fails(Language::Javascript, code, Stage::Validate, "index.js:3:").await;
-    let code = "exports.handle = async () => 1;\n";
+    let code = "exports.hander = async () => 1;\n";
     machine.assert_fails(Language::Javascript, code, Stage::Validate, "handler").await;
     let code = "const a = missing;\nexports.handler = async () => a;\n";
     machine.assert_fails(Language::Javascript, code, Stage::HealthCheck, "missing is not defined").await;
