@@ -113,6 +113,13 @@ fn attempt(words: &[&str]) -> io::Result<String> {
         }
         // Of a session of its own, and nobody's child.
         ["leave", "orphan"] => silent("/bin/probe").args(["leave", "process"]).status()?.to_string(),
+        // It hides from whoever looks through /proc.
+        ["leave", "hidden"] => silent("/bin/probe").args(["hide"]).spawn().map(|_| "left".to_owned())?,
+        ["hide"] => {
+            nix::sys::prctl::set_dumpable(false)?;
+            std::thread::sleep(std::time::Duration::from_secs(60));
+            String::new()
+        }
         ["leave", "thread"] => {
             std::thread::spawn(|| std::thread::sleep(std::time::Duration::from_secs(60)));
             "left".to_owned()

@@ -78,6 +78,7 @@ macro_rules! every_case {
                 survivors::a_call_that_leaves_nothing_is_settled,
                 survivors::a_process_is_found,
                 survivors::an_orphan_is_found,
+                survivors::a_process_that_hides_is_found,
                 survivors::a_thread_is_found_where_their_number_is_fixed,
                 survivors::what_the_load_started_may_stay,
                 survivors::a_restart_ends_all_and_starts_anew,

@@ -24,6 +24,15 @@ pub async fn an_orphan_is_found(fixture: &Fixture) {
     is_found(fixture, shim(), "leave orphan").await;
 }
 
+pub async fn a_process_that_hides_is_found(fixture: &Fixture) {
+    let mut sandbox = serving(fixture, shim()).await;
+    let _ = ask(sandbox.as_mut(), "leave hidden").await;
+    // By then it has hidden.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert!(!sandbox.settle(Duration::ZERO).await);
+    sandbox.kill().await;
+}
+
 pub async fn a_thread_is_found_where_their_number_is_fixed(fixture: &Fixture) {
     is_found(fixture, Program { has_fixed_threads: true, ..shim() }, "leave thread").await;
     let mut sandbox = serving(fixture, shim()).await;

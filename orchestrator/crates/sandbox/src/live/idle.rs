@@ -19,7 +19,8 @@ const COUNTED_WITHIN: Duration = Duration::from_millis(500);
 pub(super) struct Idle {
     /// Threads included, as the cgroup counts them.
     tasks: u32,
-    /// As the init counts them, itself excluded.
+    /// As the init and the cgroup count them, whichever finds more: one that hides its entry in `/proc` is in its cgroup
+    /// all the same.
     processes: u32,
     /// Whether a further thread is the code's.
     has_fixed_threads: bool,
@@ -41,7 +42,7 @@ impl Idle {
         cgroup: &dyn Cgroup,
         deadline: Instant,
     ) -> Result<(), Error> {
-        self.processes = timeout_at(deadline, count(control)).await.map_err(|_| Error::Gone)??;
+        self.processes = timeout_at(deadline, count(control, cgroup)).await.map_err(|_| Error::Gone)??;
         self.tasks = cgroup.tasks()?;
         Ok(())
     }
@@ -60,9 +61,8 @@ impl Idle {
         let until = Instant::now() + patience;
         loop {
             // The init takes away what has ended before it counts.
-            let Ok(Ok(processes)) = timeout_at(Instant::now() + COUNTED_WITHIN, count(control)).await else {
-                return false;
-            };
+            let counted = timeout_at(Instant::now() + COUNTED_WITHIN, count(control, cgroup)).await;
+            let Ok(Ok(processes)) = counted else { return false };
             if processes <= self.processes && !self.has_fixed_threads {
                 self.tasks = cgroup.tasks().map_or(self.tasks, |tasks| tasks.max(self.tasks));
                 return true;
@@ -78,11 +78,14 @@ impl Idle {
     }
 }
 
-/// Has the init count.
-async fn count(control: &mut Control) -> Result<u32, Error> {
+/// Has the init take away what has ended and count, then counts from outside.
+async fn count(control: &mut Control, cgroup: &dyn Cgroup) -> Result<u32, Error> {
     control.send(&ToInit::Processes).await?;
     match control.receive().await? {
-        FromInit::Processes { count } => Ok(count),
+        FromInit::Processes { count } => {
+            let grouped = u32::try_from(cgroup.processes().len()).unwrap_or(u32::MAX);
+            Ok(grouped.max(count))
+        }
         // The runtime ended.
         _ => Err(Error::Gone),
     }
