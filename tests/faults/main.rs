@@ -50,10 +50,10 @@ fn hang(api: &Api, name: &str) -> impl Future<Output = Answer> + use<> {
     Answer::of(api.request(Method::POST, &path).json(&json!({ "data": { "n": 0, "ms": 3_600_000 } })))
 }
 
-/// Waits until a call runs in a sandbox.
-async fn is_running(service: &Service) {
-    let busy = "cloudbox_pool_sandboxes{state=\"busy\"} 1";
-    while !service.api().anonymous().get("/metrics").await.text().contains(busy) {
+/// Waits until this many calls have a sandbox.
+async fn is_busy(service: &Service, count: usize) {
+    let busy = format!("cloudbox_pool_sandboxes{{state=\"busy\"}} {count}\n");
+    while !service.api().anonymous().get("/metrics").await.text().contains(&busy) {
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
 }

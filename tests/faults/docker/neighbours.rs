@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::engine;
 use crate::load::{SLOW, answers};
-use crate::{hang, is_running, sandboxes};
+use crate::{hang, is_busy, sandboxes};
 
 fn instance(home: &Arc<Home>) -> String {
     fs::read_to_string(home.data().join("instance-id")).unwrap().trim().to_owned()
@@ -80,8 +80,9 @@ async fn i2_kill_of_the_containers_shim_in_a_call() {
     api.launch("victim", "javascript", VICTIM).await;
     api.launch("slow", "javascript", SLOW).await;
     answers(&api, "victim", 1).await;
+    is_busy(&service, 0).await;
     let call = tokio::spawn(hang(&api, "victim"));
-    is_running(&service).await;
+    is_busy(&service, 1).await;
     let (runtime, _) = sandboxes::runtime_and_init(&home, "cbx-victim");
     let cgroup = fs::read_to_string(format!("/proc/{runtime}/cgroup")).unwrap();
     let listed = engine::containers(DOCKER_SOCKET, &instance(&home));

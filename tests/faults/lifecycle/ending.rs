@@ -77,7 +77,7 @@ async fn hanging(plan: Plan, code: &str) -> (cloudbox_tests::Service, tokio::tas
     api.launch("slow", "javascript", code).await;
     let _ = api.patch("slow", &json!({ "timeout": 300 })).await.with(200);
     let hung = tokio::spawn(hang(&api, "slow"));
-    crate::is_running(&service).await;
+    crate::is_busy(&service, 1).await;
     service.signal(Signal::SIGTERM);
     while probe(&api).await.unwrap().status != 503 {}
     assert!(!hung.is_finished());

@@ -9,7 +9,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::load::answers;
-use crate::{both_drivers, hang, is_running, sandboxes};
+use crate::{both_drivers, hang, sandboxes};
 
 both_drivers! {
     i2_kill_of_the_runtime_in_a_call,
@@ -18,11 +18,16 @@ both_drivers! {
     i2_kill_of_the_init_between_calls,
 }
 
-/// What the function's process calls itself.
+/// What the function's process calls itself between calls, and in one that lasts.
 const TITLE: &str = "cbx-victim";
+const TITLE_IN_CALL: &str = "cbx-in-call";
 /// As `load::SLOW`, in a process that can be found.
 const VICTIM: &str = "process.title = 'cbx-victim';\n\
-    exports.handler = async (data) => { await new Promise((r) => setTimeout(r, data.ms)); return data.n; };";
+    exports.handler = async (data) => {\n\
+    \x20 if (data.ms > 0) process.title = 'cbx-in-call';\n\
+    \x20 await new Promise((r) => setTimeout(r, data.ms));\n\
+    \x20 return data.n;\n\
+    };";
 const OTHER: &str = "def handler(data, context):\n    return data['n']\n";
 
 async fn stage(driver: Driver) -> (Service, Api) {
@@ -52,8 +57,8 @@ enum Part {
 }
 
 /// Kills a part of the victim's sandbox; the sandbox's name.
-fn strike(home: &Home, part: Part) -> Vec<String> {
-    let (runtime, init) = sandboxes::runtime_and_init(home, TITLE);
+fn strike(home: &Home, title: &str, part: Part) -> Vec<String> {
+    let (runtime, init) = sandboxes::runtime_and_init(home, title);
     let found = sandboxes::processes(home).into_iter().find(|process| process.pid == runtime).unwrap();
     let id = sandboxes::ids(home).into_iter().filter(|id| found.cgroup.contains(id.as_str()));
     let id: Vec<String> = id.collect();
@@ -68,14 +73,20 @@ fn strike(home: &Home, part: Part) -> Vec<String> {
 async fn in_a_call(driver: Driver, part: Part) -> (Answer, Service, Api, Vec<String>) {
     let (service, api) = stage(driver).await;
     let called = tokio::spawn(hang(&api, "victim"));
-    is_running(&service).await;
-    let killed = strike(service.home(), part);
+    // Until the handler runs: a call that its sandbox did not take goes to another one.
+    while !sandboxes::processes(service.home())
+        .iter()
+        .any(|process| process.command.starts_with(TITLE_IN_CALL))
+    {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let killed = strike(service.home(), TITLE_IN_CALL, part);
     (called.await.unwrap(), service, api, killed)
 }
 
 async fn between_calls(driver: Driver, part: Part) {
     let (service, api) = stage(driver).await;
-    let killed = strike(service.home(), part);
+    let killed = strike(service.home(), TITLE, part);
     // A call that the dying process still takes is one in the middle of which it ended.
     while sandboxes::processes(service.home()).iter().any(|process| process.command.starts_with(TITLE)) {
         tokio::time::sleep(Duration::from_millis(1)).await;

@@ -72,6 +72,9 @@ async fn while_the_daemon_is_away_nothing_is_made_and_kills_wait() {
     proxy.come_back();
     killing.await.expect("a kill");
     assert_eq!(world.containers().await, Vec::<String>::new());
+    while driver.trouble().is_some() {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
     driver.create(&world.spec()).await.expect("a sandbox").kill().await;
     driver.close().await.expect("nothing in the way");
     world.close().await;

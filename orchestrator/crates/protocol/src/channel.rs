@@ -144,18 +144,19 @@ impl Channel {
     /// pipe as it was written, and the pipe has no reader.
     #[must_use]
     pub fn is_untaken(&self) -> bool {
-        let pipe = &self.requests;
         let lies_there = |written: usize| {
-            let has_no_reader = || {
-                let mut pipe = [PollFd::new(pipe, PollFlags::empty())];
-                rustix::event::poll(&mut pipe, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).is_ok()
-                    && pipe[0].revents().contains(PollFlags::ERR)
-            };
-            written == 0
-                || rustix::io::ioctl_fionread(pipe).is_ok_and(|left| left == written as u64)
-                    && has_no_reader()
+            let left = rustix::io::ioctl_fionread(&self.requests);
+            written == 0 || left.is_ok_and(|left| left == written as u64) && !self.has_reader()
         };
         self.written.is_some_and(lies_there)
+    }
+
+    /// Whether anybody can read requests.
+    #[must_use]
+    pub fn has_reader(&self) -> bool {
+        let mut pipe = [PollFd::new(&self.requests, PollFlags::empty())];
+        let polled = rustix::event::poll(&mut pipe, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }));
+        polled.is_err() || !pipe[0].revents().contains(PollFlags::ERR)
     }
 
     /// Waits until the language is up and says so.

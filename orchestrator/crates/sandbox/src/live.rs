@@ -108,6 +108,10 @@ impl Live {
             fault.kind = OutOfMemory;
         } else if matches!(fault.kind, Exited { .. }) {
             let told = timeout(EXIT_TOLD_WITHIN, self.exit()).await;
+            if matches!(told, Ok(Err(Error::Gone))) {
+                // An init that is killed goes first, and the others of its sandbox a moment later.
+                drop(timeout(EXIT_TOLD_WITHIN, self.nobody_reads()).await);
+            }
             let is_oom = self.has_oom_kills();
             match told {
                 // Whoever ended it, this request has nothing to do with it.
@@ -129,6 +133,13 @@ impl Live {
             if let FromInit::Exited { code, signal } = self.control.receive().await? {
                 return Ok((code, signal));
             }
+        }
+    }
+
+    /// Waits until no process can read requests.
+    async fn nobody_reads(&self) {
+        while matches!(&self.ends, Ends::Channel(channel) if channel.has_reader()) {
+            tokio::time::sleep(Duration::from_millis(2)).await;
         }
     }
 
