@@ -2,6 +2,7 @@
 
 mod engine;
 mod neighbours;
+mod private;
 mod proxy;
 mod sick;
 mod start;
