@@ -97,7 +97,9 @@ impl Machine {
 
     fn add(&self, version: &str) {
         let program = self.path("opt/bin").join(format!("tool-{version}"));
-        fs::copy(std::env::current_exe().unwrap(), program).unwrap();
+        let test = std::env::current_exe().unwrap();
+        // A copy may still be open in a process that another test starts at this moment, and can't be run then.
+        fs::hard_link(&test, &program).or_else(|_| fs::copy(&test, &program).map(drop)).unwrap();
     }
 
     fn settings(&self) -> Settings {
