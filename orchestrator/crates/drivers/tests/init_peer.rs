@@ -2,7 +2,12 @@
 //! itself, says why where somebody listens, and leaves nothing.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic where it can't go on")]
+#![expect(clippy::print_stderr, reason = "what can't run here says so")]
 #![expect(clippy::disallowed_methods, reason = "the init is a process, and there is no runtime to block")]
+
+#[expect(dead_code, reason = "no root file system is needed here")]
+#[path = "support/init.rs"]
+mod support;
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -21,7 +26,7 @@ const END: Duration = Duration::from_secs(20);
 fn init() -> (Child, UnixStream) {
     let (ours, theirs) = UnixStream::pair().unwrap();
     ours.set_read_timeout(Some(END)).unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_cloudbox-init"));
+    let mut command = Command::new(support::init());
     command.arg("native").stdin(OwnedFd::from(theirs)).stdout(Stdio::null()).stderr(Stdio::null());
     (command.spawn().unwrap(), ours)
 }
