@@ -44,15 +44,15 @@ impl App {
         }
         let init = init_path(&config)?;
         let driver = open_driver(&config, &data_dir, &init).await?;
-        let bundles_dir =
-            config.runtimes.bundles_dir.clone().unwrap_or_else(|| data_dir.path.join("bundles"));
-        let catalogue = Arc::new(open_catalogue(&config, bundles_dir, init).await?);
-        let deployer = open_deployer(&config, &data_dir, &store, &driver, &catalogue)?;
-        deployer.recover().await.context("ending deployments that an earlier life left")?;
-        let table = Arc::new(Table::load(Arc::clone(&store)).await.context("reading the functions")?);
-        let recorder =
-            Recorder::open(&data_dir.path.join("spool"), config.records.spool_mb << 20, Arc::clone(&store));
-        let recorder = recorder.with_context(|| format!("opening {}/spool", data_dir.path.display()))?;
+        let opened = Opened::new(&config, &data_dir, &store, &driver, init).await;
+        let Opened { catalogue, deployer, table, recorder } = match opened {
+            Ok(opened) => opened,
+            Err(error) => {
+                // What it made outside of the data dir, its group above all, would stay.
+                driver.close().await;
+                return Err(error);
+            }
+        };
         let pool = Pool::open(driver.shared(), pool_settings(&config));
         let dispatcher = Dispatcher::new(
             Arc::clone(&pool),
@@ -84,6 +84,35 @@ impl App {
         });
         app.start_background();
         Ok(app)
+    }
+}
+
+/// What can fail to come up when there is a driver already.
+struct Opened {
+    catalogue: Arc<Catalogue>,
+    deployer: Arc<Deployer>,
+    table: Arc<Table>,
+    recorder: Arc<Recorder>,
+}
+
+impl Opened {
+    async fn new(
+        config: &Config,
+        data_dir: &DataDir,
+        store: &Arc<dyn Store>,
+        driver: &Driver,
+        init: PathBuf,
+    ) -> anyhow::Result<Self> {
+        let bundles_dir =
+            config.runtimes.bundles_dir.clone().unwrap_or_else(|| data_dir.path.join("bundles"));
+        let catalogue = Arc::new(open_catalogue(config, bundles_dir, init).await?);
+        let deployer = open_deployer(config, data_dir, store, driver, &catalogue)?;
+        deployer.recover().await.context("ending deployments that an earlier life left")?;
+        let table = Arc::new(Table::load(Arc::clone(store)).await.context("reading the functions")?);
+        let spool = data_dir.path.join("spool");
+        let recorder = Recorder::open(&spool, config.records.spool_mb << 20, Arc::clone(store));
+        let recorder = recorder.with_context(|| format!("opening {}", spool.display()))?;
+        Ok(Self { catalogue, deployer, table, recorder })
     }
 }
 

@@ -64,7 +64,10 @@ impl Shelf {
         let lock = shelf.lock_file(LOCK)?;
         if lock.try_lock().is_ok() {
             for path in shelf.folders(UNFINISHED) {
-                fs::remove_dir_all(&path).map_err(Error::io("removing", path))?;
+                // A compiler of a service that was killed may still write there: the next start finds the rest.
+                if let Err(error) = fs::remove_dir_all(&path) {
+                    tracing::warn!(path = %path.display(), %error, "an unfinished bundle is left");
+                }
             }
         }
         Ok(shelf)
