@@ -60,7 +60,7 @@ async fn a8_a_crash_loop(stage: &Stage) {
     let calm = healthy_p99(stage).await;
     let storm = join_all((0..CALLS).map(|number| async move {
         tokio::time::sleep(Duration::from_millis(10) * u32::try_from(number).unwrap()).await;
-        let body = json!({"data": {"way": "exit"}});
+        let body = json!({"data": {"way": "exit 3"}});
         let url = stage.api.functions("/crasher/execute");
         // Who waits for a start that the back-off holds up gives up first.
         let request = stage.api.request(Method::POST, &url).json(&body).timeout(Duration::from_secs(30));
