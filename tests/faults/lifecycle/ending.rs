@@ -34,8 +34,9 @@ async fn i1_sigterm_under_load_answers_what_was_accepted(driver: Driver) {
     answers(&api, "slow", 1).await;
     let load = Load::start(&api, "slow", 8, 20);
     sleep(Duration::from_millis(500)).await;
+    // Longer than all that is looked at meanwhile takes on a busy machine.
     let long = tokio::spawn(Answer::of(
-        api.public(Method::POST, "slow", "").json(&json!({ "n": "long", "ms": 3000 })),
+        api.public(Method::POST, "slow", "").json(&json!({ "n": "long", "ms": 10_000 })),
     ));
     sleep(Duration::from_millis(500)).await;
     service.signal(Signal::SIGTERM);
