@@ -14,6 +14,9 @@ use std::time::Duration;
 
 use cloudbox_bundles::Catalogue;
 use cloudbox_deploy::Deployer;
+use cloudbox_dispatch::Dispatcher;
+use cloudbox_dispatch::recorder::Recorder;
+use cloudbox_dispatch::table::Table;
 use cloudbox_pool::Pool;
 use cloudbox_store::Store;
 use tokio::time::{Instant, timeout};
@@ -21,9 +24,6 @@ use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
 use crate::data_dir::DataDir;
-use crate::dispatch::Dispatcher;
-use crate::recorder::Recorder;
-use crate::table::Table;
 use running_mark::RunningMark;
 
 pub use backend::Shared;

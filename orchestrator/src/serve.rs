@@ -5,15 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use cloudbox_api::router::{self, Bounds};
+use cloudbox_dispatch::Shares;
+use cloudbox_http::api::Api;
 use cloudbox_server::{Limits, Server, Timeouts};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::api::Api;
 use crate::app::{App, BREAK_OFF, Ending, Shared};
 use crate::config::{Config, Http};
-use crate::dispatch::Shares;
-use crate::{descriptors, logging, metrics, router};
+use crate::{descriptors, logging, pool_metrics};
 
 /// Runs the service until SIGTERM or SIGINT, and drains it: probes are answered to the end, new work is refused, and
 /// what was accepted is answered. A second signal breaks off what runs, a third one ends the process as it is.
@@ -25,7 +26,8 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     // user looks in.
     nix::sys::prctl::set_dumpable(false).context("protecting the process")?;
     logging::start(&config.log)?;
-    let metrics = metrics::install();
+    let metrics = cloudbox_api::metrics::install();
+    pool_metrics::describe();
     let mut http = config.http.clone();
     http.max_connections = descriptors::connections(descriptors::raise(), http.max_connections);
     // Before anything is made: a taken port is the commonest reason not to start.
@@ -47,7 +49,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         metrics,
     });
     announce(&app, &server)?;
-    let router = router::build(api, &http);
+    let router = router::build(api, &bounds(&http));
     let deaf = CancellationToken::new();
     tokio::join!(server.run(router, deaf.clone(), BREAK_OFF), async {
         ending.closing.cancelled().await;
@@ -57,6 +59,15 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     app.close().await;
     tracing::info!("everything is removed; good bye");
     Ok(())
+}
+
+fn bounds(http: &Http) -> Bounds {
+    Bounds {
+        requests: http.max_requests,
+        body_bytes_held: http.max_body_bytes_held,
+        body_time: Duration::from_secs(http.request_body_timeout_s),
+        body_pause: Duration::from_secs(http.request_body_idle_timeout_s),
+    }
 }
 
 fn connections(http: &Http) -> Limits {

@@ -21,7 +21,10 @@ const EDGES: &[(&str, &[&str])] = &[
     ("store", &["types"]),
     ("bundles", &["sandbox", "types"]),
     ("deploy", &["bundles", "protocol", "sandbox", "store", "types"]),
+    ("dispatch", &["bundles", "deploy", "pool", "protocol", "sandbox", "store", "types"]),
     ("api-types", &["types"]),
+    ("http", &["api-types", "dispatch", "store", "types"]),
+    ("api", &["api-types", "dispatch", "http", "protocol", "store", "types"]),
     ("cli", &["api-types", "types"]),
 ];
 

@@ -5,17 +5,17 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use cloudbox_api_types::{Runtime, SandboxHealth, SandboxLayer};
 use cloudbox_bundles::State;
+use cloudbox_dispatch::recorder::Condition;
+use cloudbox_dispatch::{Call, Outcome};
+use cloudbox_http::api::Backend;
+use cloudbox_http::error::ApiError;
 use cloudbox_pool::TargetKey;
 use cloudbox_types::{Deployment, Function, FunctionId, ProjectId, Version};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 
 use super::App;
-use crate::api::Backend;
-use crate::dispatch::{Call, Outcome};
-use crate::error::ApiError;
-use crate::metrics;
-use crate::recorder::Condition;
+use crate::pool_metrics;
 
 /// The service, as the interface that is shared by every request. Cloned by its parts' handles.
 pub struct Shared(pub Arc<App>);
@@ -103,7 +103,7 @@ impl Backend for Shared {
     }
 
     fn refresh_metrics(&self) {
-        metrics::pool::record(&self.0.pool.snapshot());
+        pool_metrics::record(&self.0.pool.snapshot());
     }
 
     async fn flush(&self) {

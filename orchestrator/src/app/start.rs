@@ -11,6 +11,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use cloudbox_bundles::{Catalogue, RuntimeInfo, SearchPlaces};
 use cloudbox_deploy::{Deployer, Mirrors};
+use cloudbox_dispatch::Dispatcher;
+use cloudbox_dispatch::recorder::Recorder;
+use cloudbox_dispatch::table::Table;
 use cloudbox_pool::{Pool, SpareSpec};
 use cloudbox_sandbox::{Ceiling, Instance};
 use cloudbox_store::{EnvironmentKey, Store};
@@ -21,9 +24,6 @@ use super::running_mark::RunningMark;
 use super::{App, Driver, Ending, driver};
 use crate::config::{Config, environment};
 use crate::data_dir::DataDir;
-use crate::dispatch::{self, Dispatcher};
-use crate::recorder::Recorder;
-use crate::table::Table;
 use cloudbox_types::Limits;
 
 /// Generic spares per language, where the settings don't say.
@@ -59,7 +59,7 @@ impl App {
             driver.shared(),
             Arc::clone(&catalogue),
             Arc::clone(&recorder),
-            dispatch::Settings {
+            cloudbox_dispatch::Settings {
                 max_response_bytes: config.limits.max_response_bytes,
                 max_log_bytes: config.limits.max_log_bytes,
                 ranges: config.limits.ranges(),

@@ -118,6 +118,39 @@ pub struct FunctionSettings {
     pub concurrency: u32,
 }
 
+impl FunctionSettings {
+    /// What a function is before its user decides anything but these.
+    #[must_use]
+    pub fn new(name: Name, runtime: String, language: Language) -> Self {
+        Self {
+            name,
+            description: String::new(),
+            runtime,
+            language,
+            code: None,
+            entry_point: match language {
+                Language::Javascript | Language::Typescript => "index.handler",
+                Language::Python => "handler",
+                Language::Go => "main",
+            }
+            .to_owned(),
+            handler_style: HandlerStyle::default(),
+            isolation: Isolation::default(),
+            limits: Limits::default(),
+            environment: BTreeMap::new(),
+            dependencies: BTreeMap::new(),
+            is_public: false,
+            is_active: true,
+            expose_errors: false,
+            egress: Vec::new(),
+            cors: None,
+            min_instances: 0,
+            max_instances: 10,
+            concurrency: 1,
+        }
+    }
+}
+
 /// A function as it is kept.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Function {

@@ -1,0 +1,163 @@
+//! `execute`: a call by a user of the API, who sees everything of it.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use cloudbox_api_types::execution::start_word;
+use cloudbox_api_types::{ErrorBody, ExecuteAnswer, ExecuteRequest};
+use cloudbox_dispatch::{Call, Failure, Outcome, Success};
+use cloudbox_http::api::Api;
+use cloudbox_http::auth::{Caller, access};
+use cloudbox_http::error::ApiError;
+use cloudbox_http::extract::{OptionalJson, Path};
+use cloudbox_http::trace;
+use cloudbox_protocol::ResultMode;
+use cloudbox_protocol::message::DataSource;
+use cloudbox_types::{ErrorCode, Trigger};
+use http::{HeaderMap, HeaderValue, header};
+use serde_json::json;
+
+use self::request::Wanted;
+use super::answer::call_headers;
+
+mod request;
+
+/// Call a function and see everything of the call.
+#[utoipa::path(post, path = "/api/projects/{project}/functions/{function}/execute", tag = "executions",
+    request_body(content = Option<ExecuteRequest>),
+    params(("project" = String, Path, description = "Id or slug"),
+        ("function" = String, Path, description = "Id or name")),
+    responses((status = 200, body = ExecuteAnswer), (status = "4XX", body = ErrorBody),
+        (status = "5XX", body = ErrorBody)), security(("bearer" = [])))]
+pub async fn execute(
+    caller: Caller,
+    State(api): State<Arc<Api>>,
+    Path((project, function)): Path<(String, String)>,
+    headers: HeaderMap,
+    OptionalJson(request): OptionalJson<ExecuteRequest>,
+) -> Result<Response, ApiError> {
+    let entry = access::callable(&api, caller, &project, &function).await?;
+    let wanted = Wanted::read(request.unwrap_or_default(), api.ranges.longest_timeout())?;
+    let own = &entry.function;
+    let call = Call {
+        trigger: Trigger::Execute,
+        mode: ResultMode::Raw,
+        data: if wanted.body.is_some() { DataSource::Body } else { DataSource::Query },
+        method: wanted.method,
+        path: wanted.path.unwrap_or_else(|| format!("/p/{}/functions/{}", own.project_id, own.settings.name)),
+        base_path: String::new(),
+        query: wanted.query,
+        headers: wanted.headers,
+        body: wanted.body.unwrap_or_default(),
+        timeout: wanted.timeout,
+        share: None,
+        entry,
+    };
+    let traceparent = trace::child_of(&headers);
+    let outcome = api.invoke(call).await;
+    Ok(answer(&outcome, traceparent.as_ref()))
+}
+
+fn answer(outcome: &Outcome, traceparent: Option<&HeaderValue>) -> Response {
+    let headers = call_headers(outcome, traceparent);
+    let mut response = match &outcome.result {
+        Ok(success) => {
+            let json = (header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            ([json], success_body(outcome, success)).into_response()
+        }
+        Err(failure) => error_of(outcome, failure).into_response(),
+    };
+    response.headers_mut().extend(headers);
+    response
+}
+
+/// An [`ExecuteAnswer`], with the handler's JSON put in as it is: the dispatcher has checked it, and parsing it
+/// again would cost more than the rest of the answer.
+fn success_body(outcome: &Outcome, success: &Success) -> Bytes {
+    let rest = json!({
+        "status": "success",
+        "execution_time": outcome.execution_time_ms,
+        "memory_usage": outcome.memory_bytes,
+        "response_size": success.body.len(),
+        "logs": outcome.logs,
+        "invocation_id": outcome.invocation_id,
+        "version": outcome.version,
+        "start": start_word(outcome.is_warm),
+    })
+    .to_string();
+    let result: &[u8] = if success.body.is_empty() { b"null" } else { &success.body };
+    [b"{\"response\":", result, b",", &rest.as_bytes()[1..]].concat().into()
+}
+
+fn error_of(outcome: &Outcome, failure: &Failure) -> ApiError {
+    let mut error = ApiError::new(failure.code, &failure.message);
+    error.retry_after_s = failure.retry_after_s;
+    let body = &mut error.body;
+    body.invocation_id = Some(outcome.invocation_id.to_string());
+    body.logs = Some(outcome.logs.clone());
+    body.execution_time = Some(outcome.execution_time_ms);
+    body.stack.clone_from(&failure.stack);
+    if failure.code == ErrorCode::RuntimeError {
+        // Its field is always there: a process that ended, and Go's plain errors, have no stack.
+        body.stack.get_or_insert_default();
+    }
+    error
+}
+
+#[cfg(test)]
+mod tests {
+    use cloudbox_types::InvocationId;
+
+    use super::*;
+
+    fn outcome(result: Result<Success, Failure>) -> Outcome {
+        Outcome {
+            invocation_id: InvocationId::generate(),
+            version: 3,
+            is_warm: true,
+            execution_time_ms: 1.5,
+            memory_bytes: 4096,
+            logs: "said \"hi\"\n".to_owned(),
+            result,
+        }
+    }
+
+    #[test]
+    fn the_result_is_put_in_as_it_is() {
+        let body = Bytes::from_static(b"{\"n\": 1e400}");
+        let success = Success { status: 200, headers: Vec::new(), body };
+        let outcome = outcome(Ok(success.clone()));
+        let bytes = success_body(&outcome, &success);
+        let shown: ExecuteAnswer = serde_json::from_slice(&bytes).unwrap();
+        assert_eq!(shown.response.get(), "{\"n\": 1e400}");
+        assert_eq!((shown.status.as_str(), shown.start.as_str()), ("success", "warm"));
+        assert_eq!((shown.version, shown.response_size, shown.memory_usage), (3, 12, 4096));
+        assert_eq!(shown.logs, "said \"hi\"\n");
+    }
+
+    #[test]
+    fn a_failure_carries_everything() {
+        let failure = Failure {
+            stack: Some("at line 1".to_owned()),
+            ..Failure::new(ErrorCode::RuntimeError, "ReferenceError: undefined variable 'foo'")
+        };
+        let response = answer(&outcome(Err(failure)), None);
+        assert_eq!(response.status(), 500);
+        assert_eq!(response.headers()["x-cloudbox-start"], "warm");
+        assert_eq!(response.headers()["x-cloudbox-version"], "3");
+        let body = &response.extensions().get::<ApiError>().unwrap().body;
+        assert_eq!(body.execution_time, Some(1.5));
+        assert_eq!(body.stack.as_deref(), Some("at line 1"));
+        assert_eq!(body.logs.as_deref(), Some("said \"hi\"\n"));
+    }
+
+    #[test]
+    fn a_failure_without_a_stack_has_an_empty_one() {
+        let response = answer(&outcome(Err(Failure::new(ErrorCode::RuntimeError, "exit 3"))), None);
+        assert_eq!(response.extensions().get::<ApiError>().unwrap().body.stack.as_deref(), Some(""));
+        let response = answer(&outcome(Err(Failure::new(ErrorCode::Timeout, "30 s"))), None);
+        assert_eq!(response.extensions().get::<ApiError>().unwrap().body.stack, None);
+    }
+}

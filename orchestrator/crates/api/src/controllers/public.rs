@@ -1,0 +1,201 @@
+//! Public calls: any method, any path below the function's, the handler's own answer.
+
+use std::sync::Arc;
+
+use axum::extract::{FromRequest as _, Request, State};
+use axum::response::{IntoResponse, Response};
+use cloudbox_api_types::ErrorBody;
+use cloudbox_dispatch::table::Entry;
+use cloudbox_dispatch::{Call, Failure, Outcome, Success};
+use cloudbox_http::api::Api;
+use cloudbox_http::auth::{Caller, MaybeCaller, access};
+use cloudbox_http::error::ApiError;
+use cloudbox_http::extract::{Body, Path, not_too_deep};
+use cloudbox_http::trace;
+use cloudbox_protocol::ResultMode;
+use cloudbox_protocol::message::DataSource;
+use cloudbox_types::{ErrorCode, InvocationId, Trigger};
+use http::{HeaderName, HeaderValue, Method, StatusCode};
+
+use super::answer::{ID_HEADER, call_headers};
+
+mod cors;
+mod headers;
+
+/// Call a function. A public one needs no credential; another one needs that of its project.
+#[utoipa::path(method(get, post, put, patch, delete), path = "/p/{project}/functions/{name}", tag = "calls",
+    request_body(content = String, content_type = "*/*", description = "Whatever the handler understands"),
+    params(("project" = String, Path, description = "Id or slug"), ("name" = String, Path)),
+    responses((status = "default", description = "The handler's own answer, or an error", body = ErrorBody)))]
+pub async fn call(
+    caller: MaybeCaller,
+    State(api): State<Arc<Api>>,
+    path: Result<Path<(String, String)>, ApiError>,
+    request: Request,
+) -> Response {
+    let named = path.map(|Path(named)| named);
+    answered(&api, caller.0, named, request).await
+}
+
+/// Call a function with a path of its own.
+#[utoipa::path(method(get, post, put, patch, delete), path = "/p/{project}/functions/{name}/{path}", tag = "calls",
+    request_body(content = String, content_type = "*/*", description = "Whatever the handler understands"),
+    params(("project" = String, Path, description = "Id or slug"), ("name" = String, Path),
+        ("path" = String, Path, description = "Any path, slashes included")),
+    responses((status = "default", description = "The handler's own answer, or an error", body = ErrorBody)))]
+pub async fn call_below(
+    caller: MaybeCaller,
+    State(api): State<Arc<Api>>,
+    path: Result<Path<(String, String, String)>, ApiError>,
+    request: Request,
+) -> Response {
+    // Below the function's path bytes that are no text are the function's business.
+    let named = path.map(|Path((project, name, _))| (project, name));
+    let named = named.or_else(|error| raw_names(request.uri().path()).ok_or(error));
+    answered(&api, caller.0, named, request).await
+}
+
+/// The project and the function as they are written in `/p/{project}/functions/{name}/…`.
+fn raw_names(path: &str) -> Option<(String, String)> {
+    let (project, rest) = path.strip_prefix("/p/")?.split_once("/functions/")?;
+    let (name, _) = rest.split_once('/')?;
+    Some((project.to_owned(), name.to_owned()))
+}
+
+/// A call that began has its id in its answer; one that was refused before gets one, so that all errors look alike.
+async fn answered(
+    api: &Api,
+    caller: Option<Caller>,
+    named: Result<(String, String), ApiError>,
+    request: Request,
+) -> Response {
+    let run = async { run(api, caller, named?, request).await };
+    let mut response = run.await.unwrap_or_else(refused);
+    headers::confine(response.headers_mut());
+    response
+}
+
+fn refused(mut error: ApiError) -> Response {
+    let id = InvocationId::generate().to_string();
+    let header = HeaderValue::try_from(&id).ok().map(|id| (HeaderName::from_static(ID_HEADER), id));
+    error.headers.extend(header);
+    error.body.invocation_id = Some(id);
+    error.public().into_response()
+}
+
+async fn run(
+    api: &Api,
+    caller: Option<Caller>,
+    (project, name): (String, String),
+    request: Request,
+) -> Result<Response, ApiError> {
+    let entry = access::public(api, caller, &project, &name).await?;
+    let cors = entry.function.settings.cors.clone();
+    let origin = request.headers().get(http::header::ORIGIN).cloned();
+    if let Some(cors) = &cors
+        && let Some(answer) = cors::preflight(cors, &request)
+    {
+        return Ok(answer);
+    }
+    let called = invoke(api, caller, entry, request).await;
+    let mut response = called.unwrap_or_else(refused);
+    if let Some(cors) = &cors {
+        cors::allow(cors, origin.as_ref(), response.headers_mut());
+    }
+    Ok(response)
+}
+
+async fn invoke(
+    api: &Api,
+    caller: Option<Caller>,
+    entry: Arc<Entry>,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let expose_errors = entry.function.settings.expose_errors;
+    let (method, uri, traceparent) =
+        (request.method().clone(), request.uri().clone(), trace::child_of(request.headers()));
+    let headers = headers::into_function(request.headers(), caller.is_some(), traceparent.as_ref());
+    let Body(body) = Body::from_request(request, &()).await?;
+    // It is the function's business whether this is JSON; but if it is, its parser must come through.
+    not_too_deep("body", &body)?;
+    let call = Call {
+        entry,
+        trigger: Trigger::Http,
+        mode: ResultMode::Http,
+        data: if body.is_empty() { DataSource::Query } else { DataSource::Body },
+        method: method.to_string(),
+        path: uri.path().to_owned(),
+        base_path: base_path(uri.path()).to_owned(),
+        query: uri.query().unwrap_or_default().to_owned(),
+        headers,
+        body,
+        timeout: None,
+        share: None,
+    };
+    let outcome = api.invoke(call).await;
+    Ok(answer(outcome, &method, expose_errors, traceparent.as_ref()))
+}
+
+/// `/p/{project}/functions/{name}` of a path, as the caller has written it.
+fn base_path(path: &str) -> &str {
+    let end = path.match_indices('/').nth(4).map_or(path.len(), |(at, _)| at);
+    &path[..end]
+}
+
+fn answer(
+    outcome: Outcome,
+    method: &Method,
+    expose_errors: bool,
+    traceparent: Option<&HeaderValue>,
+) -> Response {
+    let own = call_headers(&outcome, traceparent);
+    let mut response = match outcome.result {
+        Ok(success) => success_answer(success, method),
+        Err(ref failure) => error_of(&outcome, failure, expose_errors).into_response(),
+    };
+    response.headers_mut().extend(own);
+    response
+}
+
+fn success_answer(success: Success, method: &Method) -> Response {
+    let status = StatusCode::from_u16(success.status).unwrap_or(StatusCode::OK);
+    let has_no_body =
+        matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED);
+    let is_head = *method == Method::HEAD;
+    let mut response =
+        if has_no_body && !is_head { status.into_response() } else { (status, success.body).into_response() };
+    // axum's guess of a type; the handler says its own.
+    response.headers_mut().remove(http::header::CONTENT_TYPE);
+    headers::out_of_function(&success.headers, response.headers_mut());
+    response
+}
+
+fn error_of(outcome: &Outcome, failure: &Failure, expose_errors: bool) -> ApiError {
+    let sentence = if expose_errors { failure.message.as_str() } else { sentence(failure) };
+    let mut error = ApiError::new(failure.code, sentence).public();
+    error.retry_after_s = failure.retry_after_s;
+    error.body.invocation_id = Some(outcome.invocation_id.to_string());
+    if expose_errors {
+        error.body.logs = Some(outcome.logs.clone());
+        error.body.execution_time = Some(outcome.execution_time_ms);
+        error.body.stack.clone_from(&failure.stack);
+    }
+    error
+}
+
+/// What the public may read: nothing that the function said.
+fn sentence(failure: &Failure) -> &str {
+    match failure.code {
+        ErrorCode::RuntimeError => "The function failed",
+        ErrorCode::OutOfMemory => "The function ran out of memory",
+        ErrorCode::InvalidResponse => "The function's answer can't be represented",
+        ErrorCode::ResponseTooLarge => "The function's answer is too large",
+        ErrorCode::NotDeployed => "The function is not deployed",
+        ErrorCode::Disabled => "The function is switched off",
+        ErrorCode::InternalError => "The service failed",
+        _ => &failure.message,
+    }
+}
+
+#[cfg(test)]
+mod tests;

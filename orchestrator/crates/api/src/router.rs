@@ -1,0 +1,88 @@
+//! Every route, on one page. The OpenAPI document comes from the same lines.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::DefaultBodyLimit;
+use axum::routing::any;
+use axum::{Router, middleware as layers};
+use cloudbox_http::api::Api;
+use cloudbox_http::error::ApiError;
+use cloudbox_http::middleware::{self, Gate, envelope, observe, refuse_when_closing};
+use cloudbox_types::ErrorCode;
+use tower_http::timeout::{RequestBodyDeadlineLayer, RequestBodyTimeoutLayer};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use utoipa_swagger_ui::SwaggerUi;
+
+use crate::controllers::{deployments, execute, functions, health, logs, projects, public, runtimes};
+use crate::openapi;
+
+fn routes() -> OpenApiRouter<Arc<Api>> {
+    OpenApiRouter::with_openapi(openapi::base())
+        .routes(routes!(projects::create, projects::list))
+        .routes(routes!(projects::read, projects::change, projects::delete))
+        .routes(routes!(functions::create, functions::list))
+        .routes(routes!(functions::read, functions::change, functions::delete))
+        .routes(routes!(deployments::deploy))
+        .routes(routes!(deployments::list))
+        .routes(routes!(deployments::read))
+        .routes(routes!(deployments::logs))
+        .routes(routes!(execute::execute))
+        .routes(routes!(logs::list))
+        .routes(routes!(runtimes::list))
+        .routes(routes!(health::health))
+        .routes(routes!(health::live))
+        .routes(routes!(health::ready))
+        .routes(routes!(health::metrics))
+        // Every method, invented ones too; `openapi::base` documents them.
+        .route("/p/{project}/functions/{name}", any(public::call))
+        .route("/p/{project}/functions/{name}/", any(public::call))
+        .route("/p/{project}/functions/{name}/{*path}", any(public::call_below))
+}
+
+/// What bounds requests before a handler sees them.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Requests at once, counted from when their bodies are here.
+    pub requests: usize,
+    /// Bytes of requests' bodies that are held at once.
+    pub body_bytes_held: usize,
+    /// How long a request's body may take.
+    pub body_time: Duration,
+    /// How long a request's body may pause.
+    pub body_pause: Duration,
+}
+
+/// The service's HTTP side.
+pub fn build(api: Arc<Api>, bounds: &Bounds) -> Router {
+    let max_request_bytes = api.max_request_bytes;
+    let gate = Gate::new(bounds.requests, bounds.body_bytes_held, max_request_bytes);
+    let (router, document) = routes().split_for_parts();
+    router
+        .merge(SwaggerUi::new("/docs").url("/openapi.json", openapi::finish(document)))
+        .fallback(|| async { ApiError::not_found("path") })
+        .method_not_allowed_fallback(|| async {
+            ApiError::new(
+                ErrorCode::MethodNotAllowed,
+                "this path doesn't have this method; see the header Allow",
+            )
+        })
+        .layer(DefaultBodyLimit::max(max_request_bytes))
+        .layer(RequestBodyTimeoutLayer::new(bounds.body_pause))
+        .layer(RequestBodyDeadlineLayer::new(bounds.body_time))
+        .layer(layers::from_fn_with_state(gate, middleware::gate))
+        .layer(layers::from_fn_with_state(Arc::clone(&api), refuse_when_closing))
+        .layer(layers::from_fn(observe))
+        .layer(layers::from_fn(envelope))
+        .with_state(api)
+}
+
+/// The OpenAPI document, as `/openapi.json` answers it.
+#[must_use]
+pub fn document() -> utoipa::openapi::OpenApi {
+    openapi::finish(routes().split_for_parts().1)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,167 @@
+//! What goes into the dispatcher, and what comes out.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use cloudbox_protocol::message::DataSource;
+use cloudbox_protocol::{Invoke, ResultMode};
+use cloudbox_types::{ErrorCode, Function, InvocationId, Trigger};
+use jiff::Timestamp;
+
+use crate::share::Share;
+use crate::table::Entry;
+
+/// One call, from whichever door.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// The function, as the table has it.
+    pub entry: Arc<Entry>,
+    /// Which door it came through.
+    pub trigger: Trigger,
+    /// How the result is wanted.
+    pub mode: ResultMode,
+    /// Where the event's `data` comes from.
+    pub data: DataSource,
+    /// The method that the handler is told.
+    pub method: String,
+    /// The path that the handler is told.
+    pub path: String,
+    /// What of the path leads to the function; an application routes by the rest.
+    pub base_path: String,
+    /// The raw query, without `?`.
+    pub query: String,
+    /// Names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// The request's body.
+    pub body: Bytes,
+    /// In place of the function's own, where an authenticated caller wants it so, within the operator's range.
+    pub timeout: Option<Duration>,
+    /// Its place among its project's calls, from where it is taken on to where it ends.
+    pub share: Option<Arc<Share>>,
+}
+
+impl Call {
+    /// The version that it gets; 0 where there is none.
+    #[must_use]
+    pub fn version(&self) -> i64 {
+        self.entry.version.as_ref().map_or(0, |version| version.number)
+    }
+
+    /// How long it may take.
+    pub(crate) fn timeout(&self) -> Duration {
+        self.timeout.unwrap_or_else(|| self.entry.function.settings.limits.timeout())
+    }
+
+    pub(crate) fn invoke(
+        &self,
+        id: InvocationId,
+        accepted: Timestamp,
+        timeout: Duration,
+        max_response_bytes: usize,
+    ) -> Invoke {
+        let timeout_ms = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
+        let now_ms = u64::try_from(Timestamp::now().as_millisecond()).unwrap_or_default();
+        Invoke {
+            nonce: String::new(),
+            invocation_id: id.to_string(),
+            mode: self.mode,
+            data: self.data,
+            method: self.method.clone(),
+            path: self.path.clone(),
+            base_path: self.base_path.clone(),
+            query: self.query.clone(),
+            headers: self.headers.clone(),
+            timestamp: accepted.to_string(),
+            timeout_ms,
+            max_response_bytes: max_response_bytes as u64,
+            deadline_ms: now_ms.saturating_add(timeout_ms),
+        }
+    }
+}
+
+/// How a call ended.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// Made by the dispatcher, also for a call that was refused.
+    pub invocation_id: InvocationId,
+    /// The version that served it; 0 where none did.
+    pub version: i64,
+    /// Whether a sandbox had its code loaded already.
+    pub is_warm: bool,
+    /// Milliseconds in the sandbox.
+    pub execution_time_ms: f64,
+    /// Bytes at the sandbox's highest.
+    pub memory_bytes: u64,
+    /// What it printed.
+    pub logs: String,
+    /// The answer, or why there is none.
+    pub result: Result<Success, Failure>,
+}
+
+/// A handler's answer, checked: the status can end a request, the headers can be sent, a raw body is JSON.
+#[derive(Clone, Debug)]
+pub struct Success {
+    /// 200 to 599.
+    pub status: u16,
+    /// Names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// As the mode wanted it.
+    pub body: Bytes,
+}
+
+/// Why there is no answer.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    /// The kind.
+    pub code: ErrorCode,
+    /// A sentence, which may quote the function's own.
+    pub message: String,
+    /// The stack of an exception.
+    pub stack: Option<String>,
+    /// Seconds after which another try makes sense.
+    pub retry_after_s: Option<u32>,
+}
+
+impl Outcome {
+    /// An outcome without a sandbox.
+    #[must_use]
+    pub fn refused(invocation_id: InvocationId, version: i64, failure: Failure) -> Self {
+        Self {
+            invocation_id,
+            version,
+            is_warm: false,
+            execution_time_ms: 0.0,
+            memory_bytes: 0,
+            logs: String::new(),
+            result: Err(failure),
+        }
+    }
+}
+
+impl Failure {
+    /// A failure with a sentence and nothing else.
+    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), stack: None, retry_after_s: None }
+    }
+
+    /// A fault of the service, whose inside is in its log alone.
+    #[must_use]
+    pub fn internal() -> Self {
+        Self::new(ErrorCode::InternalError, "The service failed; its log says why under this invocation's id")
+    }
+
+    pub(crate) fn disabled(function: &Function) -> Self {
+        let name = &function.settings.name;
+        Self::new(ErrorCode::Disabled, format!("Function {name} is switched off; set is_active to call it"))
+    }
+
+    pub(crate) fn not_deployed(function: &Function) -> Self {
+        let name = &function.settings.name;
+        Self::new(ErrorCode::NotDeployed, format!("Function {name} has no deployed version; deploy it first"))
+    }
+
+    pub(crate) fn overloaded(message: impl Into<String>, retry_after_s: u32) -> Self {
+        Self { retry_after_s: Some(retry_after_s), ..Self::new(ErrorCode::Overloaded, message) }
+    }
+}

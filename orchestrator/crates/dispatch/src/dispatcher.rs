@@ -1,0 +1,164 @@
+//! The one way to run a function: `admit -> lease -> exchange -> settle -> record`.
+//!
+//! Public calls, `execute`, and every door that is added later end here.
+
+mod target;
+
+use std::sync::Arc;
+
+use cloudbox_bundles::Catalogue;
+use cloudbox_deploy::CodeStore;
+use cloudbox_pool::{Lease, LeaseError, Pool, Start, Target};
+use cloudbox_sandbox::SandboxDriver;
+use cloudbox_types::InvocationId;
+use cloudbox_types::limits::Ranges;
+use jiff::Timestamp;
+use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
+
+pub use target::TargetError;
+
+use crate::call::{Call, Failure, Outcome};
+use crate::recorder::Recorder;
+use crate::settle::{self, Settled};
+
+/// What bounds a call besides the function's own limits.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Bytes of a result.
+    pub max_response_bytes: usize,
+    /// Bytes of what one call prints.
+    pub max_log_bytes: usize,
+    /// What functions may ask for.
+    pub ranges: Ranges,
+    /// Where the artefacts of versions are.
+    pub code: Arc<CodeStore>,
+}
+
+/// Runs functions.
+pub struct Dispatcher {
+    pool: Arc<Pool>,
+    driver: Arc<dyn SandboxDriver>,
+    catalogue: Arc<Catalogue>,
+    recorder: Arc<Recorder>,
+    settings: Settings,
+    /// Calls under way: they end, and are recorded, even where their caller has gone away.
+    calls: TaskTracker,
+}
+
+impl Dispatcher {
+    /// A dispatcher over a pool.
+    #[must_use]
+    pub fn new(
+        pool: Arc<Pool>,
+        driver: Arc<dyn SandboxDriver>,
+        catalogue: Arc<Catalogue>,
+        recorder: Arc<Recorder>,
+        settings: Settings,
+    ) -> Arc<Self> {
+        Arc::new(Self { pool, driver, catalogue, recorder, settings, calls: TaskTracker::new() })
+    }
+
+    /// Runs one call to its end. Dropping the future doesn't end the call: who pays for it may rely on its record.
+    pub async fn invoke(self: &Arc<Self>, call: Call) -> Outcome {
+        let (id, version) = (InvocationId::generate(), call.version());
+        let dispatcher = Arc::clone(self);
+        let running = self.calls.spawn(async move { dispatcher.run(id, call).await });
+        running.await.unwrap_or_else(|panic| {
+            tracing::error!(invocation.id = %id, error = &panic as &dyn std::error::Error, "a call's task failed");
+            Outcome::refused(id, version, Failure::internal())
+        })
+    }
+
+    async fn run(&self, id: InvocationId, call: Call) -> Outcome {
+        let accepted = Timestamp::now();
+        if let Err(failure) = admit(&call) {
+            return Outcome::refused(id, call.version(), failure);
+        }
+        let target = match self.target(&call.entry).await {
+            Ok(target) => target,
+            Err(TargetError::NotYet) => {
+                let why = "The function's runtime is being made ready on this machine; try again soon";
+                return Outcome::refused(id, call.version(), Failure::overloaded(why, 10));
+            }
+            Err(TargetError::Driver(cloudbox_sandbox::Error::Unavailable { .. })) => {
+                return Outcome::refused(id, call.version(), settle::unavailable());
+            }
+            Err(error) => {
+                tracing::error!(invocation.id = %id, error = &error as &dyn std::error::Error,
+                    "the runtime of a version can't be used");
+                return Outcome::refused(id, call.version(), Failure::internal());
+            }
+        };
+        let settled = match self.attempt((id, accepted), &call, &target).await {
+            Ok(settled) => settled,
+            Err(error) => match settle::refused(error, &call) {
+                // What never reached a sandbox is no invocation: it is answered, but not recorded.
+                Err(failure) => return Outcome::refused(id, call.version(), failure),
+                Ok(settled) => settled,
+            },
+        };
+        self.recorder.record(&settled.record(id, accepted, &call, self.driver.name()));
+        settled.outcome(id, call.version())
+    }
+
+    /// The call on a sandbox; on a second one where the first ended before any code could see it. Never more: what may
+    /// have begun is not begun again.
+    async fn attempt(
+        &self,
+        ids: (InvocationId, Timestamp),
+        call: &Call,
+        target: &Arc<Target>,
+    ) -> Result<Settled, LeaseError> {
+        let lease = self.pool.lease(target).await?;
+        let settled = self.exchange(ids, call, target, lease).await;
+        if !settled.is_untaken() {
+            return Ok(settled);
+        }
+        tracing::info!(invocation.id = %ids.0, "the sandbox ended before it took the call; another one gets it");
+        let lease = self.pool.lease(target).await?;
+        Ok(self.exchange(ids, call, target, lease).await)
+    }
+
+    /// The call itself, with what it used.
+    async fn exchange(
+        &self,
+        (id, accepted): (InvocationId, Timestamp),
+        call: &Call,
+        target: &Target,
+        mut lease: Lease,
+    ) -> Settled {
+        let timeout = call.timeout();
+        let invoke = call.invoke(id, accepted, timeout, self.settings.max_response_bytes);
+        let before = lease.stats().unwrap_or_default();
+        let began = Instant::now();
+        let exchanged = lease.exchange(invoke, call.body.clone(), began + timeout).await;
+        let exchanged = exchanged.map_err(|fault| target.launch.explain(fault));
+        let elapsed = began.elapsed();
+        let after = lease.stats().unwrap_or(before);
+        let is_warm = lease.start() == Start::Warm;
+        let load_logs = lease.take_load_logs();
+        drop(lease);
+        settle::exchanged(exchanged, load_logs, call)
+            .with_usage(elapsed, after, after.cpu_us.saturating_sub(before.cpu_us))
+            .with_start(is_warm)
+    }
+
+    /// Waits until every call has ended.
+    pub async fn ended(&self) {
+        self.calls.close();
+        self.calls.wait().await;
+    }
+}
+
+/// Whether the function takes calls at all.
+fn admit(call: &Call) -> Result<(), Failure> {
+    let function = &call.entry.function;
+    if !function.settings.is_active {
+        return Err(Failure::disabled(function));
+    }
+    if call.entry.version.is_none() {
+        return Err(Failure::not_deployed(function));
+    }
+    Ok(())
+}

@@ -1,0 +1,14 @@
+//! From a call to its record: the functions in memory, the one way to run them, and what is kept of it.
+
+pub mod json;
+pub mod recorder;
+pub mod table;
+
+mod call;
+mod dispatcher;
+mod settle;
+mod share;
+
+pub use call::{Call, Failure, Outcome, Success};
+pub use dispatcher::{Dispatcher, Settings, TargetError};
+pub use share::{Share, Shares};

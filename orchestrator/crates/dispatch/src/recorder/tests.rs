@@ -1,0 +1,184 @@
+//! The spool against crashes, cut lines and a store that refuses.
+
+use cloudbox_store::{EnvironmentKey, NewFunction};
+use cloudbox_types::function::FunctionSettings;
+use cloudbox_types::{
+    FunctionId, InvocationId, Language, Name, PageRequest, ProjectId, RecordStatus, Trigger,
+};
+use jiff::Timestamp;
+
+use super::*;
+
+/// Bytes of a spool that never fills.
+const LIMIT: u64 = 1 << 30;
+
+async fn store(dir: &Path) -> Arc<dyn Store> {
+    let url = format!("sqlite://{}", dir.join("test.db").display());
+    cloudbox_store::open(&url, EnvironmentKey::generate()).await.unwrap()
+}
+
+async fn function(store: &Arc<dyn Store>) -> FunctionId {
+    let settings =
+        FunctionSettings::new(Name::new("hello").unwrap(), "nodejs20".to_owned(), Language::Javascript);
+    store.create_function(NewFunction { project_id: ProjectId(1), settings }).await.unwrap().id
+}
+
+fn record(function_id: FunctionId) -> Record {
+    Record {
+        id: InvocationId::generate(),
+        project_id: ProjectId(1),
+        function_id,
+        version: 1,
+        created_at: Timestamp::now(),
+        status: RecordStatus::Success,
+        code: None,
+        error: None,
+        method: "POST".to_owned(),
+        path: "/".to_owned(),
+        http_status: 200,
+        execution_time_ms: 1.5,
+        memory_bytes: 1,
+        cpu_time_ms: 0.5,
+        response_bytes: 2,
+        logs: "a line\n".to_owned(),
+        is_warm: true,
+        trigger: Trigger::Http,
+        driver: "native".to_owned(),
+    }
+}
+
+async fn kept(store: &Arc<dyn Store>, function: FunctionId) -> usize {
+    let page = PageRequest { limit: 1000, after: None };
+    store.records(function, &Default::default(), page).await.unwrap().items.len()
+}
+
+fn files(dir: &Path) -> usize {
+    std::fs::read_dir(dir).unwrap().count()
+}
+
+#[tokio::test]
+async fn a_flush_moves_what_was_recorded_and_leaves_no_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, spool) = (store(dir.path()).await, dir.path().join("spool"));
+    let function = function(&store).await;
+    let recorder = Recorder::open(&spool, LIMIT, Arc::clone(&store)).unwrap();
+    for _ in 0..1200 {
+        recorder.record(&record(function));
+    }
+    recorder.flush().await.unwrap();
+    assert_eq!(
+        (kept(&store, function).await, files(&spool)),
+        (1000, 0),
+        "the page's limit, and an empty spool"
+    );
+    assert_eq!(store.totals().await.unwrap().invocations, 1200);
+}
+
+#[tokio::test]
+async fn an_earlier_life_is_taken_over_without_its_cut_off_last_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, spool) = (store(dir.path()).await, dir.path().join("spool"));
+    let function = function(&store).await;
+    let first = Recorder::open(&spool, LIMIT, Arc::clone(&store)).unwrap();
+    first.record(&record(function));
+    first.record(&record(function));
+    drop(first);
+    let segment = std::fs::read_dir(&spool).unwrap().next().unwrap().unwrap().path();
+    let mut bytes = std::fs::read(&segment).unwrap();
+    bytes.truncate(bytes.len() - 10);
+    std::fs::write(&segment, bytes).unwrap();
+
+    let second = Recorder::open(&spool, LIMIT, Arc::clone(&store)).unwrap();
+    second.record(&record(function));
+    second.flush().await.unwrap();
+    assert_eq!((kept(&store, function).await, files(&spool)), (2, 0));
+}
+
+#[tokio::test]
+async fn a_segment_that_is_moved_twice_counts_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, spool) = (store(dir.path()).await, dir.path().join("spool"));
+    let function = function(&store).await;
+    let recorder = Recorder::open(&spool, LIMIT, Arc::clone(&store)).unwrap();
+    recorder.record(&record(function));
+    let segment = std::fs::read_dir(&spool).unwrap().next().unwrap().unwrap().path();
+    let copy = std::fs::read(&segment).unwrap();
+    recorder.flush().await.unwrap();
+    std::fs::write(&segment, copy).unwrap();
+    recorder.flush().await.unwrap();
+    assert_eq!(kept(&store, function).await, 1);
+}
+
+#[tokio::test]
+async fn a_store_that_refuses_leaves_the_records_in_the_spool() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, spool) = (store(dir.path()).await, dir.path().join("spool"));
+    let function = function(&store).await;
+    let recorder = Recorder::open(&spool, LIMIT, Arc::clone(&store)).unwrap();
+    recorder.record(&record(function));
+    store.close().await;
+    assert!(recorder.flush().await.is_err());
+    assert_eq!(files(&spool), 1);
+}
+
+#[tokio::test]
+async fn a_full_spool_loses_whole_records_and_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, spool) = (store(dir.path()).await, dir.path().join("spool"));
+    let function = function(&store).await;
+    let recorder = Recorder::open(&spool, 2000, Arc::clone(&store)).unwrap();
+    assert_eq!(recorder.condition(), Condition::default());
+    let long = Record { logs: "x".repeat(3000), ..record(function) };
+    for record in [&record(function), &long, &record(function)] {
+        recorder.record(record);
+    }
+    let condition = recorder.condition();
+    assert!(!condition.is_now, "the last one was kept");
+    assert_eq!(condition.warnings, ["1 records of calls were lost since the start"]);
+    recorder.record(&long);
+    assert!(recorder.condition().is_now);
+
+    recorder.flush().await.unwrap();
+    assert_eq!(kept(&store, function).await, 2);
+    recorder.record(&record(function));
+    assert!(!recorder.condition().is_now, "there is room again");
+}
+
+/// A disk of its own that is full, as far as it can be had: root alone can mount one.
+#[tokio::test]
+async fn of_a_line_that_the_disk_has_no_room_for_nothing_stays() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = dir.path().join("disk");
+    std::fs::create_dir(&disk).unwrap();
+    let options = Some("size=64k");
+    let flags = nix::mount::MsFlags::empty();
+    if nix::mount::mount(Some("none"), &disk, Some("tmpfs"), flags, options).is_err() {
+        return;
+    }
+    let store = store(dir.path()).await;
+    let function = function(&store).await;
+    let recorder = Recorder::open(&disk, LIMIT, Arc::clone(&store)).unwrap();
+    let half = Record { logs: "x".repeat(40_000), ..record(function) };
+    for record in [&half, &half, &record(function)] {
+        recorder.record(record);
+    }
+    recorder.flush().await.unwrap();
+    let (left, warnings) = (files(&disk), recorder.condition().warnings.len());
+    drop(recorder);
+    nix::mount::umount(&disk).unwrap();
+    assert_eq!((kept(&store, function).await, left), (2, 0), "the second one had no room");
+    assert_eq!(warnings, 1);
+}
+
+#[tokio::test]
+async fn a_reader_does_not_wait_for_a_store_that_refuses() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, spool) = (store(dir.path()).await, dir.path().join("spool"));
+    let function = function(&store).await;
+    let recorder = Recorder::open(&spool, LIMIT, Arc::clone(&store)).unwrap();
+    recorder.record(&record(function));
+    store.close().await;
+    recorder.flush_for_reader().await;
+    let condition = recorder.condition();
+    assert!(condition.is_now && condition.warnings[0].contains("wait in the data dir's spool"));
+}

@@ -1,0 +1,113 @@
+//! What the HTTP side knows of the service: rows, the functions in memory, and one interface to what runs and builds.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use cloudbox_api_types::{Runtime, SandboxHealth, execution::start_word};
+use cloudbox_dispatch::recorder::Condition;
+use cloudbox_dispatch::table::Table;
+use cloudbox_dispatch::{Call, Outcome, Shares};
+use cloudbox_store::Store;
+use cloudbox_types::limits::Ranges;
+use cloudbox_types::{Deployment, Function, FunctionId, InvocationId, ProjectId, Secret, Version};
+use futures::future::BoxFuture;
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::error::ApiError;
+use crate::settings::KnownRuntimes;
+
+/// What runs and builds functions. The service is one; tests have another.
+#[async_trait]
+pub trait Backend: Send + Sync + 'static {
+    /// Runs one call to its end.
+    async fn invoke(&self, call: Call) -> Outcome;
+    /// Runs a deployment that was begun, in the background; the future gives how it ended.
+    fn deploy(&self, deployment: Deployment) -> BoxFuture<'static, Result<Deployment, ApiError>>;
+    /// Waits until calls get every version that the store shows as active: to be called after a row was read, before it
+    /// is shown.
+    async fn settled(&self);
+    /// A function has other settings.
+    fn function_changed(&self, function: Function, version: Option<Version>);
+    /// A function was deleted.
+    fn function_deleted(&self, project: ProjectId, function: FunctionId);
+    /// A project was deleted, with all its functions.
+    fn project_deleted(&self, project: ProjectId);
+    /// Every runtime that may be asked for.
+    fn runtimes(&self) -> Vec<Runtime>;
+    /// What isolates functions.
+    fn sandbox(&self) -> SandboxHealth;
+    /// What keeps sandboxes from being made just now, as a sentence.
+    fn sandbox_trouble(&self) -> Option<String> {
+        None
+    }
+    /// Brings the series that are only counted when somebody looks up to date.
+    fn refresh_metrics(&self);
+    /// Moves what was recorded until now into the store, as far as the store takes it.
+    async fn flush(&self);
+    /// How recording goes.
+    fn recording(&self) -> Condition {
+        Condition::default()
+    }
+}
+
+/// The state of every handler.
+pub struct Api {
+    /// What is kept.
+    pub store: Arc<dyn Store>,
+    /// The functions in memory.
+    pub table: Arc<Table>,
+    /// What runs and builds functions.
+    pub backend: Arc<dyn Backend>,
+    /// An administrator's token.
+    pub admin_token: Secret<String>,
+    /// What users type before `/p/…`; may be empty.
+    pub public_url: String,
+    /// What functions may ask for.
+    pub ranges: Ranges,
+    /// Bytes of a request's body.
+    pub max_request_bytes: usize,
+    /// How many calls each project may have under way.
+    pub shares: Shares,
+    /// When the service was ready.
+    pub started_at: Instant,
+    /// Cancelled when the service begins to shut down.
+    pub closing: CancellationToken,
+    /// What `/metrics` prints.
+    pub metrics: PrometheusHandle,
+}
+
+impl Api {
+    /// Runs one call and counts it.
+    pub async fn invoke(&self, mut call: Call) -> Outcome {
+        match self.shares.enter(call.entry.function.project_id) {
+            Ok(share) => call.share = Some(Arc::new(share)),
+            Err(failure) => return Outcome::refused(InvocationId::generate(), call.version(), failure),
+        }
+        let function = call.entry.function.settings.name.to_string();
+        let project = call.entry.function.project_id.to_string();
+        let outcome = self.backend.invoke(call).await;
+        let ended = match &outcome.result {
+            Ok(_) => "ok",
+            Err(failure) => failure.code.as_str(),
+        };
+        let start = start_word(outcome.is_warm);
+        metrics::counter!("cloudbox_invocations_total",
+            "project" => project.clone(), "function" => function.clone(), "outcome" => ended)
+        .increment(1);
+        metrics::histogram!("cloudbox_invocation_duration_seconds", "start" => start)
+            .record(outcome.execution_time_ms / 1000.0);
+        if !outcome.is_warm {
+            metrics::counter!("cloudbox_cold_starts_total", "project" => project, "function" => function)
+                .increment(1);
+        }
+        outcome
+    }
+
+    /// The runtimes that a function may name.
+    #[must_use]
+    pub fn known_runtimes(&self) -> KnownRuntimes {
+        KnownRuntimes::new(&self.backend.runtimes())
+    }
+}
