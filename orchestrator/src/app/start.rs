@@ -11,9 +11,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use cloudbox_bundles::{Catalogue, RuntimeInfo, SearchPlaces};
 use cloudbox_deploy::{Deployer, Mirrors};
-use cloudbox_dispatch::Dispatcher;
 use cloudbox_dispatch::recorder::Recorder;
 use cloudbox_dispatch::table::Table;
+use cloudbox_dispatch::{Dispatcher, Services};
 use cloudbox_pool::{Pool, SpareSpec};
 use cloudbox_sandbox::{Ceiling, Instance};
 use cloudbox_store::{EnvironmentKey, Store};
@@ -59,6 +59,7 @@ impl App {
             driver.shared(),
             Arc::clone(&catalogue),
             Arc::clone(&recorder),
+            Services::none(),
             cloudbox_dispatch::Settings {
                 max_response_bytes: config.limits.max_response_bytes,
                 max_log_bytes: config.limits.max_log_bytes,

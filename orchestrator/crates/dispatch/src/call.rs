@@ -9,6 +9,7 @@ use cloudbox_protocol::{Invoke, ResultMode};
 use cloudbox_types::{ErrorCode, Function, InvocationId, Trigger};
 use jiff::Timestamp;
 
+use crate::services::CallContext;
 use crate::share::Share;
 use crate::table::Entry;
 
@@ -37,6 +38,8 @@ pub struct Call {
     pub body: Bytes,
     /// In place of the function's own, where an authenticated caller wants it so, within the operator's range.
     pub timeout: Option<Duration>,
+    /// Whether it may have no lasting effect: what it asks of the service is undone.
+    pub is_test: bool,
     /// Its place among its project's calls, from where it is taken on to where it ends.
     pub share: Option<Arc<Share>>,
 }
@@ -51,6 +54,18 @@ impl Call {
     /// How long it may take.
     pub(crate) fn timeout(&self) -> Duration {
         self.timeout.unwrap_or_else(|| self.entry.function.settings.limits.timeout())
+    }
+
+    /// For whom its host calls are.
+    pub(crate) fn context(&self, invocation: InvocationId) -> CallContext {
+        let function = &self.entry.function;
+        CallContext {
+            project: function.project_id,
+            function: function.id,
+            version: self.version(),
+            invocation,
+            is_test: self.is_test,
+        }
     }
 
     pub(crate) fn invoke(

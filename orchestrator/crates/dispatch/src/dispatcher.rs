@@ -9,6 +9,7 @@ use std::sync::Arc;
 use cloudbox_bundles::Catalogue;
 use cloudbox_deploy::CodeStore;
 use cloudbox_pool::{Lease, LeaseError, Pool, Start, Target};
+use cloudbox_protocol::Request;
 use cloudbox_sandbox::SandboxDriver;
 use cloudbox_types::InvocationId;
 use cloudbox_types::limits::Ranges;
@@ -20,6 +21,7 @@ pub use target::TargetError;
 
 use crate::call::{Call, Failure, Outcome};
 use crate::recorder::Recorder;
+use crate::services::{InvocationHost, Services};
 use crate::settle::{self, Settled};
 
 /// What bounds a call besides the function's own limits.
@@ -41,6 +43,7 @@ pub struct Dispatcher {
     driver: Arc<dyn SandboxDriver>,
     catalogue: Arc<Catalogue>,
     recorder: Arc<Recorder>,
+    services: Arc<Services>,
     settings: Settings,
     /// Calls under way: they end, and are recorded, even where their caller has gone away.
     calls: TaskTracker,
@@ -54,9 +57,10 @@ impl Dispatcher {
         driver: Arc<dyn SandboxDriver>,
         catalogue: Arc<Catalogue>,
         recorder: Arc<Recorder>,
+        services: Arc<Services>,
         settings: Settings,
     ) -> Arc<Self> {
-        Arc::new(Self { pool, driver, catalogue, recorder, settings, calls: TaskTracker::new() })
+        Arc::new(Self { pool, driver, catalogue, recorder, services, settings, calls: TaskTracker::new() })
     }
 
     /// Runs one call to its end. Dropping the future doesn't end the call: who pays for it may rely on its record.
@@ -130,15 +134,18 @@ impl Dispatcher {
     ) -> Settled {
         let timeout = call.timeout();
         let invoke = call.invoke(id, accepted, timeout, self.settings.max_response_bytes);
+        let host = InvocationHost::new(&self.services, call.context(id));
+        let request = Request { invoke, body: call.body.clone(), host: Arc::clone(&host) as _ };
         let before = lease.stats().unwrap_or_default();
         let began = Instant::now();
-        let exchanged = lease.exchange(invoke, call.body.clone(), began + timeout).await;
+        let exchanged = lease.exchange(request, began + timeout).await;
         let exchanged = exchanged.map_err(|fault| target.launch.explain(fault));
         let elapsed = began.elapsed();
         let after = lease.stats().unwrap_or(before);
         let is_warm = lease.start() == Start::Warm;
         let load_logs = lease.take_load_logs();
         drop(lease);
+        host.end().await;
         settle::exchanged(exchanged, load_logs, call)
             .with_usage(elapsed, after, after.cpu_us.saturating_sub(before.cpu_us))
             .with_start(is_warm)

@@ -6,9 +6,11 @@ pub mod table;
 
 mod call;
 mod dispatcher;
+mod services;
 mod settle;
 mod share;
 
 pub use call::{Call, Failure, Outcome, Success};
 pub use dispatcher::{Dispatcher, Settings, TargetError};
+pub use services::{CallContext, HostCalls, Services};
 pub use share::{Share, Shares};

@@ -4,8 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use cloudbox_protocol::{Answer, Invoke, Logs, Reply};
+use cloudbox_protocol::{Answer, Logs, Reply, Request};
 use cloudbox_sandbox::{AfterCall, Error, SandboxFault, SandboxFaultKind, SandboxId, Stats};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
@@ -80,8 +79,7 @@ impl Lease {
     /// The sandbox serves no further exchange. When the pool's drain is at its deadline: `Host(Gone)`.
     pub async fn exchange(
         &mut self,
-        invoke: Invoke,
-        body: Bytes,
+        request: Request,
         deadline: Instant,
     ) -> Result<Reply<Answer>, SandboxFault> {
         self.verdict = Verdict::Failed;
@@ -89,7 +87,7 @@ impl Lease {
         slot.calls = slot.calls.saturating_add(1);
         let outcome = tokio::select! {
             biased;
-            outcome = slot.sandbox.exchange(invoke, body, deadline) => outcome,
+            outcome = slot.sandbox.exchange(request, deadline) => outcome,
             () = self.core.cutoff.cancelled() => Err(Error::Gone.into()),
         };
         if outcome.is_ok() && slot.after_call == AfterCall::Keep {

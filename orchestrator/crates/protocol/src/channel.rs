@@ -1,8 +1,13 @@
 //! The host's end of one sandbox: three pipes, one exchange at a time.
 //!
-//! The state machine is strict, since the other end is hostile: a request goes out, log frames may come, then one
-//! answer with the request's nonce. A byte out of turn, a wrong nonce, an over-long or unknown frame ends the
+//! The state machine is strict, since the other end is hostile: a request goes out, log frames and host calls may come,
+//! then one answer with the request's nonce. A byte out of turn, a wrong nonce, an over-long or unknown frame ends the
 //! sandbox's life ([`FaultKind::Tainted`]).
+
+mod calls;
+mod fault;
+
+use std::sync::Arc;
 
 use bytes::{Buf, Bytes};
 use rustix::event::{PollFd, PollFlags, Timespec};
@@ -10,11 +15,14 @@ use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::net::unix::pipe;
 use tokio::time::Instant;
 
-use crate::frame::{Frame, FrameError, FrameLimits, Kind};
-use crate::log_pipe::{Expired, drain, with_logs};
+use crate::frame::{Frame, FrameLimits, Kind};
+use crate::host::{Host, NoHost};
+use crate::log_pipe::{drain, with_logs};
 use crate::logs::Logs;
 use crate::message::{Failure, Invoke, Load, Loaded, LogLine, ResultHead};
 use crate::nonce::Nonce;
+use calls::Calls;
+pub use fault::{Fault, FaultKind};
 
 /// The service's ends of a sandbox's three pipes.
 #[derive(Debug)]
@@ -50,6 +58,25 @@ enum State {
     Broken,
 }
 
+/// One call of the handler.
+#[derive(Clone)]
+pub struct Request {
+    /// The header; its nonce is set by the channel.
+    pub invoke: Invoke,
+    /// The request's body.
+    pub body: Bytes,
+    /// Who carries out the host calls that the function makes meanwhile.
+    pub host: Arc<dyn Host>,
+}
+
+impl Request {
+    /// A call whose function may make no host calls: each is answered with an error.
+    #[must_use]
+    pub fn without_host(invoke: Invoke, body: Bytes) -> Self {
+        Self { invoke, body, host: Arc::new(NoHost) }
+    }
+}
+
 /// What an exchange brought.
 #[derive(Debug)]
 pub struct Reply<T> {
@@ -66,60 +93,6 @@ pub enum Answer {
     Result(ResultHead, Bytes),
     /// The handler failed; the sandbox is as good as before.
     Failure(Failure),
-}
-
-/// An exchange without an answer. The sandbox is of no further use.
-#[derive(Debug, thiserror::Error)]
-#[error("{kind}")]
-pub struct Fault {
-    /// What happened.
-    pub kind: FaultKind,
-    /// What the code printed until then.
-    pub logs: Logs,
-}
-
-/// Why an exchange brought no answer.
-#[derive(Debug, thiserror::Error)]
-pub enum FaultKind {
-    /// The other end closed its pipe: the process ended, or gave its descriptors up.
-    #[error("the process ended before it answered")]
-    Ended,
-    /// The deadline passed.
-    #[error("the deadline passed")]
-    Deadline,
-    /// The answer's body is over the limit.
-    #[error("an answer of {len} bytes is over the limit of {limit}")]
-    AnswerTooLarge {
-        /// As announced.
-        len: usize,
-        /// As allowed.
-        limit: usize,
-    },
-    /// The other end broke the protocol.
-    #[error("the sandbox broke the protocol: {0}")]
-    Tainted(String),
-}
-
-impl FaultKind {
-    fn tainted(why: impl Into<String>) -> Self {
-        Self::Tainted(why.into())
-    }
-}
-
-impl From<Expired> for FaultKind {
-    fn from(Expired: Expired) -> Self {
-        Self::Deadline
-    }
-}
-
-impl From<FrameError> for FaultKind {
-    fn from(error: FrameError) -> Self {
-        match error {
-            FrameError::Ended | FrameError::Io(_) => Self::Ended,
-            FrameError::BodyTooLong { len, limit } => Self::AnswerTooLarge { len, limit },
-            FrameError::UnknownKind(_) | FrameError::HeaderTooLong { .. } => Self::tainted(error.to_string()),
-        }
-    }
 }
 
 impl Channel {
@@ -182,8 +155,8 @@ impl Channel {
     ) -> Result<Reply<Result<Loaded, Failure>>, Fault> {
         let nonce = Nonce::generate();
         nonce.as_str().clone_into(&mut load.nonce);
-        let request = Frame::new(Kind::Load, &load, Bytes::new());
-        self.run(deadline, Some((request, nonce)), |frame, nonce| match frame.kind {
+        let request = Outbound { frame: Frame::new(Kind::Load, &load, Bytes::new()), nonce, host: None };
+        self.run(deadline, Some(request), |frame, nonce| match frame.kind {
             Kind::Loaded => {
                 let loaded: Loaded = header(&frame)?;
                 check(nonce, &loaded.nonce)?;
@@ -200,14 +173,13 @@ impl Channel {
     /// As [`Fault`] says; the sandbox is of no further use then.
     pub async fn invoke(
         &mut self,
-        mut invoke: Invoke,
-        body: Bytes,
+        Request { mut invoke, body, host }: Request,
         deadline: Instant,
     ) -> Result<Reply<Answer>, Fault> {
         let nonce = Nonce::generate();
         nonce.as_str().clone_into(&mut invoke.nonce);
-        let request = Frame::new(Kind::Invoke, &invoke, body);
-        self.run(deadline, Some((request, nonce)), |frame, nonce| match frame.kind {
+        let request = Outbound { frame: Frame::new(Kind::Invoke, &invoke, body), nonce, host: Some(host) };
+        self.run(deadline, Some(request), |frame, nonce| match frame.kind {
             Kind::Result => {
                 let head: ResultHead = header(&frame)?;
                 check(nonce, &head.nonce)?;
@@ -222,7 +194,7 @@ impl Channel {
     async fn run<T>(
         &mut self,
         deadline: Instant,
-        request: Option<(Frame, Nonce)>,
+        request: Option<Outbound>,
         answer: impl FnOnce(Frame, Option<&Nonce>) -> Result<T, FaultKind>,
     ) -> Result<Reply<T>, Fault> {
         let mut logs = Logs::new(self.limits.logs);
@@ -234,8 +206,8 @@ impl Channel {
         // The code wrote before it answered, so what belongs to this call is in the pipe by now.
         drain(&self.logs, &mut logs);
         match outcome {
-            Ok(answer) => {
-                self.state = State::Idle;
+            Ok((answer, state)) => {
+                self.state = state;
                 Ok(Reply { answer, logs })
             }
             Err(kind) => Err(Fault { kind, logs }),
@@ -259,33 +231,56 @@ impl Channel {
         Ok(())
     }
 
+    /// The answer, and whether another exchange may follow.
     async fn talk<T>(
         &mut self,
         deadline: Instant,
-        request: Option<(Frame, Nonce)>,
+        request: Option<Outbound>,
         logs: &mut Logs,
         answer: impl FnOnce(Frame, Option<&Nonce>) -> Result<T, FaultKind>,
-    ) -> Result<T, FaultKind> {
-        let (frame, nonce) = request.unzip();
-        if let Some(frame) = frame {
-            let mut bytes = frame.head().chain(frame.body);
-            let len = bytes.remaining();
-            let send = async { self.requests.write_all_buf(&mut bytes).await.map_err(|_| FaultKind::Ended) };
-            let sent = with_logs(send, &self.logs, logs, deadline).await;
-            self.written = Some(len - bytes.remaining());
-            sent??;
-        }
+    ) -> Result<(T, State), FaultKind> {
+        let Some(Outbound { frame, nonce, host }) = request else {
+            let frame =
+                with_logs(Frame::read(&mut self.answers, self.limits.frame), &self.logs, logs, deadline);
+            return Ok((answer(frame.await??, None)?, State::Idle));
+        };
+        self.send(frame, logs, deadline).await?;
+        let mut calls = host.map(|host| Calls::new(host, &nonce));
         loop {
-            let read = Frame::read(&mut self.answers, self.limits.frame);
-            let frame = with_logs(read, &self.logs, logs, deadline).await??;
-            if frame.kind != Kind::Log {
-                return answer(frame, nonce.as_ref());
+            let Self { requests, answers, .. } = self;
+            let next = next_frame(answers, requests, self.limits.frame, calls.as_mut());
+            let frame = with_logs(next, &self.logs, logs, deadline).await??;
+            match (frame.kind, &mut calls) {
+                (Kind::Log, _) => {
+                    let line: LogLine = header(&frame)?;
+                    check(Some(&nonce), &line.nonce)?;
+                    drain(&self.logs, logs);
+                    push_line(logs, &line);
+                }
+                (Kind::Call, Some(calls)) => {
+                    // Whoever calls has taken the request.
+                    self.written = None;
+                    calls.accept(frame, &nonce)?;
+                }
+                _ => {
+                    let answer = answer(frame, Some(&nonce))?;
+                    let is_whole = match calls {
+                        Some(calls) => calls.end(&mut self.requests, deadline).await,
+                        None => true,
+                    };
+                    return Ok((answer, if is_whole { State::Idle } else { State::Broken }));
+                }
             }
-            let line: LogLine = header(&frame)?;
-            check(nonce.as_ref(), &line.nonce)?;
-            drain(&self.logs, logs);
-            push_line(logs, &line);
         }
+    }
+
+    async fn send(&mut self, frame: Frame, logs: &mut Logs, deadline: Instant) -> Result<(), FaultKind> {
+        let mut bytes = frame.head().chain(frame.body);
+        let len = bytes.remaining();
+        let send = async { self.requests.write_all_buf(&mut bytes).await.map_err(|_| FaultKind::Ended) };
+        let sent = with_logs(send, &self.logs, logs, deadline).await;
+        self.written = Some(len - bytes.remaining());
+        sent?
     }
 
     /// What came out of turn: bytes, or the end of the stream.
@@ -298,6 +293,33 @@ impl Channel {
             Ok(_) => Some(FaultKind::tainted("bytes between two calls")),
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => None,
             Err(_) => Some(FaultKind::Ended),
+        }
+    }
+}
+
+/// A request on its way.
+struct Outbound {
+    frame: Frame,
+    nonce: Nonce,
+    /// Who answers host calls, where they may come.
+    host: Option<Arc<dyn Host>>,
+}
+
+/// The next frame; host calls that are under way go on meanwhile.
+async fn next_frame(
+    answers: &mut BufReader<pipe::Receiver>,
+    requests: &mut pipe::Sender,
+    limits: FrameLimits,
+    calls: Option<&mut Calls>,
+) -> Result<Frame, FaultKind> {
+    let read = Frame::read(answers, limits);
+    let Some(calls) = calls.filter(|calls| !calls.is_idle()) else { return Ok(read.await?) };
+    tokio::pin!(read);
+    loop {
+        // Neither side first: a flood of frames must not keep replies back.
+        tokio::select! {
+            frame = &mut read => return Ok(frame?),
+            advanced = calls.advance(requests), if !calls.is_idle() => advanced?,
         }
     }
 }

@@ -5,6 +5,8 @@
 use bytes::{BufMut, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
+use crate::host::MAX_ARGUMENT_BYTES;
+
 /// Bytes before the header.
 pub const PREFIX_LEN: usize = 9;
 
@@ -70,8 +72,19 @@ pub struct Frame {
 pub struct FrameLimits {
     /// Of the header.
     pub header: usize,
-    /// Of the body.
+    /// Of the body of an answer.
     pub body: usize,
+}
+
+impl FrameLimits {
+    /// Of the body of a frame of this kind.
+    #[must_use]
+    pub const fn body_of(self, kind: Kind) -> usize {
+        match kind {
+            Kind::Call => MAX_ARGUMENT_BYTES,
+            _ => self.body,
+        }
+    }
 }
 
 impl Default for FrameLimits {
@@ -101,8 +114,10 @@ pub enum FrameError {
         limit: usize,
     },
     /// A body over its limit.
-    #[error("a body of {len} bytes is over the limit of {limit}")]
+    #[error("a {kind:?} frame's body of {len} bytes is over the limit of {limit}")]
     BodyTooLong {
+        /// Whose body.
+        kind: Kind,
         /// As announced.
         len: usize,
         /// As allowed.
@@ -126,8 +141,9 @@ impl Prefix {
         if header_len > limits.header {
             return Err(FrameError::HeaderTooLong { len: header_len, limit: limits.header });
         }
-        if body_len > limits.body {
-            return Err(FrameError::BodyTooLong { len: body_len, limit: limits.body });
+        let limit = limits.body_of(kind);
+        if body_len > limit {
+            return Err(FrameError::BodyTooLong { kind, len: body_len, limit });
         }
         Ok(Self { kind, header_len, body_len })
     }

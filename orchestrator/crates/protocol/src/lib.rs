@@ -16,6 +16,8 @@ pub mod channel;
 #[cfg(feature = "host")]
 pub mod frame;
 #[cfg(feature = "host")]
+pub mod host;
+#[cfg(feature = "host")]
 mod log_pipe;
 #[cfg(feature = "host")]
 pub mod logs;
@@ -27,9 +29,11 @@ pub mod nonce;
 pub mod plain;
 
 #[cfg(feature = "host")]
-pub use channel::{Answer, Channel, Fault, Reply};
+pub use channel::{Answer, Channel, Fault, Reply, Request};
 #[cfg(feature = "host")]
 pub use frame::{Frame, FrameError, FrameLimits, Kind};
+#[cfg(feature = "host")]
+pub use host::{Host, HostError, NoHost};
 #[cfg(feature = "host")]
 pub use logs::Logs;
 #[cfg(feature = "host")]

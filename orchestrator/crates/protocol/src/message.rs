@@ -163,3 +163,25 @@ pub struct LogLine {
     #[serde(default)]
     pub fields: serde_json::Map<String, serde_json::Value>,
 }
+
+/// `call`: a host call. Body: the arguments, JSON.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallHead {
+    /// As in `invoke`.
+    pub nonce: String,
+    /// The shim's number for it, in no other use while it is under way.
+    pub id: u64,
+    /// What to do, such as `db.findMany`.
+    pub method: String,
+}
+
+/// `reply`: the end of a host call. Body: the result, JSON; else a [`HostError`](crate::host::HostError).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReplyHead {
+    /// As in `call`.
+    pub nonce: String,
+    /// As in `call`.
+    pub id: u64,
+    /// Whether the body is a result.
+    pub ok: bool,
+}

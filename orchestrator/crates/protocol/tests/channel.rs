@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use cloudbox_protocol::channel::{ChannelLimits, FaultKind};
 use cloudbox_protocol::message::{DataSource, Invoke, ResultMode};
-use cloudbox_protocol::{Answer, Channel, Frame, FrameLimits, Kind};
+use cloudbox_protocol::{Answer, Channel, Frame, FrameLimits, Kind, Request};
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 use tokio::net::unix::pipe;
@@ -50,8 +50,8 @@ fn soon() -> Instant {
     Instant::now() + Duration::from_secs(5)
 }
 
-fn invoke() -> Invoke {
-    Invoke {
+fn request(body: Bytes) -> Request {
+    let invoke = Invoke {
         nonce: String::new(),
         invocation_id: "i".to_owned(),
         mode: ResultMode::Raw,
@@ -65,7 +65,8 @@ fn invoke() -> Invoke {
         timeout_ms: 1000,
         max_response_bytes: 1 << 20,
         deadline_ms: 0,
-    }
+    };
+    Request::without_host(invoke, body)
 }
 
 #[tokio::test]
@@ -77,13 +78,13 @@ async fn a_call_brings_its_answer_and_its_logs() {
         shim.answer(b"[2]").await;
     };
     let call = async {
-        let first = channel.invoke(invoke(), Bytes::from_static(b"{}"), soon()).await.unwrap();
+        let first = channel.invoke(request(Bytes::from_static(b"{}")), soon()).await.unwrap();
         let Answer::Result(head, body) = first.answer else { panic!("a failure") };
         assert_eq!(
             (head.status, &body[..], first.logs.into_text().as_str()),
             (200, &b"[1]"[..], "printed\n")
         );
-        let second = channel.invoke(invoke(), Bytes::new(), soon()).await.unwrap();
+        let second = channel.invoke(request(Bytes::new()), soon()).await.unwrap();
         assert!(second.logs.is_empty());
         assert!(channel.is_clean());
     };
@@ -103,7 +104,7 @@ async fn structured_lines_stand_where_they_were_written() {
         shim.send(Kind::Result, json!({"nonce": nonce, "status": 200}), b"1").await;
     };
     let call = async {
-        let reply = channel.invoke(invoke(), Bytes::new(), soon()).await.unwrap();
+        let reply = channel.invoke(request(Bytes::new()), soon()).await.unwrap();
         assert_eq!(reply.logs.into_text(), "before\n[INFO] hi {\"a\":1}\nafter\n");
     };
     tokio::join!(serve, call);
@@ -116,9 +117,9 @@ async fn a_wrong_nonce_taints() {
         shim.request().await;
         shim.send(Kind::Result, json!({"nonce": "0", "status": 200}), b"1").await;
     };
-    let (fault, ()) = tokio::join!(channel.invoke(invoke(), Bytes::new(), soon()), serve);
+    let (fault, ()) = tokio::join!(channel.invoke(request(Bytes::new()), soon()), serve);
     assert!(matches!(fault.unwrap_err().kind, FaultKind::Tainted(_)));
-    let again = channel.invoke(invoke(), Bytes::new(), soon()).await;
+    let again = channel.invoke(request(Bytes::new()), soon()).await;
     assert!(
         matches!(again.unwrap_err().kind, FaultKind::Tainted(_)),
         "a tainted channel serves nothing more"
@@ -134,10 +135,10 @@ async fn a_second_answer_taints_the_next_call() {
             shim.send(Kind::Result, json!({"nonce": nonce, "status": 200}), b"1").await;
         }
     };
-    let (first, ()) = tokio::join!(channel.invoke(invoke(), Bytes::new(), soon()), serve);
+    let (first, ()) = tokio::join!(channel.invoke(request(Bytes::new()), soon()), serve);
     first.unwrap();
     assert!(!channel.is_clean());
-    let second = channel.invoke(invoke(), Bytes::new(), soon()).await;
+    let second = channel.invoke(request(Bytes::new()), soon()).await;
     assert!(matches!(second.unwrap_err().kind, FaultKind::Tainted(_)));
 }
 
@@ -147,7 +148,7 @@ async fn a_deadline_ends_the_wait_and_keeps_the_logs() {
     shim.logs.write_all(b"so far").await.unwrap();
     let call = async {
         let deadline = Instant::now() + Duration::from_millis(50);
-        let fault = channel.invoke(invoke(), Bytes::new(), deadline).await.unwrap_err();
+        let fault = channel.invoke(request(Bytes::new()), deadline).await.unwrap_err();
         assert!(matches!(fault.kind, FaultKind::Deadline));
     };
     call.await;
@@ -157,7 +158,7 @@ async fn a_deadline_ends_the_wait_and_keeps_the_logs() {
 async fn the_end_of_the_process_is_told_from_a_long_wait() {
     let (mut channel, shim) = pair(ChannelLimits::default());
     drop(shim);
-    let fault = channel.invoke(invoke(), Bytes::from(vec![0; 1 << 20]), soon()).await.unwrap_err();
+    let fault = channel.invoke(request(Bytes::from(vec![0; 1 << 20])), soon()).await.unwrap_err();
     assert!(matches!(fault.kind, FaultKind::Ended));
 }
 
@@ -165,7 +166,7 @@ async fn the_end_of_the_process_is_told_from_a_long_wait() {
 async fn a_body_over_the_limit_is_refused_by_its_announcement() {
     let frame = FrameLimits { header: 1 << 10, body: 8 };
     let (mut channel, mut shim) = pair(ChannelLimits { frame, ..ChannelLimits::default() });
-    let (fault, ()) = tokio::join!(channel.invoke(invoke(), Bytes::new(), soon()), shim.answer(b"123456789"));
+    let (fault, ()) = tokio::join!(channel.invoke(request(Bytes::new()), soon()), shim.answer(b"123456789"));
     assert!(matches!(fault.unwrap_err().kind, FaultKind::AnswerTooLarge { len: 9, limit: 8 }));
 }
 
@@ -179,7 +180,7 @@ async fn a_flood_of_logs_neither_stalls_nor_outlasts_the_deadline() {
         }
         shim.answer(b"1").await;
     };
-    let (reply, ()) = tokio::join!(channel.invoke(invoke(), Bytes::new(), soon()), flood);
+    let (reply, ()) = tokio::join!(channel.invoke(request(Bytes::new()), soon()), flood);
     let text = reply.unwrap().logs.into_text();
     assert!(text.starts_with("xxxxxxxxxx\n… [104857590 more bytes"), "{text}");
 }
@@ -203,7 +204,7 @@ async fn what_prints_without_end_does_not_keep_an_answer_back() {
     };
     let call = async {
         for _ in 0..3 {
-            channel.invoke(invoke(), Bytes::new(), soon()).await.unwrap();
+            channel.invoke(request(Bytes::new()), soon()).await.unwrap();
         }
     };
     tokio::join!(call, serve);
@@ -223,7 +224,7 @@ async fn a_request_is_untaken_where_nobody_has_read_it_and_nobody_can() {
             has_reader.then_some(requests)
         };
         let (outcome, reader) =
-            tokio::join!(channel.invoke(invoke(), Bytes::from_static(b"{}"), soon()), dies);
+            tokio::join!(channel.invoke(request(Bytes::from_static(b"{}")), soon()), dies);
         assert!(matches!(outcome.unwrap_err().kind, FaultKind::Ended));
         (channel.is_untaken(), reader).0
     };
@@ -238,6 +239,6 @@ async fn a_request_is_untaken_where_nobody_has_read_it_and_nobody_can() {
     let (mut channel, shim) = pair(ChannelLimits::default());
     drop(shim);
     assert!(!channel.is_untaken(), "there was no request");
-    channel.invoke(invoke(), Bytes::new(), soon()).await.unwrap_err();
+    channel.invoke(request(Bytes::new()), soon()).await.unwrap_err();
     assert!(channel.is_untaken());
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use cloudbox_protocol::message::LogLine;
+use cloudbox_protocol::message::{CallHead, LogLine, ReplyHead};
 use cloudbox_protocol::{Failure, Frame, FrameError, FrameLimits, Invoke, Kind, Load, Loaded, ResultHead};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -62,7 +62,9 @@ fn typed(kind: Kind, header: &Value) -> Value {
         Kind::Result => round_trip::<ResultHead>(header),
         Kind::Failure => round_trip::<Failure>(header),
         Kind::Log => round_trip::<LogLine>(header),
-        Kind::Hello | Kind::Call | Kind::Reply | Kind::Chunk => header.clone(),
+        Kind::Call => round_trip::<CallHead>(header),
+        Kind::Reply => round_trip::<ReplyHead>(header),
+        Kind::Hello | Kind::Chunk => header.clone(),
     }
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use cloudbox_protocol::channel::{ChannelLimits, FaultKind};
 use cloudbox_protocol::message::{DataSource, Invoke, ResultMode};
-use cloudbox_protocol::{Answer, Channel, Frame, FrameLimits, Kind};
+use cloudbox_protocol::{Answer, Channel, Frame, FrameLimits, Kind, Request};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
@@ -33,6 +33,8 @@ enum Act {
     Forged(String),
     /// A frame of this kind with the right nonce, and a header that may lack the rest.
     Frame(u8),
+    /// A host call with this number.
+    Call(u64),
     /// A log line of the call.
     Log,
     /// A frame that announces these lengths and brings nothing.
@@ -52,6 +54,7 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
         1 => "[0-9a-f]{0,33}".prop_map(Act::Forged),
         2 => (0_u8..13).prop_map(Act::Frame),
         4 => Just(Act::Log),
+        3 => any::<u64>().prop_map(Act::Call),
         1 => any::<(u32, u32)>().prop_map(|(header, body)| Act::Announce(header, body)),
         2 => proptest::collection::vec(any::<u8>(), 0..40).prop_map(Act::Bytes),
         3 => proptest::collection::vec(any::<u8>(), 0..3000).prop_map(Act::Junk),
@@ -103,6 +106,7 @@ fn wire(act: &Act, nonce: &str) -> Vec<u8> {
         Act::Answer => raw(Kind::Result as u8, json!({"nonce": nonce, "status": 200}), ANSWER),
         Act::Forged(nonce) => raw(Kind::Result as u8, json!({"nonce": nonce, "status": 200}), b"forged"),
         Act::Frame(kind) => raw(*kind, json!({"nonce": nonce}), b"forged"),
+        Act::Call(id) => raw(Kind::Call as u8, json!({"nonce": nonce, "id": id, "method": "a.b"}), b"1"),
         Act::Log => raw(Kind::Log as u8, json!({"nonce": nonce, "level": "info", "message": "hi"}), b""),
         Act::Announce(header, body) => [&[5][..], &header.to_be_bytes(), &body.to_be_bytes()].concat(),
         Act::Bytes(bytes) => bytes.clone(),
@@ -118,7 +122,7 @@ fn is_right(acts: &[Act]) -> bool {
             Act::Answer => return waited < CALL.as_millis(),
             Act::Wait(ms) => waited += u128::from(*ms),
             Act::Bytes(bytes) if bytes.is_empty() => {}
-            Act::Log | Act::Junk(_) | Act::CloseLogs => {}
+            Act::Log | Act::Call(_) | Act::Junk(_) | Act::CloseLogs => {}
             _ => return false,
         }
     }
@@ -139,7 +143,7 @@ async fn call(acts: Vec<Act>) -> Result<(), TestCaseError> {
         peer
     });
     let begun = Instant::now();
-    let outcome = channel.invoke(invoke(), Bytes::new(), begun + CALL).await;
+    let outcome = channel.invoke(request(Bytes::new()), begun + CALL).await;
     prop_assert!(begun.elapsed() <= CALL + Duration::from_millis(10), "{:?}", begun.elapsed());
     match &outcome {
         Ok(reply) => {
@@ -158,7 +162,7 @@ async fn call(acts: Vec<Act>) -> Result<(), TestCaseError> {
         prop_assert!(!channel.is_clean());
     }
     // Whatever the rest of the acts was, no second call is answered: the peer serves one request.
-    let second = timeout(2 * CALL, channel.invoke(invoke(), Bytes::new(), Instant::now() + CALL)).await;
+    let second = timeout(2 * CALL, channel.invoke(request(Bytes::new()), Instant::now() + CALL)).await;
     prop_assert!(matches!(second, Ok(Err(_))), "{second:?}");
     playing.abort();
     Ok(())
@@ -195,7 +199,7 @@ async fn c6_a_byte_now_and_then_wins_no_time() {
         }
     });
     let begun = Instant::now();
-    let fault = channel.invoke(invoke(), Bytes::new(), begun + CALL).await.unwrap_err();
+    let fault = channel.invoke(request(Bytes::new()), begun + CALL).await.unwrap_err();
     assert!(matches!(fault.kind, FaultKind::Deadline), "{fault}");
     assert!(begun.elapsed() <= CALL + Duration::from_millis(10), "{:?}", begun.elapsed());
     drop(channel);
@@ -210,14 +214,14 @@ async fn c6_a_request_that_nobody_reads_ends_at_the_deadline() {
     let mut channel = Channel::new(requests_tx, answers_rx, logs_rx, LIMITS);
     let begun = Instant::now();
     let body = Bytes::from(vec![0; 4 << 20]);
-    let fault = channel.invoke(invoke(), body, begun + CALL).await.unwrap_err();
+    let fault = channel.invoke(request(body), begun + CALL).await.unwrap_err();
     assert!(matches!(fault.kind, FaultKind::Deadline), "{fault}");
     assert!(begun.elapsed() <= CALL + Duration::from_millis(10), "{:?}", begun.elapsed());
     drop((requests, answers, logs));
 }
 
-fn invoke() -> Invoke {
-    Invoke {
+fn request(body: Bytes) -> Request {
+    let invoke = Invoke {
         nonce: String::new(),
         invocation_id: "i".to_owned(),
         mode: ResultMode::Raw,
@@ -231,5 +235,6 @@ fn invoke() -> Invoke {
         timeout_ms: 1000,
         max_response_bytes: 1 << 20,
         deadline_ms: 0,
-    }
+    };
+    Request::without_host(invoke, body)
 }

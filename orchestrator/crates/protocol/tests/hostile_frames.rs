@@ -10,7 +10,7 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 
 use cloudbox_protocol::frame::PREFIX_LEN;
-use cloudbox_protocol::{Frame, FrameError, FrameLimits};
+use cloudbox_protocol::{Frame, FrameError, FrameLimits, Kind};
 use peak_alloc::PeakAlloc;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -109,7 +109,7 @@ fn expected(bytes: &[u8], limits: FrameLimits) -> Read {
         if header > limits.header {
             return (frames, End::HeaderTooLong(header), at + PREFIX_LEN);
         }
-        if body > limits.body {
+        if body > Kind::from_byte(prefix[0]).map_or(0, |kind| limits.body_of(kind)) {
             return (frames, End::BodyTooLong(body), at + PREFIX_LEN);
         }
         let Some(parts) = rest.get(PREFIX_LEN..PREFIX_LEN + header + body) else {
@@ -233,7 +233,7 @@ fn an_announcement_costs_nothing() {
 fn a_long_frame_is_there_once() {
     let limits = FrameLimits::default();
     let frame = Frame {
-        kind: cloudbox_protocol::Kind::Result,
+        kind: Kind::Result,
         header: vec![b'h'; limits.header].into(),
         body: vec![b'b'; limits.body].into(),
     };

@@ -11,9 +11,8 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use cloudbox_protocol::channel::Fault;
-use cloudbox_protocol::{Answer, Failure, Invoke, Load, Loaded, Logs, Reply};
+use cloudbox_protocol::{Answer, Failure, Load, Loaded, Logs, Reply, Request};
 use cloudbox_types::Limits;
 use tokio::time::Instant;
 
@@ -89,16 +88,11 @@ pub trait Sandbox: Send + Sync {
         deadline: Instant,
     ) -> Result<Reply<Result<Loaded, Failure>>, SandboxFault>;
 
-    /// Has the handler called.
+    /// Has the handler called, and what it asks of the host carried out meanwhile.
     ///
     /// # Errors
     /// The sandbox is of no further use.
-    async fn exchange(
-        &mut self,
-        invoke: Invoke,
-        body: Bytes,
-        deadline: Instant,
-    ) -> Result<Reply<Answer>, SandboxFault>;
+    async fn exchange(&mut self, request: Request, deadline: Instant) -> Result<Reply<Answer>, SandboxFault>;
 
     /// After an answered exchange: whether the call left nothing running. What is just ending may take `patience`.
     /// After a no the sandbox is not clean any more.

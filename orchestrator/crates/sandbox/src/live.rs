@@ -7,10 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use cloudbox_protocol::channel::{Channel, ChannelLimits, Fault};
 use cloudbox_protocol::control::{Confinement, FromInit, ToInit};
-use cloudbox_protocol::{Answer, Failure, Invoke, Load, Loaded, Logs, Reply, plain};
+use cloudbox_protocol::{Answer, Failure, Load, Loaded, Logs, Reply, Request, plain};
 use cloudbox_types::Limits;
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -210,13 +209,8 @@ impl Sandbox for Live {
         Ok(reply)
     }
 
-    async fn exchange(
-        &mut self,
-        invoke: Invoke,
-        body: Bytes,
-        deadline: Instant,
-    ) -> Result<Reply<Answer>, SandboxFault> {
-        let outcome = self.channel()?.invoke(invoke, body, deadline).await;
+    async fn exchange(&mut self, request: Request, deadline: Instant) -> Result<Reply<Answer>, SandboxFault> {
+        let outcome = self.channel()?.invoke(request, deadline).await;
         let reply = self.explained(outcome).await?;
         // Without a group's end by the kernel, as before version 2 of cgroups, what is left of a sandbox may answer.
         if self.has_oom_kills() {

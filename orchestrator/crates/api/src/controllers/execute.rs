@@ -52,6 +52,7 @@ pub async fn execute(
         headers: wanted.headers,
         body: wanted.body.unwrap_or_default(),
         timeout: wanted.timeout,
+        is_test: false,
         share: None,
         entry,
     };

@@ -130,6 +130,7 @@ async fn invoke(
         headers,
         body,
         timeout: None,
+        is_test: false,
         share: None,
     };
     let outcome = api.invoke(call).await;

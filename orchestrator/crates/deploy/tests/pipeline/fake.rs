@@ -9,8 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::Bytes;
-use cloudbox_protocol::{Answer, Failure, FailureKind, Invoke, Load, Loaded, Logs, Reply};
+use cloudbox_protocol::{Answer, Failure, FailureKind, Load, Loaded, Logs, Reply, Request};
 use cloudbox_sandbox::{
     CodeDir, Error, Exit, Layer, Network, Program, RootFs, Sandbox, SandboxDriver, SandboxFault,
     SandboxFaultKind, SandboxId, SandboxSpec, Stats, SweepReport, Workspace,
@@ -166,7 +165,7 @@ impl Sandbox for Fake {
         }
     }
 
-    async fn exchange(&mut self, _: Invoke, _: Bytes, _: Instant) -> Result<Reply<Answer>, SandboxFault> {
+    async fn exchange(&mut self, _: Request, _: Instant) -> Result<Reply<Answer>, SandboxFault> {
         unreachable!("a deployment calls no handler")
     }
 

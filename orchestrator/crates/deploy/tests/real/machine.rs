@@ -12,7 +12,7 @@ use cloudbox_deploy::{Deployer, Mirrors, Outcome, Settings, launch_of};
 use cloudbox_drivers::{docker, native};
 use cloudbox_protocol::channel::ChannelLimits;
 use cloudbox_protocol::message::DataSource;
-use cloudbox_protocol::{Answer, Invoke, ResultMode};
+use cloudbox_protocol::{Answer, Invoke, Request, ResultMode};
 use cloudbox_sandbox::{Error, Instance, SandboxDriver, SandboxId};
 use cloudbox_store::{EnvironmentKey, NewFunction, Store};
 use cloudbox_types::function::FunctionSettings;
@@ -183,7 +183,7 @@ impl Machine {
         let driver = self.driver.shared();
         let (mut sandbox, _, _) = launch.cold(driver.as_ref(), deadline).await.unwrap();
         let body = serde_json::to_vec(&data).unwrap().into();
-        let reply = sandbox.exchange(invoke(), body, deadline).await;
+        let reply = sandbox.exchange(Request::without_host(invoke(), body), deadline).await;
         sandbox.kill().await;
         let reply = reply.unwrap();
         match reply.answer {

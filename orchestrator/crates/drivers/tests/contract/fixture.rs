@@ -12,7 +12,7 @@ use cloudbox_cgroup::Ceiling;
 use cloudbox_drivers::{docker, native};
 use cloudbox_protocol::channel::ChannelLimits;
 use cloudbox_protocol::message::{DataSource, FunctionInfo, ResultMode};
-use cloudbox_protocol::{Answer, Invoke, Load, Reply};
+use cloudbox_protocol::{Answer, Invoke, Load, Reply, Request};
 use cloudbox_sandbox::{
     CodeDir, Error, Instance, Network, Program, RootFs, Sandbox, SandboxDriver, SandboxFault, SandboxSpec,
     Workspace,
@@ -241,7 +241,7 @@ pub async fn call(
         max_response_bytes: 1 << 20,
         deadline_ms: 0,
     };
-    sandbox.exchange(invoke, Bytes::from(command.to_owned()), deadline).await
+    sandbox.exchange(Request::without_host(invoke, Bytes::from(command.to_owned())), deadline).await
 }
 
 pub fn text(reply: Reply<Answer>) -> String {

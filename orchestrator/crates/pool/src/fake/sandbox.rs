@@ -4,9 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use cloudbox_protocol::message::{FailureKind, ResultHead};
-use cloudbox_protocol::{Answer, Failure, Invoke, Load, Loaded, Logs, Reply};
+use cloudbox_protocol::{Answer, Failure, Load, Loaded, Logs, Reply, Request};
 use cloudbox_sandbox::{
     CodeDir, Error, Exit, Program, Sandbox, SandboxFault, SandboxFaultKind, SandboxId, Stats,
 };
@@ -75,8 +74,7 @@ impl Sandbox for FakeSandbox {
 
     async fn exchange(
         &mut self,
-        invoke: Invoke,
-        body: Bytes,
+        Request { invoke, body, .. }: Request,
         deadline: Instant,
     ) -> Result<Reply<Answer>, SandboxFault> {
         if !self.is_clean() || self.desk.entry(self.index, |entry| entry.is_frozen) {

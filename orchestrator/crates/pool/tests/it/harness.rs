@@ -9,7 +9,7 @@ use cloudbox_pool::fake::{FakeDriver, Script};
 use cloudbox_pool::{Lease, LeaseError, Pool, Reason, Settings, SpareSpec, Start, Target, TargetKey};
 use cloudbox_protocol::channel::ChannelLimits;
 use cloudbox_protocol::message::{DataSource, FunctionInfo, ResultMode};
-use cloudbox_protocol::{Answer, Invoke, Load, Reply};
+use cloudbox_protocol::{Answer, Invoke, Load, Reply, Request};
 use cloudbox_sandbox::{AfterCall, CodeDir, Launch, Program, RootFs, SandboxFault};
 use cloudbox_types::{FunctionId, Limits, ProjectId};
 use tokio::task::JoinHandle;
@@ -125,7 +125,7 @@ pub fn invoke(path: &str) -> Invoke {
 
 pub async fn exchange(lease: &mut Lease, path: &str) -> Result<Reply<Answer>, SandboxFault> {
     let deadline = Instant::now() + 30 * SECOND;
-    lease.exchange(invoke(path), Bytes::from_static(b"hi"), deadline).await
+    lease.exchange(Request::without_host(invoke(path), Bytes::from_static(b"hi")), deadline).await
 }
 
 /// Leases and calls once.

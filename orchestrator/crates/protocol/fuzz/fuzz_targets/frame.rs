@@ -47,7 +47,7 @@ fn read_all(bytes: &[u8], step: usize, limits: FrameLimits) -> (Vec<Frame>, Stri
         let taken = before - pieces.rest.len();
         match read {
             Ok(frame) => {
-                assert!(frame.header.len() <= limits.header && frame.body.len() <= limits.body);
+                assert!(frame.header.len() <= limits.header && frame.body.len() <= limits.body_of(frame.kind));
                 assert_eq!(frame.encode()[..], bytes[bytes.len() - before..][..taken]);
                 frames.push(frame);
             }
