@@ -22,6 +22,9 @@ struct Args {
 enum Command {
     /// Run the service.
     Serve(ServeArgs),
+    /// Read one source from stdin, for the service: a parser that hostile text can crash is kept out of it.
+    #[command(hide = true)]
+    ReadSource,
     /// Look at what this machine has for the service, and what is missing.
     Doctor(DoctorArgs),
     #[command(flatten)]
@@ -32,6 +35,9 @@ fn main() -> ExitCode {
     let args = Args::parse();
     if first_process::is_first() && matches!(args.command, Command::Serve(_)) {
         return first_process::run().unwrap_or_else(|error| fail(&format!("as process 1: {error}")));
+    }
+    if matches!(args.command, Command::ReadSource) {
+        return cloudbox_check::answer_one().map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS);
     }
     if let Err(error) = first_process::take_signals() {
         return fail(&format!("signals: {error}"));
@@ -54,6 +60,7 @@ fn main() -> ExitCode {
             Ok(false) => ExitCode::FAILURE,
             Err(error) => fail(&format!("{error:#}")),
         },
+        Command::ReadSource => ExitCode::SUCCESS,
         Command::Client(command) => runtime.block_on(cloudbox_cli::run(command)),
     };
     // A bundle that is being made can't be broken off, and need not be waited for: a half one is never used.

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use futures::TryStreamExt as _;
 use sqlx::postgres::{PgPool, PgRow};
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{Arguments, Decode, Encode, Postgres, Row as _, SqlSafeStr, SqlStr, Sqlite, Type};
@@ -13,7 +14,7 @@ use crate::patience::{For, Patience};
 use crate::presence::Presence;
 
 /// One value of a query. The absent ones keep their type, since PostgreSQL asks for it.
-enum Value {
+pub(crate) enum Value {
     Bool(bool),
     Integer(Option<i64>),
     Real(f64),
@@ -63,8 +64,12 @@ impl Query {
         Self { sql: sql.into_sql_str(), values: Vec::new() }
     }
 
+    /// A statement with its values.
+    pub(crate) fn of(sql: impl SqlSafeStr, values: Vec<Value>) -> Self {
+        Self { sql: sql.into_sql_str(), values }
+    }
+
     /// Adds the value of the next placeholder.
-    #[expect(private_bounds, reason = "the kinds of values are this module's matter")]
     pub(crate) fn bind(mut self, value: impl Into<Value>) -> Self {
         self.values.push(value.into());
         self
@@ -136,6 +141,8 @@ pub(crate) enum Connections {
         /// The files that they have open.
         presence: Presence,
     },
+    /// One connection to a database that is nowhere else, and gone with it.
+    Memory(SqlitePool),
     Postgres(PgPool),
 }
 
@@ -175,10 +182,51 @@ impl Database {
                 presence.check()?;
                 Ok(run!(query, Sqlite, fetch_all, readers)?.into_iter().map(Row::Sqlite).collect())
             }
+            Connections::Memory(pool) => {
+                Ok(run!(query, Sqlite, fetch_all, pool)?.into_iter().map(Row::Sqlite).collect())
+            }
             Connections::Postgres(pool) => {
                 Ok(run!(query, Postgres, fetch_all, pool)?.into_iter().map(Row::Postgres).collect())
             }
         }
+    }
+
+    /// Gives the rows of a query that changes nothing to `keep`, one by one, until that says no; whether it never did.
+    pub(crate) async fn rows_while(
+        &self,
+        query: Query,
+        keep: impl FnMut(&Row) -> Result<bool, sqlx::Error>,
+    ) -> Result<bool, sqlx::Error> {
+        self.queries.query(self.stream(query, keep)).await
+    }
+
+    async fn stream(
+        &self,
+        Query { sql, values }: Query,
+        mut keep: impl FnMut(&Row) -> Result<bool, sqlx::Error>,
+    ) -> Result<bool, sqlx::Error> {
+        match &self.connections {
+            Connections::Sqlite { readers: pool, .. } | Connections::Memory(pool) => {
+                if let Connections::Sqlite { presence, .. } = &self.connections {
+                    presence.check()?;
+                }
+                let mut rows = sqlx::query_with(sql, Query::arguments::<Sqlite>(values)?).fetch(pool);
+                while let Some(row) = rows.try_next().await? {
+                    if !keep(&Row::Sqlite(row))? {
+                        return Ok(false);
+                    }
+                }
+            }
+            Connections::Postgres(pool) => {
+                let mut rows = sqlx::query_with(sql, Query::arguments::<Postgres>(values)?).fetch(pool);
+                while let Some(row) = rows.try_next().await? {
+                    if !keep(&Row::Postgres(row))? {
+                        return Ok(false);
+                    }
+                }
+            }
+        }
+        Ok(true)
     }
 
     /// The one row of a query that changes nothing, where there is one.
@@ -204,6 +252,7 @@ impl Database {
                 presence.check()?;
                 Ok(Open::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?))
             }
+            Connections::Memory(pool) => Ok(Open::Sqlite(pool.begin().await?)),
             Connections::Postgres(pool) => Ok(Open::Postgres(pool.begin().await?)),
         }
     }
@@ -215,6 +264,7 @@ impl Database {
                 readers.close().await;
                 writer.close().await;
             }
+            Connections::Memory(pool) => pool.close().await,
             Connections::Postgres(pool) => pool.close().await,
         }
     }

@@ -1,10 +1,11 @@
-//! What is kept: projects, functions, versions, deployments and records, in SQLite or PostgreSQL.
+//! What is kept: projects, functions, versions, deployments, records and documents, in SQLite or PostgreSQL.
 //!
 //! One interface, [`Store`], and one implementation in SQL that both databases understand (`sql_store`); what differs
 //! between them is in `database` and `open`. One story test (`tests/story.rs`) holds both to the same behaviour.
 
 mod database;
 mod deployments;
+pub mod documents;
 pub mod error;
 mod functions;
 mod key;

@@ -1,5 +1,7 @@
-//! [`Store`] over SQL: which method is answered where. The statements are in `projects`, `functions`, `deployments`
-//! and `records`.
+//! [`Store`] over SQL: which method is answered where. The statements are in `projects`, `functions`, `deployments`,
+//! `records` and `documents`.
+
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use cloudbox_types::version::Stage;
@@ -10,6 +12,8 @@ use cloudbox_types::{
 use jiff::Timestamp;
 
 use crate::database::{Database, Query, Row, Transaction};
+use crate::documents::run::Desk;
+use crate::documents::{self, Operation, Quota, Rehearsal};
 use crate::error::Error;
 use crate::key::EnvironmentKey;
 use crate::rows;
@@ -200,6 +204,18 @@ impl Store for SqlStore {
     }
     async fn totals(&self) -> Result<Totals, Error> {
         self.read_totals().await
+    }
+
+    async fn documents(
+        &self,
+        project: ProjectId,
+        operation: &Operation,
+        quota: &Quota,
+    ) -> Result<String, documents::Error> {
+        Desk { database: &self.database, project, quota }.run(operation).await
+    }
+    fn rehearsal(self: Arc<Self>, project: ProjectId) -> Rehearsal {
+        Rehearsal::new(self, project)
     }
 
     async fn close(&self) {

@@ -1,6 +1,7 @@
 //! The interface of both databases.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use cloudbox_types::function::FunctionSettings;
@@ -11,6 +12,7 @@ use cloudbox_types::{
 };
 use jiff::Timestamp;
 
+use crate::documents::{self, Operation, Quota, Rehearsal};
 use crate::error::Error;
 
 /// A project to be made.
@@ -178,6 +180,16 @@ pub trait Store: Send + Sync + 'static {
     async fn prune_records(&self, before: Option<Timestamp>, keep: Option<u32>) -> Result<u64, Error>;
     /// Counts over all records that were ever kept.
     async fn totals(&self) -> Result<Totals, Error>;
+
+    /// Carries out an operation on a project's documents; its answer is JSON. Others' documents are out of reach.
+    async fn documents(
+        &self,
+        project: ProjectId,
+        operation: &Operation,
+        quota: &Quota,
+    ) -> Result<String, documents::Error>;
+    /// A copy of a project's documents for one dry run.
+    fn rehearsal(self: Arc<Self>, project: ProjectId) -> Rehearsal;
 
     /// Writes out what is pending and closes the connections.
     async fn close(&self);

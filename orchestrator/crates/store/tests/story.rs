@@ -4,6 +4,7 @@
 
 mod story {
     pub mod deploying;
+    pub mod documents;
     pub mod functions;
     pub mod keeping;
     pub mod records;
@@ -11,7 +12,7 @@ mod story {
 }
 
 use story::setup::{Place, key};
-use story::{deploying, functions, keeping, records};
+use story::{deploying, documents, functions, keeping, records};
 
 /// Every chapter on a database of its own, since each counts what is there.
 macro_rules! told_to {
@@ -50,6 +51,22 @@ macro_rules! told_to {
                 records::pages_and_filters(&*store).await;
                 records::odd_ones_are_kept_too(&*store).await;
                 records::those_of_deleted_functions_are_dropped(&*store).await;
+                store.close().await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn documents_of_functions() {
+                let place = $place;
+                let store = place.open(key(1)).await;
+                documents::a_document_lives(&*store).await;
+                documents::filters_choose(&*store).await;
+                documents::lists_are_sorted(&*store).await;
+                documents::arguments_are_checked(&*store).await;
+                documents::nothing_is_spliced(&*store).await;
+                documents::quotas_hold(&*store).await;
+                documents::projects_are_apart(&*store).await;
+                documents::a_rehearsal_leaves_nothing(&store).await;
+                documents::many_write_at_once(&store).await;
                 store.close().await;
             }
 
