@@ -71,8 +71,8 @@ const refuse = (message, code) => ({
   error: { message: String(message), code: code === undefined ? 'ERROR' : code },
 });
 
-/** The context of a call; `log` writes its structured lines. */
-function contextOf(head, data, query, loaded, log) {
+/** The context of a call; `log` writes its structured lines, `hostCall` asks something of the service. */
+function contextOf(head, data, query, loaded, log, hostCall) {
   const { id, name, project_id, version, memory_mb } = loaded.function;
   const remaining = () => {
     const left = head.deadline_ms - now();
@@ -102,17 +102,18 @@ function contextOf(head, data, query, loaded, log) {
     get_remaining_time_in_millis: remaining,
     env: loaded.env,
     log,
+    hostCall,
     success,
     error: refuse,
   };
 }
 
 /** Both, and what they were made from, for the call with this header and body. */
-function eventOf(head, body, loaded, log) {
+function eventOf(head, body, loaded, log, hostCall) {
   const query = queryOf(head.query);
   // A copy of its own, so that a handler that changes `data` does not change `context.query`.
   const data = head.data === 'query' ? queryOf(head.query) : dataOf(body);
-  return { data, context: contextOf(head, data, query, loaded, log), head, body, env: loaded.env };
+  return { data, context: contextOf(head, data, query, loaded, log, hostCall), head, body, env: loaded.env };
 }
 
 module.exports = { eventOf, queryOf, headersOf, dataOf };

@@ -107,7 +107,7 @@ class Wire {
 
   /** The next `length` bytes: of the inbox where they fit, else of their own. */
   take(length) {
-    if (length <= INBOX) {
+    if (length <= this.inbox.length) {
       this.need(length);
       const bytes = slice(this.inbox, this.start, this.start + length);
       this.start += length;
@@ -128,16 +128,42 @@ class Wire {
   /** Has at least `length` bytes in the inbox, which has room for as many. */
   need(length) {
     if (this.start === this.end) this.start = this.end = 0;
-    else if (this.start + length > INBOX) {
-      moveBytes(this.inbox, 0, this.start, this.end);
-      this.end -= this.start;
-      this.start = 0;
-    }
+    else if (this.start + length > this.inbox.length) this.compact();
     while (this.end - this.start < length) {
-      const got = readSome(this.requests, this.inbox, this.end, INBOX - this.end);
+      const got = readSome(this.requests, this.inbox, this.end, this.inbox.length - this.end);
       if (got === 0) exitNow(0);
       this.end += got;
     }
+  }
+
+  compact() {
+    moveBytes(this.inbox, 0, this.start, this.end);
+    this.end -= this.start;
+    this.start = 0;
+  }
+
+  /** Takes bytes that somebody else has read off the requests; the inbox grows where it must. */
+  feed(bytes, length) {
+    if (this.start === this.end) {
+      this.start = this.end = 0;
+      if (this.inbox.length > INBOX) this.inbox = allocUnsafe(INBOX);
+    }
+    if (this.end + length > this.inbox.length) this.compact();
+    if (this.end + length > this.inbox.length) {
+      const larger = allocUnsafe(2 * (this.end + length));
+      setBytes(larger, slice(this.inbox, 0, this.end), 0);
+      this.inbox = larger;
+    }
+    setBytes(this.inbox, slice(bytes, 0, length), this.end);
+    this.end += length;
+  }
+
+  /** The next frame of what was fed, or null where it is not whole yet. */
+  readFed() {
+    const { inbox, start, end } = this;
+    if (end - start < PREFIX) return null;
+    const length = PREFIX + readU32(inbox, start + 1) + readU32(inbox, start + 5);
+    return end - start < length ? null : this.read();
   }
 }
 

@@ -11,6 +11,7 @@ require('./machine.cjs').answerForMachine();
 const { eventOf } = require('./event.cjs');
 const { resultFrame, failureFrame, thrownFrame, logFrame, messageOf } = require('./answer.cjs');
 const { NoEntryPoint, loadHandler } = require('./handler.cjs');
+const { HostCalls } = require('./host.cjs');
 const { accept, awaitThreads, distrust, startThreads, survivorsField } = require('./survivors.cjs');
 
 const immediate = setImmediate;
@@ -27,6 +28,7 @@ const KEPT = new Set(['PATH', 'HOME', 'TMPDIR', 'USER', 'LANG', 'LC_ALL', 'TZ', 
 let current = null;
 /** The code, once it is loaded: `{handler, style, function, env}`. */
 let loaded = null;
+const hostCalls = new HostCalls(wire, () => current);
 
 /** Answers `exchange`, unless it has its answer. */
 function answer(exchange, frame) {
@@ -47,6 +49,7 @@ function send(exchange, { kind, header, body }, survivors) {
   if (exchange.isAnswered) return;
   exchange.isAnswered = true;
   current = null;
+  hostCalls.end();
   wire.send(kind, survivors === '' ? header : `${cut(header, 0, -1)}${survivors}}`, body);
   immediate(next);
 }
@@ -101,7 +104,8 @@ function logOf(exchange) {
 async function onInvoke(head, body) {
   const exchange = current = { nonce: head.nonce, isAnswered: false, phase: 'call' };
   try {
-    const event = eventOf(head, body, loaded, logOf(exchange));
+    const hostCall = (method, args) => hostCalls.call(exchange, method, args);
+    const event = eventOf(head, body, loaded, logOf(exchange), hostCall);
     const value = await loaded.style.call(loaded.handler, event);
     if (!exchange.isAnswered) answer(exchange, resultFrame(head, value));
   } catch (error) {
@@ -112,7 +116,9 @@ async function onInvoke(head, body) {
 /** Reads the next request and starts on it. */
 function next() {
   if (current !== null) return;
-  const { kind, header, body } = wire.read();
+  let { kind, header, body } = wire.read();
+  // To an earlier call, which has ended without waiting for it.
+  while (kind === KIND.reply) ({ kind, header, body } = wire.read());
   if (kind === KIND.load && loaded === null) onLoad(header);
   else if (kind === KIND.invoke && loaded !== null) onInvoke(header, body);
   else throw new Error(`a frame of kind ${kind} out of turn`);

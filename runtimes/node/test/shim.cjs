@@ -10,7 +10,7 @@ const path = require('path');
 /** The Node.js that is tested, which may be older than the one that runs the tests. */
 const NODE = process.env.CLOUDBOX_TEST_NODE || process.execPath;
 
-const KINDS = ['', 'hello', 'load', 'loaded', 'invoke', 'result', 'failure', 'log'];
+const KINDS = ['', 'hello', 'load', 'loaded', 'invoke', 'result', 'failure', 'log', 'call', 'reply', 'chunk'];
 
 function frame(kind, header, body = Buffer.alloc(0)) {
   const head = Buffer.from(JSON.stringify(header));
@@ -61,6 +61,8 @@ class Shim {
       new Promise((resolve) => logged.on('close', resolve)),
     ]);
     this.nonce = 0;
+    /** What to do for a host call: `(header, arguments as text, reply)`. */
+    this.onCall = (header, text, reply) => reply(true, JSON.parse(text));
   }
 
   async read() {
@@ -90,9 +92,18 @@ class Shim {
     for (;;) {
       const answer = await this.read();
       if (answer.kind !== 'end' && answer.header.nonce !== nonce) throw new Error(`nonce ${answer.header.nonce}`);
+      if (answer.kind === 'call') {
+        this.onCall(answer.header, answer.body.toString(), (ok, value) => this.reply(answer.header, ok, value));
+        continue;
+      }
       if (answer.kind !== 'log') return { ...answer, lines };
       lines.push(answer.header);
     }
+  }
+
+  /** Answers a host call. */
+  reply({ nonce, id }, ok, value) {
+    this.requests.write(frame('reply', { nonce, id, ok }, Buffer.from(JSON.stringify(value))));
   }
 
   async load(options = {}) {
