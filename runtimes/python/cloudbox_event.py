@@ -60,7 +60,7 @@ def _merged(fields, more):
 class Context(dict):
     """A dict of what is known of the call; each key is an attribute too, and so are the functions."""
 
-    __slots__ = ("log", "_deadline_ms")
+    __slots__ = ("log", "_deadline_ms", "_host")
 
     def __getattr__(self, name):
         try:
@@ -85,6 +85,14 @@ class Context(dict):
         return max(0, self._deadline_ms - int(_now() * 1000))
 
     getRemainingTimeInMillis = get_remaining_time_in_millis
+
+    def host_call(self, method, args=None):
+        """Asks the service for `method`, and waits for the result."""
+        return self._host.call(method, args)
+
+    def host_call_async(self, method, args=None):
+        """The same for coroutines: to be awaited."""
+        return self._host.call_async(method, args)
 
     def success(self, data=None):
         """`{success, data}`: a yes."""
@@ -156,8 +164,8 @@ def data_of(body):
         return text
 
 
-def event_of(head, body, common, write_log):
-    """`(data, context)` of the call with this header and body."""
+def event_of(head, body, common, write_log, host):
+    """`(data, context)` of the call with this header and body; `host` makes its host calls."""
     query = query_of(head["query"])
     # A copy of its own, so that a handler that changes `data` does not change the context's query.
     data = query_of(head["query"]) if head["data"] == "query" else data_of(body)
@@ -175,5 +183,6 @@ def event_of(head, body, common, write_log):
         timestamp=head["timestamp"],
     )
     context.log = Log(write_log)
+    context._host = host
     context._deadline_ms = head["deadline_ms"]
     return data, context

@@ -1,15 +1,21 @@
 """A process for each call: forked from the one that has loaded the code, and gone when the call is answered.
 
-The child answers the service itself. Its parent waits for it, and reads the next request only then; a child that ends
+The child answers the service itself. Its parent waits for it, hands on the replies to its host calls, and takes the next
+request only when it is gone; a child that ends
 without an answer takes its parent along, so that the service sees an end of the very kind. The parent's memory and
 descriptors are out of the children's reach: none finds another call's request there, nor a way to answer in its place.
 """
 import os
+import select
 import signal
 import sys
 import warnings
 
+from cloudbox_wire import REPLY, Ended, Wire
+
 _PR_SET_DUMPABLE = 4
+# Milliseconds after which a child is looked for whose own children hold its descriptors.
+_LOOK = 100
 
 # User code may replace functions of shared modules; these are the ones the shim was started with.
 _fork, _wait, _read, _write, _close = os.fork, os.waitpid, os.read, os.write, os.close
@@ -19,9 +25,9 @@ _set_handler, _unblock = signal.signal, signal.pthread_sigmask
 
 
 class Forker:
-    """Made in the parent, once the code is loaded."""
+    """Made in the parent, once the code is loaded. `wire` is the parent's."""
 
-    def __init__(self, requests):
+    def __init__(self, wire):
         try:
             # The part of ctypes in C: a tenth of what importing all of it takes.
             import _ctypes
@@ -29,7 +35,7 @@ class Forker:
             raise RuntimeError("isolation \"process\" needs a Python with ctypes, which this one lacks: %s" % error) from None
         address = _ctypes.dlsym(_ctypes.dlopen(None, 0), "prctl")
         self._set_dumpable = lambda value: _ctypes.call_function(address, (_PR_SET_DUMPABLE, value, 0, 0, 0))
-        self._requests = requests
+        self._wire = wire
         # A child leaves a mark when it has answered.
         self._marks, self._mark = os.pipe()
         os.set_blocking(self._marks, False)
@@ -38,10 +44,17 @@ class Forker:
         self._set_dumpable(0)
 
     def call(self, work):
-        """Has `work` done in a child, and waits for its end."""
+        """Has `work(replies)` done in a child, and waits for its end."""
+        replies, relay = os.pipe()
         pid = _fork()
         if pid == 0:
-            self._be_child(work)
+            self._be_child(work, replies, relay)
+        _close(replies)
+        try:
+            self._hand_on(relay, pid)
+        except Ended:  # The service is gone. A child that waits for a reply learns it from the end of the relay.
+            pass
+        _close(relay)
         try:
             status = _wait(pid, 0)[1]
         except ChildProcessError:  # The code ignores SIGCHLD, so that nobody learns how its children end.
@@ -51,18 +64,56 @@ class Forker:
         except BlockingIOError:
             _end_as(status)
 
-    def _be_child(self, work):
+    def _hand_on(self, relay, pid):
+        """Gives the child its replies, until it has answered or has ended: then nobody reads the relay any more."""
+        poll = select.poll()
+        poll.register(relay, 0)
+        poll.register(self._marks, select.POLLIN)
+        poll.register(self._wire.requests, select.POLLIN)
+        out = Wire(None, relay)
+        while True:
+            ready = [fd for fd, _ in poll.poll(_LOOK)]
+            if relay in ready or self._marks in ready or not ready and _has_ended(pid):
+                return
+            if self._wire.requests in ready and not self._hand_on_some(out):
+                poll.unregister(self._wire.requests)
+
+    def _hand_on_some(self, out):
+        """Whether more replies may come."""
+        is_first = True
+        while is_first or self._wire.has_more():
+            is_first = False
+            kind, header, body = frame = self._wire.read()
+            if kind != REPLY:
+                # The next request: the child has answered, and is about to end.
+                self._wire.give_back(frame)
+                return False
+            try:
+                out.send(kind, header, body)
+            except BrokenPipeError:
+                return False
+        return True
+
+    def _be_child(self, work, replies, relay):
         try:
-            _close(self._requests)
+            _close(self._wire.requests)
+            _close(relay)
             self._set_dumpable(1)
             # The modules that Python has of its own see to it themselves.
             numpy_random = sys.modules.get("numpy.random")
             if numpy_random is not None:
                 numpy_random.seed()
-            work()
+            work(replies)
             _write(self._mark, b".")
         finally:
             _exit(0)
+
+
+def _has_ended(pid):
+    try:
+        return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    except ChildProcessError:
+        return True
 
 
 def _end_as(status):

@@ -20,7 +20,7 @@ def _pause():
     select.select([], [], [], 0.001)
 
 
-class Ended(Exception):
+class Ended(EOFError):
     """The other end is gone."""
 
 
@@ -28,15 +28,16 @@ class Wire:
     """The shim's end of the two pipes."""
 
     def __init__(self, requests, answers):
-        self._requests = requests
+        self.requests = requests
         self._answers = answers
         self._inbox = b""
+        self._returned = None
 
     def _some(self):
         """At least one byte."""
         while True:
             try:
-                piece = _read(self._requests, _STEP)
+                piece = _read(self.requests, _STEP)
             except BlockingIOError:
                 _pause()
                 continue
@@ -46,6 +47,9 @@ class Wire:
 
     def read(self):
         """Waits for a frame: `(kind, header, body)`, the header as bytes."""
+        if self._returned is not None:
+            frame, self._returned = self._returned, None
+            return frame
         data = self._inbox or self._some()
         while len(data) < _PREFIX_LEN:
             data += self._some()
@@ -60,6 +64,14 @@ class Wire:
             data = b"".join(pieces)
         self._inbox = data[end:]
         return kind, data[_PREFIX_LEN:body_at], data[body_at:end]
+
+    def has_more(self):
+        """Whether a frame, or its beginning, was read together with the last one."""
+        return bool(self._inbox)
+
+    def give_back(self, frame):
+        """Has the next read bring this frame again."""
+        self._returned = frame
 
     def send(self, kind, header, body=b""):
         """Sends a frame in one write; `header` is JSON as bytes."""

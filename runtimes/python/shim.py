@@ -38,7 +38,7 @@ import cloudbox_answer as answer  # noqa: E402
 import cloudbox_event as event  # noqa: E402
 import cloudbox_forms as forms  # noqa: E402
 import cloudbox_survivors as survivors  # noqa: E402
-from cloudbox_wire import FAILURE, HELLO, INVOKE, LOAD, LOADED, LOG, RESULT, Ended, Wire  # noqa: E402
+from cloudbox_wire import CALL, FAILURE, HELLO, INVOKE, LOAD, LOADED, LOG, REPLY, RESULT, Ended, Wire  # noqa: E402
 
 # Variables that belong to the sandbox; all others are the function's own.
 _KEPT = {"PATH", "HOME", "TMPDIR", "USER", "LANG", "LC_ALL", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR"}
@@ -47,6 +47,8 @@ _PID = os.getpid()
 # Threads of a call may log while it is answered: frames are sent one after the other, and none after the answer.
 _LOCK = _thread.allocate_lock()
 _RUNNING = None
+# Made by the first host call of the process.
+_HOST_CALLS = None
 _CO_COROUTINE = 0x80
 
 # User code may replace functions of shared modules; these are the ones the shim was started with.
@@ -86,6 +88,55 @@ def send_log(nonce, header):
     with _LOCK:
         if nonce == _RUNNING:
             _WIRE.send(LOG, header)
+
+
+def send_call(nonce, header, body):
+    """Sends a host call of the call that runs; whether it is the one that runs."""
+    if _getpid() != _PID:
+        return False
+    with _LOCK:
+        if nonce == _RUNNING:
+            _WIRE.send(CALL, header, body)
+            return True
+    return False
+
+
+def host_calls():
+    """The host calls of this process."""
+    global _HOST_CALLS
+    if _HOST_CALLS is None:
+        with _LOCK:
+            if _HOST_CALLS is None:
+                made = forms.own_module("cloudbox_host").HostCalls(_WIRE, send_call, answer.dumps, event.loads)
+                made.begin(_RUNNING)
+                _HOST_CALLS = made
+    return _HOST_CALLS
+
+
+class Host:
+    """The host calls of one call of the handler."""
+
+    __slots__ = ("_nonce",)
+
+    def __init__(self, nonce):
+        self._nonce = nonce
+
+    def call(self, method, args=None):
+        """Asks the service for `method`, and waits for the result."""
+        return host_calls().call(self._nonce, method, args)
+
+    def call_async(self, method, args=None):
+        """The same for coroutines: to be awaited."""
+        return host_calls().call_async(self._nonce, method, args)
+
+
+def end_host_calls():
+    """Ends what is under way, and gives coroutines that wait for it the time to learn that."""
+    if _HOST_CALLS is not None and _HOST_CALLS.end() and _loop is not None and not _loop.is_closed():
+        import asyncio
+
+        for _ in range(3):
+            _loop.run_until_complete(asyncio.sleep(0))
 
 
 def flush():
@@ -182,7 +233,7 @@ class Function:
         code = getattr(self.handler, "__code__", None)
         is_coroutine = code is not None and code.co_flags & _CO_COROUTINE
         if make_forker is not None:
-            self.forker = make_forker(_REQUESTS)
+            self.forker = make_forker(_WIRE)
             if is_coroutine:
                 import asyncio  # noqa: F401 - else each child would import it
         elif is_coroutine:
@@ -199,7 +250,9 @@ class Function:
             flush()
             send_log(nonce, answer.log_header(nonce, level, message, fields))
 
-        data, context = event.event_of(head, body, self.facts, write_log)
+        if _HOST_CALLS is not None:
+            _HOST_CALLS.begin(nonce)
+        data, context = event.event_of(head, body, self.facts, write_log, Host(nonce))
         value = settle(self.call(self.handler, forms.Event(data, context, head, body)))
         return (RESULT,) + answer.result(head, value)
 
@@ -239,15 +292,18 @@ def serve(function, head, body):
     """Answers a call, here or in a child."""
 
     def work():
-        return answered(head["nonce"], lambda: function.invoke(head, body))
+        frame = answered(head["nonce"], lambda: function.invoke(head, body))
+        end_host_calls()
+        return frame
 
     def reply(frame):
         flush()
         send(*frame)
 
-    def work_in_child():
-        global _PID
+    def work_in_child(replies):
+        global _PID, _WIRE
         _PID = _getpid()
+        _WIRE = Wire(replies, _ANSWERS)
         # What it leaves in its process ends with it.
         reply(work())
 
@@ -269,6 +325,9 @@ def main():
         except Ended:
             flush()
             _exit(0)
+        if kind == REPLY:
+            # To an earlier call, which has ended without waiting for it.
+            continue
         head = event.loads(header)
         if kind == LOAD and function is None:
             function, frame = load(head)

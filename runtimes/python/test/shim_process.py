@@ -8,7 +8,7 @@ import tempfile
 import threading
 import time
 
-KINDS = ["", "hello", "load", "loaded", "invoke", "result", "failure", "log"]
+KINDS = ["", "hello", "load", "loaded", "invoke", "result", "failure", "log", "call", "reply", "chunk"]
 SHIM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "shim.py")
 
 
@@ -46,6 +46,8 @@ class Shim:
         self._reader = threading.Thread(target=self._collect, args=(logs,))
         self._reader.start()
         self._nonce = 0
+        # What is done for a host call.
+        self.on_call = lambda call: self.reply(call, call.json)
 
     def __enter__(self):
         return self
@@ -94,19 +96,31 @@ class Shim:
         """Sends a request; the answer has the log frames that came before it."""
         self._nonce += 1
         nonce = "%032x" % self._nonce
-        head = json.dumps(dict(header, nonce=nonce)).encode("utf-8")
-        data = struct.pack(">BII", KINDS.index(kind), len(head), len(body)) + head + body
-        while data:
-            data = data[os.write(self._requests, data):]
+        self.write(kind, dict(header, nonce=nonce), body)
         lines = []
         while True:
             answer = self.read()
             if answer.kind != "end" and answer.header["nonce"] != nonce:
                 raise AssertionError("an answer to another request: %r" % answer.header)
+            if answer.kind == "call":
+                self.on_call(answer)
+                continue
             if answer.kind != "log":
                 answer.lines = lines
                 return answer
             lines.append(answer.header)
+
+    def write(self, kind, header, body=b""):
+        """Writes a frame."""
+        head = json.dumps(header).encode("utf-8")
+        data = struct.pack(">BII", KINDS.index(kind), len(head), len(body)) + head + body
+        while data:
+            data = data[os.write(self._requests, data):]
+
+    def reply(self, call, value, ok=True):
+        """Answers a host call."""
+        header = {"nonce": call.header["nonce"], "id": call.header["id"], "ok": ok}
+        self.write("reply", header, json.dumps(value).encode("utf-8"))
 
     def load(self, **options):
         """Waits for hello and has the code loaded."""
