@@ -104,7 +104,9 @@ func (c *cloudboxCallable) arguments(head *cloudboxInvokeHead, data []byte) ([]r
 			log := cloudboxLogger(func(level, message string, fields interface{}) {
 				cloudboxPipes.log(head.Nonce, cloudboxLogHeader(head.Nonce, level, message, fields))
 			})
-			arguments = append(arguments, reflect.ValueOf(cloudboxContext(head, cloudboxLoadedHead, generic, log)))
+			context := cloudboxContext(head, cloudboxLoadedHead, generic, log)
+			context["hostCall"] = cloudboxHostCall(head.Nonce)
+			arguments = append(arguments, reflect.ValueOf(context))
 		}
 	}
 	return arguments, cancel, nil
@@ -190,13 +192,19 @@ func cloudboxFail(nonce string, fault *cloudboxFault) {
 func cloudboxServe(handler *cloudboxCallable) {
 	for {
 		frame := cloudboxPipes.read()
+		if frame.kind == cloudboxReplyKind {
+			// To an earlier call, which has ended without waiting for it.
+			continue
+		}
 		head := &cloudboxInvokeHead{}
 		if frame.kind != cloudboxInvoke || json.Unmarshal(frame.header, head) != nil {
 			fmt.Fprintf(os.Stderr, "cloudbox: a frame of kind %d out of turn\n", frame.kind)
 			os.Exit(70)
 		}
 		cloudboxPipes.begin(head.Nonce)
+		cloudboxHostCalls.begin(cloudboxPipes, head.Nonce)
 		reply, fault := handler.call(head, frame.body)
+		cloudboxHostCalls.end()
 		survivors := cloudboxSurvivors()
 		if fault != nil {
 			fault.Survivors = survivors

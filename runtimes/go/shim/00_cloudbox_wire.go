@@ -17,13 +17,15 @@ import (
 
 // The numbers of the kinds on the wire.
 const (
-	cloudboxHello   = 1
-	cloudboxLoad    = 2
-	cloudboxLoaded  = 3
-	cloudboxInvoke  = 4
-	cloudboxResult  = 5
-	cloudboxFailure = 6
-	cloudboxLog     = 7
+	cloudboxHello     = 1
+	cloudboxLoad      = 2
+	cloudboxLoaded    = 3
+	cloudboxInvoke    = 4
+	cloudboxResult    = 5
+	cloudboxFailure   = 6
+	cloudboxLog       = 7
+	cloudboxCall      = 8
+	cloudboxReplyKind = 9
 )
 
 const (
@@ -82,6 +84,17 @@ func (w *cloudboxWire) log(nonce string, header []byte) {
 	if nonce == w.running {
 		w.write(cloudboxLog, header, nil)
 	}
+}
+
+// call writes a host call of the call that runs; whether it is the one that runs.
+func (w *cloudboxWire) call(nonce string, header, body []byte) bool {
+	w.sending.Lock()
+	defer w.sending.Unlock()
+	if nonce != w.running {
+		return false
+	}
+	w.write(cloudboxCall, header, body)
+	return true
 }
 
 // write writes a frame in one piece. Where nobody reads any more the process has no purpose.
