@@ -22,9 +22,10 @@ const EDGES: &[(&str, &[&str])] = &[
     ("bundles", &["sandbox", "types"]),
     ("deploy", &["bundles", "protocol", "sandbox", "store", "types"]),
     ("dispatch", &["bundles", "deploy", "pool", "protocol", "sandbox", "store", "types"]),
+    ("check", &["types"]),
     ("api-types", &["types"]),
     ("http", &["api-types", "dispatch", "store", "types"]),
-    ("api", &["api-types", "dispatch", "http", "protocol", "store", "types"]),
+    ("api", &["api-types", "check", "dispatch", "http", "protocol", "store", "types"]),
     ("cli", &["api-types", "types"]),
 ];
 
