@@ -14,9 +14,9 @@ use std::time::Duration;
 
 use cloudbox_bundles::Catalogue;
 use cloudbox_deploy::Deployer;
-use cloudbox_dispatch::Dispatcher;
 use cloudbox_dispatch::recorder::Recorder;
 use cloudbox_dispatch::table::Table;
+use cloudbox_dispatch::{Dispatcher, Inline};
 use cloudbox_pool::Pool;
 use cloudbox_store::Store;
 use tokio::time::{Instant, timeout};
@@ -53,6 +53,8 @@ pub struct App {
     pub dispatcher: Arc<Dispatcher>,
     /// From source to version.
     pub deployer: Arc<Deployer>,
+    /// Code that comes with a call.
+    pub inline: Arc<Inline>,
     /// When it was ready.
     pub started_at: Instant,
     /// How it is told to end.
@@ -77,6 +79,7 @@ impl App {
         if timeout(BREAK_OFF, self.dispatcher.ended()).await.is_err() {
             tracing::error!("calls don't end, not even broken off");
         }
+        self.inline.clear();
         self.tasks.close();
         if self.ending.patience(self.tasks.wait()).await.is_none() {
             tracing::warn!(tasks = self.tasks.len(), "deployments are broken off; the next start ends them");

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use cloudbox_api::router::{self, Bounds};
+use cloudbox_check::Reader;
 use cloudbox_dispatch::Shares;
 use cloudbox_http::api::Api;
 use cloudbox_server::{Limits, Server, Timeouts};
@@ -46,6 +47,9 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         shares: Shares::new(http.max_calls_per_project),
         started_at: app.started_at,
         closing: ending.closing.clone(),
+        inline: Some(Arc::clone(&app.inline)),
+        // Itself, also where its file was replaced meanwhile.
+        reader: Reader::new("/proc/self/exe".into(), vec!["read-source".to_owned()]),
         metrics,
     });
     announce(&app, &server)?;

@@ -24,7 +24,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("dispatch", &["bundles", "deploy", "pool", "protocol", "sandbox", "store", "types"]),
     ("check", &["types"]),
     ("api-types", &["types"]),
-    ("http", &["api-types", "dispatch", "store", "types"]),
+    ("http", &["api-types", "check", "dispatch", "store", "types"]),
     ("api", &["api-types", "check", "dispatch", "http", "protocol", "store", "types"]),
     ("cli", &["api-types", "types"]),
 ];

@@ -6,6 +6,8 @@
 mod conformance;
 #[path = "integration/documents.rs"]
 mod documents;
+#[path = "integration/inline.rs"]
+mod inline;
 #[path = "integration/lifecycle.rs"]
 mod lifecycle;
 #[path = "integration/program.rs"]

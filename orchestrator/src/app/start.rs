@@ -13,7 +13,7 @@ use cloudbox_bundles::{Catalogue, RuntimeInfo, SearchPlaces};
 use cloudbox_deploy::{Deployer, Mirrors};
 use cloudbox_dispatch::recorder::Recorder;
 use cloudbox_dispatch::table::Table;
-use cloudbox_dispatch::{Dispatcher, Services};
+use cloudbox_dispatch::{Dispatcher, Inline, Services};
 use cloudbox_pool::{Pool, SpareSpec};
 use cloudbox_sandbox::{Ceiling, Instance};
 use cloudbox_store::{EnvironmentKey, Store};
@@ -67,6 +67,7 @@ impl App {
                 code: Arc::clone(deployer.code()),
             },
         );
+        let inline = Arc::new(Inline::new(Arc::clone(&deployer), Arc::clone(&pool)));
         let app = Arc::new(Self {
             config,
             data_dir,
@@ -78,6 +79,7 @@ impl App {
             recorder,
             dispatcher,
             deployer,
+            inline,
             started_at: Instant::now(),
             ending,
             mark,
@@ -133,6 +135,8 @@ impl App {
                     .spawn(async move { closing.run_until_cancelled(dispatcher.keep_warm(&entry)).await });
             }
         }
+        let app = Arc::clone(self);
+        self.tasks.spawn(async move { app.ending.closing.run_until_cancelled(app.inline.tend()).await });
         let app = Arc::clone(self);
         self.tasks.spawn(async move {
             if let Some(spares) = app.ending.closing.run_until_cancelled(app.make_spares()).await {

@@ -4,6 +4,7 @@ pub mod deployments;
 pub mod execute;
 pub mod functions;
 pub mod health;
+pub mod inline;
 pub mod logs;
 pub mod projects;
 pub mod public;

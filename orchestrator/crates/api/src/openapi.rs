@@ -17,6 +17,7 @@ use crate::controllers::public;
         (name = "functions", description = "What is to be run, and how"),
         (name = "deployments", description = "From source to a version that runs"),
         (name = "executions", description = "Calls by users of the API, and the records of all calls"),
+        (name = "inline", description = "Code that comes with the call"),
         (name = "calls", description = "Calls by the public"),
         (name = "runtimes", description = "Languages and their versions"),
         (name = "health", description = "How the service is")

@@ -15,7 +15,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use utoipa_swagger_ui::SwaggerUi;
 
-use crate::controllers::{deployments, execute, functions, health, logs, projects, public, runtimes};
+use crate::controllers::{deployments, execute, functions, health, inline, logs, projects, public, runtimes};
 use crate::openapi;
 
 fn routes() -> OpenApiRouter<Arc<Api>> {
@@ -30,6 +30,10 @@ fn routes() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(deployments::logs))
         .routes(routes!(execute::execute))
         .routes(routes!(logs::list))
+        .routes(routes!(inline::execute))
+        .routes(routes!(inline::test))
+        .routes(routes!(inline::validate))
+        .routes(routes!(inline::info))
         .routes(routes!(runtimes::list))
         .routes(routes!(health::health))
         .routes(routes!(health::live))

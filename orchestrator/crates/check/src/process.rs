@@ -1,12 +1,14 @@
 //! Sources are read in a process of their own: text that is nested deeply enough overflows the stack of any parser, and
 //! then it is that process which ends.
 
+use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
 use cloudbox_types::Language;
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
@@ -20,6 +22,8 @@ const STACK_BYTES: usize = 256 << 20;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How many sources are read at a time.
 const READERS: usize = 2;
+/// How many reports are kept for when the same source comes again.
+const REMEMBERED: usize = 16;
 
 /// What the reading process is asked.
 #[derive(Serialize, Deserialize)]
@@ -34,6 +38,8 @@ pub struct Reader {
     program: PathBuf,
     args: Vec<String>,
     places: Semaphore,
+    /// What was read last: code that comes with each call comes again.
+    known: Mutex<VecDeque<(Language, String, Report)>>,
 }
 
 /// A source could not be read, for a reason that isn't in it.
@@ -51,7 +57,7 @@ impl Reader {
     /// A reader that starts `program` with `args`, which must lead to [`answer_one`].
     #[must_use]
     pub fn new(program: PathBuf, args: Vec<String>) -> Self {
-        Self { program, args, places: Semaphore::new(READERS) }
+        Self { program, args, places: Semaphore::new(READERS), known: Mutex::default() }
     }
 
     /// Reads a source; nothing for Go.
@@ -68,11 +74,25 @@ impl Reader {
                 "the code has {length} bytes, and the limit is {MAX_SOURCE_BYTES}"
             ))));
         }
-        let _place = self.places.acquire().await.map_err(io::Error::other)?;
-        match tokio::time::timeout(PATIENCE, self.ask(&Question { source, language })).await {
-            Ok(answer) => answer.map(Some),
-            Err(_) => Ok(Some(refusal("the code takes too long to be read; make it simpler"))),
+        if let Some(report) = self.remembered(&source, language) {
+            return Ok(Some(report));
         }
+        let _place = self.places.acquire().await.map_err(io::Error::other)?;
+        let question = Question { source, language };
+        let report = match tokio::time::timeout(PATIENCE, self.ask(&question)).await {
+            Ok(answer) => answer?,
+            Err(_) => refusal("the code takes too long to be read; make it simpler"),
+        };
+        let mut known = self.known.lock();
+        known.truncate(REMEMBERED - 1);
+        known.push_front((language, question.source, report.clone()));
+        Ok(Some(report))
+    }
+
+    fn remembered(&self, source: &str, language: Language) -> Option<Report> {
+        let known = self.known.lock();
+        let found = known.iter().find(|(of, text, _)| *of == language && text == source);
+        found.map(|(_, _, report)| report.clone())
     }
 
     async fn ask(&self, question: &Question) -> Result<Report, ReadError> {

@@ -29,8 +29,8 @@ const STORE_PAUSE: Duration = Duration::from_secs(1);
 /// From source to versions.
 pub struct Deployer {
     store: Arc<dyn Store>,
-    site: Site,
-    builds: Semaphore,
+    pub(crate) site: Site,
+    pub(crate) builds: Semaphore,
     /// Held from before a version is active in the store until whoever calls it knows.
     switching: RwLock<()>,
 }

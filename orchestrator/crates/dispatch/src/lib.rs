@@ -6,11 +6,14 @@ pub mod table;
 
 mod call;
 mod dispatcher;
+mod inline;
 mod services;
 mod settle;
 mod share;
 
 pub use call::{Call, Failure, Outcome, Success};
+pub use cloudbox_deploy::Refused;
 pub use dispatcher::{Dispatcher, Settings, TargetError};
+pub use inline::Inline;
 pub use services::{CallContext, HostCalls, Services};
 pub use share::{Share, Shares};

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use cloudbox_api_types::{Runtime, SandboxHealth, execution::start_word};
 use cloudbox_dispatch::recorder::Condition;
 use cloudbox_dispatch::table::Table;
-use cloudbox_dispatch::{Call, Outcome, Shares};
+use cloudbox_dispatch::{Call, Inline, Outcome, Shares};
 use cloudbox_store::Store;
 use cloudbox_types::limits::Ranges;
 use cloudbox_types::{Deployment, Function, FunctionId, InvocationId, ProjectId, Secret, Version};
@@ -74,6 +74,10 @@ pub struct Api {
     pub started_at: Instant,
     /// Cancelled when the service begins to shut down.
     pub closing: CancellationToken,
+    /// Code that comes with a call; none where nothing can be built.
+    pub inline: Option<Arc<Inline>>,
+    /// Reads sources.
+    pub reader: cloudbox_check::Reader,
     /// What `/metrics` prints.
     pub metrics: PrometheusHandle,
 }

@@ -22,7 +22,7 @@ use serde_json::json;
 use self::request::Wanted;
 use super::answer::call_headers;
 
-mod request;
+pub(super) mod request;
 
 /// Call a function and see everything of the call.
 #[utoipa::path(post, path = "/api/projects/{project}/functions/{function}/execute", tag = "executions",

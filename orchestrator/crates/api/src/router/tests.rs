@@ -217,6 +217,8 @@ impl TestApp {
             shares: Shares::new(100),
             started_at: Instant::now(),
             closing: closing.clone(),
+            inline: None,
+            reader: cloudbox_check::Reader::new("/bin/false".into(), Vec::new()),
             metrics: crate::metrics::install(),
         });
         Self { router: super::build(api, &BOUNDS), backend, closing, _dir: dir }

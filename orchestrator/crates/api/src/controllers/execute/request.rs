@@ -16,13 +16,13 @@ const MAX_HEADERS: usize = 100;
 
 /// What a caller wants the handler to see.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Wanted {
-    pub(super) body: Option<Bytes>,
-    pub(super) headers: Vec<(String, String)>,
-    pub(super) method: String,
-    pub(super) path: Option<String>,
-    pub(super) query: String,
-    pub(super) timeout: Option<Duration>,
+pub(in crate::controllers) struct Wanted {
+    pub(in crate::controllers) body: Option<Bytes>,
+    pub(in crate::controllers) headers: Vec<(String, String)>,
+    pub(in crate::controllers) method: String,
+    pub(in crate::controllers) path: Option<String>,
+    pub(in crate::controllers) query: String,
+    pub(in crate::controllers) timeout: Option<Duration>,
 }
 
 impl Wanted {
@@ -30,7 +30,7 @@ impl Wanted {
     ///
     /// # Errors
     /// `VALIDATION_ERROR` that names the field.
-    pub(super) fn read(request: ExecuteRequest, longest: Duration) -> Result<Self, ApiError> {
+    pub(in crate::controllers) fn read(request: ExecuteRequest, longest: Duration) -> Result<Self, ApiError> {
         let body = request.data.map(|data| Bytes::from(String::from(Box::<str>::from(data))));
         not_too_deep("data", body.as_deref().unwrap_or_default())?;
         if let Some(ms) = request.timeout_ms
