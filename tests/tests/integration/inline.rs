@@ -177,4 +177,13 @@ async fn stored_functions_run_too(api: &Api) {
         let shown: Value = api.post("/validate", &json!({ "function_id": id })).await.with(200).json();
         assert_eq!(shown["valid"], json!(true), "{shown}");
     }
+    // An id says in which project it is.
+    let other = api.in_project("other");
+    let _ = api.post("/api/projects", &json!({ "name": "Other", "slug": "other" })).await.with(201);
+    other.launch("elsewhere", "javascript", "exports.handler = async () => 'there'").await;
+    let id = other.function("elsewhere").await.with(200).json::<Value>()["id"].clone();
+    let shown: Value = api.post("/execute", &json!({ "function_id": id })).await.with(200).json();
+    assert_eq!(shown["data"], "there", "{shown}");
+    let wrong = json!({ "function_id": id, "project_id": 1 });
+    let _ = api.post("/execute", &wrong).await.error(ErrorCode::NotFound);
 }

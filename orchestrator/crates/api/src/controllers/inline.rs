@@ -11,6 +11,7 @@ use axum::response::Response;
 use cloudbox_api_types::inline::InfoLimits;
 use cloudbox_api_types::{ErrorBody, Info, InlineAnswer, InlineCode};
 use cloudbox_check::{Problem, Report};
+use cloudbox_dispatch::table::Entry;
 use cloudbox_dispatch::{Call, Inline, Refused};
 use cloudbox_http::api::Api;
 use cloudbox_http::auth::{Caller, access};
@@ -19,11 +20,11 @@ use cloudbox_http::extract::JsonObject;
 use cloudbox_http::trace;
 use cloudbox_protocol::ResultMode;
 use cloudbox_protocol::message::DataSource;
-use cloudbox_types::{Language, Trigger};
+use cloudbox_types::{FunctionId, Language, Trigger};
 use http::HeaderMap;
 use serde_json::Value;
 
-use self::request::{Source, Wanted};
+use self::request::{DEFAULT_PROJECT, Source, Wanted};
 
 /// What the handler is told as its path, where the request says none.
 const PATH: &str = "/execute";
@@ -75,6 +76,7 @@ pub async fn validate(
             (source, code.settings.language, Some(code))
         }
         Source::Stored { project, function } => {
+            let project = home(&api, project, &function).await?;
             let function = access::function(&api, caller, &project, &function).await?;
             let source = function.settings.code.clone().unwrap_or_default();
             (source, function.settings.language, None)
@@ -128,7 +130,9 @@ async fn run(
 ) -> Result<Response, ApiError> {
     let (entry, timeout) = match wanted.source {
         Source::Stored { project, function } => {
-            (access::callable(api, caller, &project, &function).await?, None)
+            let project = home(api, project, &function).await?;
+            let entry = access::callable(api, caller, &project, &function).await?;
+            (if is_test { without_egress(entry) } else { entry }, None)
         }
         Source::Code(mut code) => {
             if is_test {
@@ -167,6 +171,32 @@ async fn run(
     };
     let outcome = api.invoke(call).await;
     Ok(answer::of(&outcome, trace::child_of(headers).as_ref()))
+}
+
+/// The project of a stored function: ids are unique over all of them, names are not.
+async fn home(api: &Api, project: Option<String>, function: &str) -> Result<String, ApiError> {
+    match (project, function.parse()) {
+        (Some(project), _) => Ok(project),
+        (None, Err(_)) => Ok(DEFAULT_PROJECT.to_owned()),
+        (None, Ok(id)) => {
+            let found = api.store.function(FunctionId(id)).await?;
+            let found = found.ok_or_else(|| ApiError::not_found("function"))?;
+            Ok(found.project_id.to_string())
+        }
+    }
+}
+
+/// The function with no host that it may reach. Its sandboxes have a revision that no change leads to, so that they serve
+/// no other call.
+fn without_egress(entry: Arc<Entry>) -> Arc<Entry> {
+    if entry.function.settings.egress.is_empty() {
+        return entry;
+    }
+    let mut function = entry.function.clone();
+    function.settings.egress.clear();
+    function.settings.min_instances = 0;
+    function.revision = -1 - function.revision;
+    Arc::new(Entry::new(function, entry.version.clone()))
 }
 
 fn inline(api: &Api) -> Result<&Arc<Inline>, ApiError> {

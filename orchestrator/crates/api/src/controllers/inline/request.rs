@@ -17,7 +17,7 @@ use crate::controllers::execute::request::Wanted as Request;
 /// What the function is called by its own context and in metrics.
 const NAME: &str = "inline";
 /// The project that code runs in where the body names none.
-const DEFAULT_PROJECT: &str = "1";
+pub(super) const DEFAULT_PROJECT: &str = "1";
 /// Names in `env_required`.
 const MAX_REQUIRED: usize = 100;
 /// Fields that a function's settings have too, by their names there.
@@ -40,8 +40,8 @@ pub(super) struct Wanted {
 pub(super) enum Source {
     /// Code of the body.
     Code(Box<Code>),
-    /// A function of a project, each by id or name.
-    Stored { project: String, function: String },
+    /// A function by id or name; of which project, where the body says one.
+    Stored { project: Option<String>, function: String },
 }
 
 /// Code of the body, as the function that it becomes.
@@ -61,7 +61,7 @@ impl Wanted {
         for (field, name) in SHARED {
             own.extend(fields.value(field).map(|value| (name.to_owned(), value)));
         }
-        let project = reference(&mut fields, "project_id").unwrap_or_else(|| DEFAULT_PROJECT.to_owned());
+        let project = reference(&mut fields, "project_id");
         let function = reference(&mut fields, "function_id");
         let config = object(&mut fields, "config");
         let request = object(&mut fields, "request");
@@ -72,7 +72,10 @@ impl Wanted {
         let request = read_request(request, api)?;
         let source = match function {
             Some(function) => Source::Stored { project, function },
-            None => Source::Code(Box::new(Code::read(project, own, config, api)?)),
+            None => {
+                let project = project.unwrap_or_else(|| DEFAULT_PROJECT.to_owned());
+                Source::Code(Box::new(Code::read(project, own, config, api)?))
+            }
         };
         Ok(Self { source, request })
     }
