@@ -22,7 +22,7 @@ const TEXTS: [&str; 12] = [
     "log.level",
 ];
 /// Keys that are numbers or booleans.
-const SCALARS: [&str; 43] = [
+const SCALARS: [&str; 44] = [
     "allow_weak_sandbox",
     "drain_timeout_s",
     "limits.max_request_bytes",
@@ -46,6 +46,7 @@ const SCALARS: [&str; 43] = [
     "pool.queue_wait_s",
     "pool.idle_timeout_s",
     "pool.freeze_after_ms",
+    "pool.start_timeout_s",
     "builds.timeout_s",
     "builds.memory_mb",
     "builds.cpu",
