@@ -11,6 +11,7 @@ mod functions;
 mod key;
 mod open;
 pub mod outage;
+mod overview;
 mod patience;
 #[cfg(test)]
 mod plan_tests;
@@ -26,5 +27,6 @@ pub use key::{EnvironmentKey, InvalidKey};
 pub use open::open;
 pub use outage::Outage;
 pub use store::{
-    FunctionPatch, NewFunction, NewProject, NewVersion, ProjectPatch, RecordFilter, Store, Totals,
+    FunctionPatch, NewFunction, NewProject, NewVersion, NumberedPage, Overview, ProjectPatch, RecordFilter,
+    Store, Totals,
 };

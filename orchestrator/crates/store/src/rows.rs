@@ -39,7 +39,7 @@ impl Row {
         serde_json::from_value(self.get::<String>(column)?.into()).map_err(|error| unreadable(column, error))
     }
 
-    fn name(&self, column: &str) -> Result<Name, sqlx::Error> {
+    pub(crate) fn name(&self, column: &str) -> Result<Name, sqlx::Error> {
         Name::new(self.get::<String>(column)?).map_err(|error| unreadable(column, error))
     }
 

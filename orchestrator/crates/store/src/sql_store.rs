@@ -6,8 +6,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use cloudbox_types::version::Stage;
 use cloudbox_types::{
-    Deployment, DeploymentId, Function, FunctionId, InvocationId, Page, PageRequest, Project, ProjectId,
-    Record, StageReport, Version,
+    Deployment, DeploymentId, Function, FunctionId, InvocationId, Name, Page, PageRequest, Project,
+    ProjectId, Record, StageReport, Version,
 };
 use jiff::Timestamp;
 
@@ -18,7 +18,8 @@ use crate::error::Error;
 use crate::key::EnvironmentKey;
 use crate::rows;
 use crate::store::{
-    FunctionPatch, NewFunction, NewProject, NewVersion, ProjectPatch, RecordFilter, Store, Totals,
+    FunctionPatch, NewFunction, NewProject, NewVersion, NumberedPage, Overview, ProjectPatch, RecordFilter,
+    Store, Totals,
 };
 
 /// A store in one of the two databases.
@@ -195,6 +196,19 @@ impl Store for SqlStore {
         page: PageRequest,
     ) -> Result<Page<Record>, Error> {
         self.list_records(function, filter, page).await
+    }
+    async fn numbered_records(
+        &self,
+        function: FunctionId,
+        page: NumberedPage,
+    ) -> Result<(Vec<Record>, i64), Error> {
+        self.records_by_number(function, page).await
+    }
+    async fn newest_records(&self, limit: u32) -> Result<Vec<(Record, Name)>, Error> {
+        self.newest(limit).await
+    }
+    async fn overview(&self) -> Result<Overview, Error> {
+        self.read_overview().await
     }
     async fn record(&self, id: InvocationId) -> Result<Option<Record>, Error> {
         self.find(Query::new("SELECT * FROM records WHERE id = $1").bind(id.to_string()), Row::record).await

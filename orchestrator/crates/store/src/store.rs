@@ -91,6 +91,28 @@ pub struct Totals {
     pub failed: i64,
 }
 
+/// A numbered part of a function's records, newest first.
+#[derive(Clone, Copy, Debug)]
+pub struct NumberedPage {
+    /// Records that succeeded, or those that didn't; none for all.
+    pub succeeded: Option<bool>,
+    /// How many to pass over.
+    pub offset: i64,
+    /// At most this many.
+    pub limit: u32,
+}
+
+/// How the functions are, and how long their last calls took.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Overview {
+    /// Functions.
+    pub functions: i64,
+    /// Of which may be called.
+    pub active: i64,
+    /// The mean of the last thousand calls, in milliseconds; 0 where there was none.
+    pub average_ms: f64,
+}
+
 /// What is kept. Every method is one transaction; times are the caller's clock in milliseconds.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
@@ -173,6 +195,16 @@ pub trait Store: Send + Sync + 'static {
         filter: &RecordFilter,
         page: PageRequest,
     ) -> Result<Page<Record>, Error>;
+    /// Records of a function by number of the page, newest first, and how many there are of these in all.
+    async fn numbered_records(
+        &self,
+        function: FunctionId,
+        page: NumberedPage,
+    ) -> Result<(Vec<Record>, i64), Error>;
+    /// The newest records of all functions, each with its function's name.
+    async fn newest_records(&self, limit: u32) -> Result<Vec<(Record, Name)>, Error>;
+    /// Counts over all functions.
+    async fn overview(&self) -> Result<Overview, Error>;
     /// One record.
     async fn record(&self, id: InvocationId) -> Result<Option<Record>, Error>;
     /// Deletes some of the oldest records: those accepted before a time, and those of a function beyond its newest

@@ -49,6 +49,7 @@ macro_rules! told_to {
                 let store = place.open(key(1)).await;
                 records::each_counts_once(&*store).await;
                 records::pages_and_filters(&*store).await;
+                records::pages_have_numbers(&*store).await;
                 records::odd_ones_are_kept_too(&*store).await;
                 records::those_of_deleted_functions_are_dropped(&*store).await;
                 store.close().await;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use cloudbox_store::{RecordFilter, Store, Totals};
+use cloudbox_store::{NumberedPage, RecordFilter, Store, Totals};
 use cloudbox_types::{FunctionId, PageRequest, Record, RecordStatus};
 use futures::future::join_all;
 use jiff::Timestamp;
@@ -86,6 +86,39 @@ pub async fn pages_and_filters(store: &dyn Store) {
         let page = PageRequest { limit: 3, after: Some(unknown) };
         assert!(store.records(made.id, &RecordFilter::default(), page).await.unwrap().items.is_empty());
     }
+}
+
+pub async fn pages_have_numbers(store: &dyn Store) {
+    let before = store.overview().await.unwrap();
+    let made = function(store, "numbered").await;
+    let statuses = [RecordStatus::Success, RecordStatus::Error, RecordStatus::Timeout];
+    let batch: Vec<Record> =
+        (0..30).map(|second| record(made.id, statuses[second as usize % 3], second)).collect();
+    store.append_records(&batch).await.unwrap();
+    let newest_first: Vec<Record> = batch.into_iter().rev().collect();
+    for (succeeded, wanted) in [
+        (None, newest_first.clone()),
+        (
+            Some(true),
+            newest_first.iter().filter(|one| one.status == RecordStatus::Success).cloned().collect(),
+        ),
+        (
+            Some(false),
+            newest_first.iter().filter(|one| one.status != RecordStatus::Success).cloned().collect(),
+        ),
+    ] {
+        let page = |offset, limit| store.numbered_records(made.id, NumberedPage { succeeded, offset, limit });
+        let total = wanted.len() as i64;
+        assert_eq!(page(0, 1000).await.unwrap(), (wanted.clone(), total));
+        assert_eq!(page(3, 4).await.unwrap(), (wanted[3..7].to_vec(), total));
+        assert_eq!(page(1000, 4).await.unwrap(), (Vec::new(), total));
+    }
+    let newest = store.newest_records(2).await.unwrap();
+    let named: Vec<_> = newest.iter().map(|(record, name)| (record.clone(), name.as_str())).collect();
+    assert_eq!(named, [(newest_first[0].clone(), "numbered"), (newest_first[1].clone(), "numbered")]);
+    let after = store.overview().await.unwrap();
+    assert_eq!((after.functions - before.functions, after.active - before.active), (1, 1));
+    assert!(after.average_ms > 0.0, "{after:?}");
 }
 
 pub async fn odd_ones_are_kept_too(store: &dyn Store) {
