@@ -1,7 +1,10 @@
 //! The one shape of every error.
 
+use std::collections::BTreeMap;
+
 use cloudbox_types::ErrorCode;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::ToSchema;
 
 /// An error. Fields that don't apply are absent.
@@ -40,6 +43,10 @@ pub struct ErrorBody {
     /// Failed calls: the exception's stack.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stack: Option<String>,
+    /// What some routes add, by their own names.
+    #[serde(flatten)]
+    #[schema(ignore)]
+    pub extra: BTreeMap<String, Value>,
 }
 
 /// One problem of a request.
@@ -69,6 +76,7 @@ impl ErrorBody {
             logs: None,
             execution_time: None,
             stack: None,
+            extra: BTreeMap::new(),
         }
     }
 }

@@ -44,6 +44,7 @@ struct Tenant {
 struct Maps {
     tenants: HashMap<ProjectId, Arc<Tenant>>,
     slugs: HashMap<Name, ProjectId>,
+    owners: HashMap<FunctionId, ProjectId>,
     /// Deleted functions: one that was read before its deletion must not come back. Ids are never used again.
     deleted: HashSet<FunctionId>,
 }
@@ -105,6 +106,23 @@ impl Table {
         Ok(entry.map(|entry| (project, entry)))
     }
 
+    /// A function by its id alone; none where there is none.
+    ///
+    /// # Errors
+    /// The store's, where the function is not in memory.
+    pub async fn find_by_id(&self, id: FunctionId) -> Result<Option<Arc<Entry>>, cloudbox_store::Error> {
+        let known = self.maps.load().owners.get(&id).copied();
+        let project = match known {
+            Some(project) => project,
+            None => match self.store.function(id).await? {
+                Some(function) => function.project_id,
+                None => return Ok(None),
+            },
+        };
+        let found = self.find(&project.to_string(), &id.to_string()).await?;
+        Ok(found.map(|(_, entry)| entry))
+    }
+
     /// A project by id or slug.
     ///
     /// # Errors
@@ -149,6 +167,7 @@ impl Table {
                 return None;
             }
             let tenant = Arc::make_mut(maps.tenants.get_mut(&function.project_id)?);
+            maps.owners.insert(function.id, function.project_id);
             if let Some(known) = tenant.by_id.get(&function.id) {
                 if is_older(&function, &known.function) {
                     return Some(Arc::clone(known));
@@ -166,6 +185,7 @@ impl Table {
     pub fn remove(&self, project: ProjectId, function: FunctionId) {
         self.change(|maps| {
             maps.deleted.insert(function);
+            maps.owners.remove(&function);
             if let Some(tenant) = maps.tenants.get_mut(&project) {
                 let tenant = Arc::make_mut(tenant);
                 tenant.by_id.remove(&function);
@@ -178,6 +198,7 @@ impl Table {
     pub fn remove_project(&self, project: ProjectId) -> Vec<FunctionId> {
         self.change(|maps| {
             maps.slugs.retain(|_, id| *id != project);
+            maps.owners.retain(|_, id| *id != project);
             let tenant = maps.tenants.remove(&project);
             let functions: Vec<_> = tenant.iter().flat_map(|tenant| tenant.by_id.keys().copied()).collect();
             maps.deleted.extend(&functions);

@@ -4,6 +4,9 @@
 //! request is looked at; and it gets rows from [`access`] alone, so that none is reached without a right.
 
 pub mod access;
+pub mod tenant;
+
+pub use tenant::Tenant;
 
 use std::sync::Arc;
 

@@ -54,6 +54,22 @@ pub async fn function(
     own.ok_or_else(|| ApiError::not_found("function"))
 }
 
+/// A function by its own id, in whichever project; or by its name in `project`.
+///
+/// # Errors
+/// `NOT_FOUND`.
+pub async fn function_meant(
+    api: &Api,
+    caller: Caller,
+    project: &str,
+    function: &str,
+) -> Result<Function, ApiError> {
+    let Some(number) = id(function) else { return self::function(api, caller, project, function).await };
+    let found = api.store.function(FunctionId(number)).await?;
+    let found = found.ok_or_else(|| ApiError::not_found("function"))?;
+    self::function(api, caller, &found.project_id.to_string(), function).await
+}
+
 /// A deployment of a function.
 ///
 /// # Errors
@@ -97,6 +113,22 @@ pub async fn public(
 ) -> Result<Arc<Entry>, ApiError> {
     let found = api.table.find(project, name).await.map_err(ApiError::from)?;
     let entry = found.map(|(_, entry)| entry);
+    let seen = entry.filter(|entry| entry.function.settings.is_public || caller.is_some());
+    seen.ok_or_else(|| ApiError::not_found("function"))
+}
+
+/// As [`public`], for a function's id alone, in whichever project; or for its name in `project`.
+///
+/// # Errors
+/// `NOT_FOUND`.
+pub async fn public_meant(
+    api: &Api,
+    caller: Option<Caller>,
+    project: &str,
+    function: &str,
+) -> Result<Arc<Entry>, ApiError> {
+    let Some(number) = id(function) else { return public(api, caller, project, function).await };
+    let entry = api.table.find_by_id(FunctionId(number)).await?;
     let seen = entry.filter(|entry| entry.function.settings.is_public || caller.is_some());
     seen.ok_or_else(|| ApiError::not_found("function"))
 }

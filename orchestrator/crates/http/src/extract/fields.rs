@@ -16,6 +16,8 @@ const MAX_PROBLEMS: usize = 50;
 pub struct Fields {
     left: Map<String, Value>,
     known: Vec<&'static str>,
+    /// Our name and the one that the body used.
+    aliases: Vec<(&'static str, &'static str)>,
     problems: Vec<ErrorDetail>,
 }
 
@@ -23,7 +25,44 @@ impl Fields {
     /// Nothing taken yet.
     #[must_use]
     pub const fn new(fields: Map<String, Value>) -> Self {
-        Self { left: fields, known: Vec::new(), problems: Vec::new() }
+        Self { left: fields, known: Vec::new(), aliases: Vec::new(), problems: Vec::new() }
+    }
+
+    /// Gives a field that the body names in another way our own name; problems are told under the body's.
+    pub fn rename(&mut self, theirs: &'static str, ours: &'static str) {
+        let Some(value) = self.left.remove(theirs) else { return };
+        if self.left.contains_key(ours) {
+            self.problem(theirs, format!("means the same as {ours}: send one of them"));
+            return;
+        }
+        self.left.insert(ours.to_owned(), value);
+        self.aliases.push((ours, theirs));
+    }
+
+    /// Whether the body has a field.
+    #[must_use]
+    pub fn has(&self, field: &str) -> bool {
+        self.left.contains_key(field)
+    }
+
+    /// Puts in a field as if the body had it.
+    pub fn put(&mut self, field: &'static str, value: impl Into<Value>) {
+        self.left.insert(field.to_owned(), value.into());
+    }
+
+    /// Puts in a field that the body doesn't have.
+    pub fn put_default(&mut self, field: &'static str, value: impl Into<Value>) {
+        if !self.left.contains_key(field) {
+            self.put(field, value);
+        }
+    }
+
+    /// The name of a field, or of what is below it, as the body has it.
+    fn as_sent(&self, field: &str) -> Option<String> {
+        self.aliases.iter().find_map(|(ours, theirs)| {
+            let below = field.strip_prefix(ours)?;
+            (below.is_empty() || below.starts_with(['.', '['])).then(|| format!("{theirs}{below}"))
+        })
     }
 
     /// Takes a field as it is; none where it is absent. Null counts as absent.
@@ -135,6 +174,8 @@ impl Fields {
     /// Notes a problem.
     pub fn problem(&mut self, field: impl Into<String>, message: impl Into<String>) {
         if self.problems.len() < MAX_PROBLEMS {
+            let field = field.into();
+            let field = self.as_sent(&field).unwrap_or(field);
             self.problems.push(detail(field, message));
         }
     }

@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::extract::Fields;
 
 /// Keys of `cors`.
-const CORS_KEYS: [&str; 5] = ["origins", "methods", "headers", "credentials", "max_age"];
+const CORS_KEYS: [&str; 6] = ["origins", "methods", "headers", "expose_headers", "credentials", "max_age"];
 
 pub(super) fn apply(settings: &mut FunctionSettings, fields: &mut Fields) {
     if let Some(egress) = fields.texts("egress") {
@@ -33,7 +33,7 @@ fn check_cors(cors: &Value, fields: &mut Fields) {
     for (key, value) in cors {
         let is_texts = || value.as_array().is_some_and(|items| items.iter().all(Value::is_string));
         let wanted = match key.as_str() {
-            "origins" | "methods" | "headers" if !is_texts() => "must be a list of texts",
+            "origins" | "methods" | "headers" | "expose_headers" if !is_texts() => "must be a list of texts",
             "credentials" if !value.is_boolean() => "must be true or false",
             "max_age" if value.as_u64().is_none_or(|seconds| seconds > 86_400) => {
                 "must be a whole number from 0 to 86400 (seconds)"
