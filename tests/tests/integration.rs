@@ -14,5 +14,7 @@ mod lifecycle;
 mod program;
 #[path = "integration/refusals.rs"]
 mod refusals;
+#[path = "integration/routes.rs"]
+mod routes;
 #[path = "integration/story.rs"]
 mod story;

@@ -22,7 +22,7 @@ const TEXTS: [&str; 12] = [
     "log.level",
 ];
 /// Keys that are numbers or booleans.
-const SCALARS: [&str; 44] = [
+const SCALARS: [&str; 43] = [
     "allow_weak_sandbox",
     "drain_timeout_s",
     "limits.max_request_bytes",
@@ -46,7 +46,6 @@ const SCALARS: [&str; 44] = [
     "pool.queue_wait_s",
     "pool.idle_timeout_s",
     "pool.freeze_after_ms",
-    "pool.start_timeout_s",
     "builds.timeout_s",
     "builds.memory_mb",
     "builds.cpu",

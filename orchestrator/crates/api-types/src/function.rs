@@ -94,7 +94,7 @@ function_bodies! {
     /// Processes and threads; default 64.
     #[schema(minimum = 16, maximum = 1024)]
     pids: u32,
-    /// For browsers: `{origins, methods, headers, credentials, max_age}`; default: no CORS headers.
+    /// For browsers: `{origins, methods, headers, expose_headers, credentials, max_age}`; default: no CORS headers.
     #[schema(value_type = Object)]
     cors: serde_json::Value,
 }

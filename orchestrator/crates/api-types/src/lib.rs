@@ -2,10 +2,13 @@
 //!
 //! Times are RFC 3339 UTC, durations of executions milliseconds, `timeout` seconds, `memory` MB (2^20 bytes).
 
+pub mod dashboard;
 pub mod deployment;
+pub mod edge_function;
 pub mod error;
 pub mod execution;
 pub mod function;
+pub mod function_service;
 pub mod health;
 pub mod inline;
 pub mod list;

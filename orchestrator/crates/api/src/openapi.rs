@@ -4,12 +4,19 @@ use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use crate::controllers::public;
+use crate::controllers::{invoke, public};
 
 #[derive(OpenApi)]
 #[openapi(
     info(title = "Cloudbox", description = "Self-hosted serverless functions in warm, network-less sandboxes."),
-    paths(public::call, public::call_below),
+    paths(
+        public::call,
+        public::call_below,
+        invoke::short,
+        invoke::short_below,
+        invoke::invoke,
+        invoke::invoke_below
+    ),
     components(schemas(cloudbox_api_types::LogEvent, cloudbox_api_types::Execution)),
     modifiers(&Bearer),
     tags(
@@ -19,6 +26,9 @@ use crate::controllers::public;
         (name = "executions", description = "Calls by users of the API, and the records of all calls"),
         (name = "inline", description = "Code that comes with the call"),
         (name = "calls", description = "Calls by the public"),
+        (name = "function service", description = "Compatible routes: functions by project and name, deployed at once"),
+        (name = "edge functions", description = "Compatible routes: functions by id, milliseconds, deployed at once"),
+        (name = "dashboard", description = "Compatible routes: functions by id, their calls in numbered pages, and counts"),
         (name = "runtimes", description = "Languages and their versions"),
         (name = "health", description = "How the service is")
     )

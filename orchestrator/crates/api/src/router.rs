@@ -15,7 +15,10 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use utoipa_swagger_ui::SwaggerUi;
 
-use crate::controllers::{deployments, execute, functions, health, inline, logs, projects, public, runtimes};
+use crate::controllers::{
+    dashboard, deployments, edge_functions, execute, execution_logs, function_service, functions, health,
+    inline, invoke, listed_functions, logs, projects, public, runtimes,
+};
 use crate::openapi;
 
 fn routes() -> OpenApiRouter<Arc<Api>> {
@@ -43,6 +46,37 @@ fn routes() -> OpenApiRouter<Arc<Api>> {
         .route("/p/{project}/functions/{name}", any(public::call))
         .route("/p/{project}/functions/{name}/", any(public::call))
         .route("/p/{project}/functions/{name}/{*path}", any(public::call_below))
+        .route("/_functions/{name}", any(invoke::short))
+        .route("/_functions/{name}/", any(invoke::short))
+        .route("/_functions/{name}/{*path}", any(invoke::short_below))
+        .route("/invoke/{function}", any(invoke::invoke))
+        .route("/invoke/{function}/", any(invoke::invoke))
+        .route("/invoke/{function}/{*path}", any(invoke::invoke_below))
+        .merge(function_service_routes())
+        .routes(routes!(edge_functions::create, edge_functions::list))
+        .routes(routes!(edge_functions::read, edge_functions::change, edge_functions::delete))
+        .routes(routes!(edge_functions::invoke::invoke))
+        .routes(routes!(edge_functions::logs))
+        .routes(routes!(listed_functions::create, listed_functions::list))
+        .routes(routes!(listed_functions::read, listed_functions::change, listed_functions::delete))
+        .routes(routes!(execution_logs::list))
+        .routes(routes!(execution_logs::read))
+        .routes(routes!(dashboard::stats))
+        .routes(routes!(dashboard::recent_activity))
+}
+
+/// Where a path is one of these and one of the routes above, words win over parameters: `projects`, `code`, `register`
+/// and `execution-logs` stand for themselves.
+fn function_service_routes() -> OpenApiRouter<Arc<Api>> {
+    OpenApiRouter::new()
+        .routes(routes!(function_service::invoke::invoke, function_service::look, function_service::switch))
+        .routes(routes!(function_service::invoke::invoke_short))
+        .routes(routes!(function_service::list))
+        .routes(routes!(function_service::create, function_service::list_of_project))
+        .routes(routes!(function_service::register))
+        .routes(routes!(function_service::code))
+        .routes(routes!(function_service::read, function_service::change, function_service::delete))
+        .layer(layers::from_fn(function_service::say_success))
 }
 
 /// What bounds requests before a handler sees them.

@@ -92,7 +92,7 @@ fn success_body(outcome: &Outcome, success: &Success) -> Bytes {
     [b"{\"response\":", result, b",", &rest.as_bytes()[1..]].concat().into()
 }
 
-fn error_of(outcome: &Outcome, failure: &Failure) -> ApiError {
+pub(super) fn error_of(outcome: &Outcome, failure: &Failure) -> ApiError {
     let mut error = ApiError::new(failure.code, &failure.message);
     error.retry_after_s = failure.retry_after_s;
     let body = &mut error.body;

@@ -8,7 +8,7 @@ use cloudbox_api_types::ErrorBody;
 use cloudbox_dispatch::table::Entry;
 use cloudbox_dispatch::{Call, Failure, Outcome, Success};
 use cloudbox_http::api::Api;
-use cloudbox_http::auth::{Caller, MaybeCaller, access};
+use cloudbox_http::auth::{Caller, MaybeCaller};
 use cloudbox_http::error::ApiError;
 use cloudbox_http::extract::{Body, Path, not_too_deep};
 use cloudbox_http::trace;
@@ -21,20 +21,23 @@ use super::answer::{ID_HEADER, call_headers};
 
 mod cors;
 mod headers;
+mod way;
+
+pub(super) use way::Way;
 
 /// Call a function. A public one needs no credential; another one needs that of its project.
 #[utoipa::path(method(get, post, put, patch, delete), path = "/p/{project}/functions/{name}", tag = "calls",
     request_body(content = String, content_type = "*/*", description = "Whatever the handler understands"),
     params(("project" = String, Path, description = "Id or slug"), ("name" = String, Path)),
-    responses((status = "default", description = "The handler's own answer, or an error", body = ErrorBody)))]
+    responses((status = "default", description = "The handler's own answer, or an error", body = ErrorBody)),
+    security((), ("bearer" = [])))]
 pub async fn call(
     caller: MaybeCaller,
     State(api): State<Arc<Api>>,
     path: Result<Path<(String, String)>, ApiError>,
     request: Request,
 ) -> Response {
-    let named = path.map(|Path(named)| named);
-    answered(&api, caller.0, named, request).await
+    answered(&api, caller.0, Way::Project, path.map(|Path(named)| named), request).await
 }
 
 /// Call a function with a path of its own.
@@ -42,40 +45,53 @@ pub async fn call(
     request_body(content = String, content_type = "*/*", description = "Whatever the handler understands"),
     params(("project" = String, Path, description = "Id or slug"), ("name" = String, Path),
         ("path" = String, Path, description = "Any path, slashes included")),
-    responses((status = "default", description = "The handler's own answer, or an error", body = ErrorBody)))]
+    responses((status = "default", description = "The handler's own answer, or an error", body = ErrorBody)),
+    security((), ("bearer" = [])))]
 pub async fn call_below(
     caller: MaybeCaller,
     State(api): State<Arc<Api>>,
     path: Result<Path<(String, String, String)>, ApiError>,
     request: Request,
 ) -> Response {
-    // Below the function's path bytes that are no text are the function's business.
     let named = path.map(|Path((project, name, _))| (project, name));
-    let named = named.or_else(|error| raw_names(request.uri().path()).ok_or(error));
-    answered(&api, caller.0, named, request).await
+    answered(&api, caller.0, Way::Project, named, request).await
 }
 
-/// The project and the function as they are written in `/p/{project}/functions/{name}/…`.
-fn raw_names(path: &str) -> Option<(String, String)> {
-    let (project, rest) = path.strip_prefix("/p/")?.split_once("/functions/")?;
-    let (name, _) = rest.split_once('/')?;
-    Some((project.to_owned(), name.to_owned()))
-}
-
-/// A call that began has its id in its answer; one that was refused before gets one, so that all errors look alike.
-async fn answered(
+/// The answer of any public way. A call that began has its id in its answer; one that was refused before gets one, so
+/// that all errors look alike.
+pub(super) async fn answered(
     api: &Api,
     caller: Option<Caller>,
+    way: Way,
     named: Result<(String, String), ApiError>,
     request: Request,
 ) -> Response {
-    let run = async { run(api, caller, named?, request).await };
+    // Below the function's path bytes that are no text are the function's business.
+    let named = named.or_else(|error| way.raw_names(request.uri().path()).ok_or(error));
+    let run = async {
+        let entry = way.find(api, caller, named?, (request.headers(), request.uri())).await?;
+        Ok(run(api, caller, way, entry, request).await)
+    };
     let mut response = run.await.unwrap_or_else(refused);
     headers::confine(response.headers_mut());
     response
 }
 
-fn refused(mut error: ApiError) -> Response {
+/// A function of a way that answers with a shape of its own: the call, and the trace that it continues.
+pub(super) async fn begun(
+    api: &Api,
+    caller: Option<Caller>,
+    way: Way,
+    named: (String, String),
+    request: Request,
+) -> Result<(Call, Option<HeaderValue>), ApiError> {
+    let entry = way.find(api, caller, named, (request.headers(), request.uri())).await?;
+    let traceparent = trace::child_of(request.headers());
+    let call = call_of(entry, caller, way, request, traceparent.as_ref()).await?;
+    Ok((Call { mode: ResultMode::Raw, ..call }, traceparent))
+}
+
+pub(super) fn refused(mut error: ApiError) -> Response {
     let id = InvocationId::generate().to_string();
     let header = HeaderValue::try_from(&id).ok().map(|id| (HeaderName::from_static(ID_HEADER), id));
     error.headers.extend(header);
@@ -83,64 +99,63 @@ fn refused(mut error: ApiError) -> Response {
     error.public().into_response()
 }
 
-async fn run(
-    api: &Api,
-    caller: Option<Caller>,
-    (project, name): (String, String),
-    request: Request,
-) -> Result<Response, ApiError> {
-    let entry = access::public(api, caller, &project, &name).await?;
+async fn run(api: &Api, caller: Option<Caller>, way: Way, entry: Arc<Entry>, request: Request) -> Response {
     let cors = entry.function.settings.cors.clone();
     let origin = request.headers().get(http::header::ORIGIN).cloned();
     if let Some(cors) = &cors
         && let Some(answer) = cors::preflight(cors, &request)
     {
-        return Ok(answer);
+        return answer;
     }
-    let called = invoke(api, caller, entry, request).await;
+    let called = invoke(api, caller, way, entry, request).await;
     let mut response = called.unwrap_or_else(refused);
     if let Some(cors) = &cors {
         cors::allow(cors, origin.as_ref(), response.headers_mut());
     }
-    Ok(response)
+    response
 }
 
 async fn invoke(
     api: &Api,
     caller: Option<Caller>,
+    way: Way,
     entry: Arc<Entry>,
     request: Request,
 ) -> Result<Response, ApiError> {
     let expose_errors = entry.function.settings.expose_errors;
-    let (method, uri, traceparent) =
-        (request.method().clone(), request.uri().clone(), trace::child_of(request.headers()));
-    let headers = headers::into_function(request.headers(), caller.is_some(), traceparent.as_ref());
+    let (method, traceparent) = (request.method().clone(), trace::child_of(request.headers()));
+    let call = call_of(entry, caller, way, request, traceparent.as_ref()).await?;
+    let outcome = api.invoke(call).await;
+    Ok(answer(outcome, &method, expose_errors, traceparent.as_ref()))
+}
+
+async fn call_of(
+    entry: Arc<Entry>,
+    caller: Option<Caller>,
+    way: Way,
+    request: Request,
+    traceparent: Option<&HeaderValue>,
+) -> Result<Call, ApiError> {
+    let (method, uri) = (request.method().clone(), request.uri().clone());
+    let headers = headers::into_function(request.headers(), caller.is_some(), traceparent);
     let Body(body) = Body::from_request(request, &()).await?;
     // It is the function's business whether this is JSON; but if it is, its parser must come through.
     not_too_deep("body", &body)?;
-    let call = Call {
+    Ok(Call {
         entry,
         trigger: Trigger::Http,
         mode: ResultMode::Http,
         data: if body.is_empty() { DataSource::Query } else { DataSource::Body },
         method: method.to_string(),
         path: uri.path().to_owned(),
-        base_path: base_path(uri.path()).to_owned(),
+        base_path: way.base_path(uri.path()).to_owned(),
         query: uri.query().unwrap_or_default().to_owned(),
         headers,
         body,
         timeout: None,
         is_test: false,
         share: None,
-    };
-    let outcome = api.invoke(call).await;
-    Ok(answer(outcome, &method, expose_errors, traceparent.as_ref()))
-}
-
-/// `/p/{project}/functions/{name}` of a path, as the caller has written it.
-fn base_path(path: &str) -> &str {
-    let end = path.match_indices('/').nth(4).map_or(path.len(), |(at, _)| at);
-    &path[..end]
+    })
 }
 
 fn answer(
@@ -171,7 +186,7 @@ fn success_answer(success: Success, method: &Method) -> Response {
     response
 }
 
-fn error_of(outcome: &Outcome, failure: &Failure, expose_errors: bool) -> ApiError {
+pub(super) fn error_of(outcome: &Outcome, failure: &Failure, expose_errors: bool) -> ApiError {
     let sentence = if expose_errors { failure.message.as_str() } else { sentence(failure) };
     let mut error = ApiError::new(failure.code, sentence).public();
     error.retry_after_s = failure.retry_after_s;

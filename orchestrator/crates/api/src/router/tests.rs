@@ -1,6 +1,7 @@
 //! The routes over a SQLite store in a temporary folder and a backend that echoes.
 
 mod calls;
+mod compatible;
 mod deploys;
 mod resources;
 mod rules;
@@ -66,7 +67,7 @@ impl Fake {
             });
         }
         let seen = json!({
-            "method": call.method, "path": call.path, "query": call.query, "headers": call.headers,
+            "method": call.method, "path": call.path, "base_path": call.base_path, "query": call.query, "headers": call.headers,
             "body": text, "data": format!("{:?}", call.data), "mode": format!("{:?}", call.mode),
             "timeout_ms": call.timeout.map(|timeout| timeout.as_millis() as u64),
         });
@@ -98,7 +99,7 @@ impl Backend for Fake {
         Box::pin(async move {
             let function = store.function(deployment.function_id).await?.unwrap();
             store.note_deployment(deployment.id, Stage::Validate, &deployment.stages, "looking\n").await?;
-            if function.settings.code.is_none() {
+            if function.settings.code.as_deref().is_none_or(|code| code == "broken") {
                 let stages = &deployment.stages;
                 store.fail_deployment(deployment.id, Stage::Validate, stages, "there is no code").await?;
             } else {

@@ -17,7 +17,7 @@ pub(super) fn preflight(cors: &Value, request: &Request<Body>) -> Option<Respons
     }
     let mut response = StatusCode::NO_CONTENT.into_response();
     let headers = response.headers_mut();
-    if !allow(cors, request.headers().get(header::ORIGIN), headers) {
+    if !allow_origin(cors, request.headers().get(header::ORIGIN), headers) {
         return Some(response);
     }
     let methods = texts(cors, "methods").unwrap_or_else(|| METHODS.to_owned());
@@ -36,8 +36,24 @@ pub(super) fn preflight(cors: &Value, request: &Request<Body>) -> Option<Respons
     Some(response)
 }
 
-/// Adds what lets a browser of an allowed origin read the answer; whether it is allowed.
-pub(super) fn allow(cors: &Value, origin: Option<&HeaderValue>, headers: &mut HeaderMap) -> bool {
+/// Adds what lets a browser of an allowed origin read the answer. What the handler said of it itself doesn't count.
+pub(super) fn allow(cors: &Value, origin: Option<&HeaderValue>, headers: &mut HeaderMap) {
+    for own in [
+        header::ACCESS_CONTROL_ALLOW_ORIGIN,
+        header::ACCESS_CONTROL_ALLOW_CREDENTIALS,
+        header::ACCESS_CONTROL_EXPOSE_HEADERS,
+    ] {
+        headers.remove(own);
+    }
+    if allow_origin(cors, origin, headers)
+        && let Some(names) = texts(cors, "expose_headers")
+    {
+        put(headers, header::ACCESS_CONTROL_EXPOSE_HEADERS, &names);
+    }
+}
+
+/// Whether the origin is allowed.
+fn allow_origin(cors: &Value, origin: Option<&HeaderValue>, headers: &mut HeaderMap) -> bool {
     headers.append(header::VARY, HeaderValue::from_static("origin"));
     let Some(origin) = origin else { return false };
     let allowed = cors.get("origins").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
@@ -108,6 +124,25 @@ mod tests {
         let headers = ask(&cors, "https://b.example").headers().clone();
         assert_eq!(headers["access-control-allow-origin"], "*");
         assert!(!headers.contains_key("access-control-allow-credentials"));
+    }
+
+    #[test]
+    fn an_answer_shows_what_is_exposed_and_nothing_that_the_handler_allowed() {
+        let cors = json!({"origins": ["https://a.example"], "expose_headers": ["x-a", "x-b"]});
+        let handlers = || {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+            headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+            headers
+        };
+        let mut headers = handlers();
+        allow(&cors, Some(&HeaderValue::from_static("https://a.example")), &mut headers);
+        assert_eq!(headers["access-control-allow-origin"], "https://a.example");
+        assert_eq!(headers["access-control-expose-headers"], "x-a, x-b");
+        assert!(!headers.contains_key("access-control-allow-credentials"));
+        let mut headers = handlers();
+        allow(&cors, Some(&HeaderValue::from_static("https://b.example")), &mut headers);
+        assert_eq!(headers.keys().map(header::HeaderName::as_str).collect::<Vec<_>>(), ["vary"]);
     }
 
     #[test]

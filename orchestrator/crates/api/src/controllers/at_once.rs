@@ -1,0 +1,114 @@
+//! Creates and changes on routes that know no deploy step: a function's code is deployed with them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cloudbox_http::api::Api;
+use cloudbox_http::error::ApiError;
+use cloudbox_store::{Error, FunctionPatch, NewFunction};
+use cloudbox_types::function::FunctionSettings;
+use cloudbox_types::{Deployment, DeploymentStatus, Function, FunctionId, FunctionStatus, ProjectId};
+use tokio::time::{Instant, sleep};
+
+use super::deployments;
+
+/// How long a deployment waits for another one of its function.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How often it looks.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// Makes a function and deploys its code, where it has some. A create whose build fails leaves nothing.
+///
+/// # Errors
+/// The store's; `DEPLOYMENT_ERROR` with the build's logs.
+pub(super) async fn create(
+    api: &Arc<Api>,
+    project_id: ProjectId,
+    settings: FunctionSettings,
+) -> Result<Function, ApiError> {
+    let api = Arc::clone(api);
+    to_its_end(async move {
+        let made = api.store.create_function(NewFunction { project_id, settings }).await?;
+        if made.settings.code.is_none() {
+            return Ok(made);
+        }
+        match deploy(&api, made.id).await {
+            Ok(deployed) => Ok(deployed),
+            Err(error) => {
+                api.store.delete_function(made.id).await?;
+                api.backend.function_deleted(made.project_id, made.id);
+                Err(error)
+            }
+        }
+    })
+    .await
+}
+
+/// Changes a function, and deploys it where calls would not see the change otherwise; so does a body that names the
+/// code of a function whose last build failed. After a build that failed the
+/// change is kept, and calls go on with the version that they had.
+///
+/// # Errors
+/// The store's; `DEPLOYMENT_ERROR` with the build's logs.
+pub(super) async fn change(
+    api: &Arc<Api>,
+    before: Function,
+    settings: FunctionSettings,
+    names_code: bool,
+) -> Result<Function, ApiError> {
+    let api = Arc::clone(api);
+    to_its_end(async move {
+        let is_again = names_code && before.status != FunctionStatus::Deployed;
+        let is_build = is_again || is_of_the_build(&before.settings, &settings);
+        let mut after = before;
+        if settings != after.settings {
+            let patch = FunctionPatch { expected_revision: after.revision, settings };
+            after = api.store.update_function(after.id, patch).await?;
+            let version = match after.active_version {
+                Some(number) => api.store.version(after.id, number).await?,
+                None => None,
+            };
+            api.backend.function_changed(after.clone(), version);
+        }
+        if is_build && after.settings.code.is_some() { deploy(&api, after.id).await } else { Ok(after) }
+    })
+    .await
+}
+
+/// Whether a version has something else in it.
+fn is_of_the_build(before: &FunctionSettings, after: &FunctionSettings) -> bool {
+    before.code != after.code
+        || before.runtime != after.runtime
+        || before.language != after.language
+        || before.entry_point != after.entry_point
+        || before.handler_style != after.handler_style
+        || before.dependencies != after.dependencies
+}
+
+async fn deploy(api: &Api, function: FunctionId) -> Result<Function, ApiError> {
+    let ended = api.backend.deploy(begin(api, function).await?).await?;
+    if ended.status != DeploymentStatus::Deployed {
+        return Err(deployments::failed(ended));
+    }
+    let deployed = api.store.function(function).await?;
+    api.backend.settled().await;
+    deployed.ok_or_else(|| ApiError::not_found("function"))
+}
+
+/// Begins a deployment, after the one that is running.
+async fn begin(api: &Api, function: FunctionId) -> Result<Deployment, ApiError> {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        match api.store.begin_deployment(function).await {
+            Err(Error::Refused { .. }) if Instant::now() < end => sleep(LOOK_EVERY).await,
+            begun => return Ok(begun?),
+        }
+    }
+}
+
+/// Runs on even where the caller goes away: half of it would be neither the old nor the new.
+async fn to_its_end(
+    work: impl Future<Output = Result<Function, ApiError>> + Send + 'static,
+) -> Result<Function, ApiError> {
+    tokio::spawn(work).await.unwrap_or_else(|_| Err(ApiError::internal()))
+}
