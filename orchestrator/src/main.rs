@@ -37,6 +37,10 @@ fn main() -> ExitCode {
         return first_process::run().unwrap_or_else(|error| fail(&format!("as process 1: {error}")));
     }
     if matches!(args.command, Command::ReadSource) {
+        // Hostile text may crash it, and no core file is to tell of other users' code.
+        if let Err(error) = nix::sys::prctl::set_dumpable(false) {
+            return fail(&format!("protecting the process: {error}"));
+        }
         return cloudbox_check::answer_one().map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS);
     }
     if let Err(error) = first_process::take_signals() {
