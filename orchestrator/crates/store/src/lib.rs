@@ -13,14 +13,14 @@ mod open;
 pub mod outage;
 mod overview;
 mod patience;
-#[cfg(test)]
-mod plan_tests;
 mod presence;
 mod projects;
 mod records;
 mod rows;
 mod sql_store;
 pub mod store;
+#[cfg(test)]
+mod tests;
 
 pub use error::Error;
 pub use key::{EnvironmentKey, InvalidKey};
