@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use cloudbox_protocol::logs::{self, Line, Mark};
 use cloudbox_protocol::message::DataSource;
 use cloudbox_protocol::{Invoke, ResultMode};
 use cloudbox_types::{ErrorCode, Function, InvocationId, Trigger};
@@ -110,6 +111,8 @@ pub struct Outcome {
     pub memory_bytes: u64,
     /// What it printed.
     pub logs: String,
+    /// Where in it the structured lines are.
+    pub marks: Vec<Mark>,
     /// The answer, or why there is none.
     pub result: Result<Success, Failure>,
 }
@@ -139,6 +142,12 @@ pub struct Failure {
 }
 
 impl Outcome {
+    /// What it printed, line by line, with level and fields of the structured ones.
+    #[must_use]
+    pub fn log_lines(&self) -> Vec<Line> {
+        logs::lines(&self.logs, &self.marks)
+    }
+
     /// An outcome without a sandbox.
     #[must_use]
     pub fn refused(invocation_id: InvocationId, version: i64, failure: Failure) -> Self {
@@ -149,6 +158,7 @@ impl Outcome {
             execution_time_ms: 0.0,
             memory_bytes: 0,
             logs: String::new(),
+            marks: Vec::new(),
             result: Err(failure),
         }
     }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use cloudbox_pool::LeaseError;
+use cloudbox_protocol::logs::Mark;
 use cloudbox_protocol::{Answer, FailureKind, Logs, Reply, ResultHead, ResultMode};
 use cloudbox_sandbox::{Error, LaunchError, SandboxFault, SandboxFaultKind, Stats};
 use cloudbox_types::{ErrorCode, InvocationId, Record, RecordStatus};
@@ -28,6 +29,7 @@ const MAX_STACK_BYTES: usize = 64 << 10;
 pub(crate) struct Settled {
     result: Result<Success, Failure>,
     logs: String,
+    marks: Vec<Mark>,
     elapsed: Duration,
     memory_bytes: u64,
     cpu_us: u64,
@@ -37,10 +39,12 @@ pub(crate) struct Settled {
 }
 
 impl Settled {
-    fn new(result: Result<Success, Failure>, logs: String) -> Self {
+    fn new(result: Result<Success, Failure>, logs: Logs) -> Self {
+        let (logs, marks) = logs.into_marked();
         Self {
             result,
             logs,
+            marks,
             elapsed: Duration::ZERO,
             memory_bytes: 0,
             cpu_us: 0,
@@ -107,6 +111,7 @@ impl Settled {
             execution_time_ms: self.execution_time_ms(),
             memory_bytes: self.memory_bytes,
             logs: self.logs,
+            marks: self.marks,
             result: self.result,
         }
     }
@@ -131,7 +136,7 @@ pub(crate) fn refused(error: LeaseError, call: &Call) -> Result<Settled, Failure
             Err(Failure::new(ErrorCode::InternalError, message))
         }
         LeaseError::Launch(LaunchError::Code { failure, logs }) => {
-            Ok(Settled::new(Err(code_failure(*failure)), logs.into_text()))
+            Ok(Settled::new(Err(code_failure(*failure)), logs))
         }
         LeaseError::Launch(LaunchError::Fault(fault)) => match fault.kind {
             // The driver has said once what is wrong; with each call, the log would be full of it.
@@ -147,9 +152,9 @@ pub(crate) fn refused(error: LeaseError, call: &Call) -> Result<Settled, Failure
             SandboxFaultKind::Deadline => {
                 let message =
                     "The code took too long to load; move slow work from its top level into the handler";
-                Ok(Settled::new(Err(Failure::new(ErrorCode::Timeout, message)), fault.logs.into_text()))
+                Ok(Settled::new(Err(Failure::new(ErrorCode::Timeout, message)), fault.logs))
             }
-            kind => Ok(Settled::new(Err(fault_failure(kind, call)), fault.logs.into_text())),
+            kind => Ok(Settled::new(Err(fault_failure(kind, call)), fault.logs)),
         },
     }
 }
@@ -172,9 +177,14 @@ pub(crate) fn exchanged(
         Err(SandboxFault { kind, logs }) => (Err(fault_failure(kind, call)), logs),
     };
     // What the top level printed belongs to the call that loaded it.
-    let mut text = load_logs.map(Logs::into_text).unwrap_or_default();
-    text.push_str(&logs.into_text());
-    Settled { is_untaken, ..Settled::new(result, text) }
+    let mut settled = Settled { is_untaken, ..Settled::new(result, logs) };
+    if let Some(load_logs) = load_logs {
+        let (text, mut marks) = load_logs.into_marked();
+        marks.extend(settled.marks.into_iter().map(|mark| mark.shifted(text.len())));
+        settled.marks = marks;
+        settled.logs.insert_str(0, &text);
+    }
+    settled
 }
 
 /// Checks an answer: it comes from the user's side, and goes to a client or into a JSON document.

@@ -255,7 +255,7 @@ impl Channel {
                     let line: LogLine = header(&frame)?;
                     check(Some(&nonce), &line.nonce)?;
                     drain(&self.logs, logs);
-                    push_line(logs, &line);
+                    logs.push_line(&line);
                 }
                 (Kind::Call, Some(calls)) => {
                     // Whoever calls has taken the request.
@@ -343,15 +343,4 @@ fn failure(frame: &Frame, nonce: Option<&Nonce>) -> Result<Failure, FaultKind> {
     let failure: Failure = header(frame)?;
     check(nonce, &failure.nonce)?;
     Ok(failure)
-}
-
-/// A structured line as text: the level, the sentence, and the fields as JSON where there are some.
-fn push_line(logs: &mut Logs, line: &LogLine) {
-    let mut text = format!("[{}] {}", line.level.to_uppercase(), line.message);
-    if !line.fields.is_empty() {
-        text.push(' ');
-        text.push_str(&serde_json::Value::Object(line.fields.clone()).to_string());
-    }
-    text.push('\n');
-    logs.push(text.as_bytes());
 }

@@ -121,6 +121,7 @@ mod tests {
             execution_time_ms: 1.5,
             memory_bytes: 4096,
             logs: "said \"hi\"\n".to_owned(),
+            marks: Vec::new(),
             result,
         }
     }

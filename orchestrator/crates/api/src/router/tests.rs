@@ -90,6 +90,7 @@ impl Backend for Fake {
             execution_time_ms: 2.0,
             memory_bytes: 1000,
             logs: "a line\n".to_owned(),
+            marks: Vec::new(),
             result,
         }
     }

@@ -13,6 +13,7 @@ fn outcome(result: Result<Success, Failure>) -> Outcome {
         execution_time_ms: 12.5,
         memory_bytes: 1,
         logs: "secret log".to_owned(),
+        marks: Vec::new(),
         result,
     }
 }
