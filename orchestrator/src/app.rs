@@ -7,6 +7,7 @@ mod backend;
 mod driver;
 mod ending;
 mod running_mark;
+mod services;
 mod start;
 
 use std::sync::Arc;

@@ -3,6 +3,7 @@
 //! All layers become one TOML table, which is read once with every key checked. No other module reads the
 //! environment.
 
+mod documents;
 mod flags;
 mod layers;
 mod sections;
@@ -14,6 +15,7 @@ use std::path::PathBuf;
 use cloudbox_types::Secret;
 use serde::Deserialize;
 
+pub use documents::Documents;
 pub use flags::ServeArgs;
 pub use sections::{Builds, Http, Limits, Log, LogFormat, Pool, Records, Runtimes, SandboxChoice};
 
@@ -75,6 +77,9 @@ pub struct Config {
     /// Records of calls.
     #[serde(default)]
     pub records: Records,
+    /// What functions may keep.
+    #[serde(default)]
+    pub documents: Documents,
     /// An administrator's token; none to have one made in the data dir. From the environment only.
     #[serde(skip)]
     pub admin_token: Option<Secret<String>>,

@@ -13,7 +13,7 @@ use cloudbox_bundles::{Catalogue, RuntimeInfo, SearchPlaces};
 use cloudbox_deploy::{Deployer, Mirrors};
 use cloudbox_dispatch::recorder::Recorder;
 use cloudbox_dispatch::table::Table;
-use cloudbox_dispatch::{Dispatcher, Inline, Services};
+use cloudbox_dispatch::{Dispatcher, Inline};
 use cloudbox_pool::{Pool, SpareSpec};
 use cloudbox_sandbox::{Ceiling, Instance};
 use cloudbox_store::{EnvironmentKey, Store};
@@ -21,7 +21,7 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use super::running_mark::RunningMark;
-use super::{App, Driver, Ending, driver};
+use super::{App, Driver, Ending, driver, services};
 use crate::config::{Config, environment};
 use crate::data_dir::DataDir;
 use cloudbox_types::Limits;
@@ -59,7 +59,7 @@ impl App {
             driver.shared(),
             Arc::clone(&catalogue),
             Arc::clone(&recorder),
-            Services::none(),
+            services::open(&config, &store),
             cloudbox_dispatch::Settings {
                 max_response_bytes: config.limits.max_response_bytes,
                 max_log_bytes: config.limits.max_log_bytes,

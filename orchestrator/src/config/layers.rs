@@ -22,7 +22,7 @@ const TEXTS: [&str; 12] = [
     "log.level",
 ];
 /// Keys that are numbers or booleans.
-const SCALARS: [&str; 43] = [
+const SCALARS: [&str; 47] = [
     "allow_weak_sandbox",
     "drain_timeout_s",
     "limits.max_request_bytes",
@@ -66,6 +66,10 @@ const SCALARS: [&str; 43] = [
     "records.spool_mb",
     "records.keep_days",
     "records.keep_per_function",
+    "documents.per_project",
+    "documents.bytes_per_project",
+    "documents.bytes_per_document",
+    "documents.operations_per_call",
 ];
 /// Of these, the booleans: a variable may say 1 or 0, too.
 const FLAGS: [&str; 3] = ["allow_weak_sandbox", "builds.network", "runtimes.strict"];

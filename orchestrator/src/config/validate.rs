@@ -36,6 +36,12 @@ pub(super) fn check(config: &Config) -> Result<(), Error> {
     http(config)?;
     within("records.spool_mb", config.records.spool_mb, &(1..=1_000_000))?;
     within("records.keep_days", config.records.keep_days.into(), &(0..=3650))?;
+    let documents = &config.documents;
+    within("documents.per_project", documents.per_project, &(0..=100_000_000))?;
+    within("documents.bytes_per_project", documents.bytes_per_project, &(0..=(1 << 40)))?;
+    // A host call brings at most 1 MiB.
+    within("documents.bytes_per_document", documents.bytes_per_document, &(1..=(1 << 20)))?;
+    within("documents.operations_per_call", documents.operations_per_call.into(), &(1..=10_000))?;
     urls(config)?;
     secrets(config)
 }

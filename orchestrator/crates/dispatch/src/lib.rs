@@ -6,6 +6,7 @@ pub mod table;
 
 mod call;
 mod dispatcher;
+mod documents;
 mod inline;
 mod services;
 mod settle;
@@ -14,6 +15,7 @@ mod share;
 pub use call::{Call, Failure, Outcome, Success};
 pub use cloudbox_deploy::Refused;
 pub use dispatcher::{Dispatcher, Settings, TargetError};
+pub use documents::Documents;
 pub use inline::Inline;
 pub use services::{CallContext, HostCalls, Services};
 pub use share::{Share, Shares};
