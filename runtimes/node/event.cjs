@@ -2,6 +2,7 @@
 // What a handler is called with: `data` and `context`.
 
 const { base64Of } = require('./frame.cjs');
+const { Database, http } = require('./platform.cjs');
 const { parse } = JSON;
 const { now } = Date;
 const { URLSearchParams } = require('url');
@@ -102,6 +103,8 @@ function contextOf(head, data, query, loaded, log, hostCall) {
     get_remaining_time_in_millis: remaining,
     env: loaded.env,
     log,
+    db: new Database(hostCall),
+    http,
     hostCall,
     success,
     error: refuse,

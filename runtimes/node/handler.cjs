@@ -92,13 +92,22 @@ function bound(object, name) {
   return typeof object[name] === 'function' ? object[name].bind(object) : undefined;
 }
 
-/** Loads the code: `{handler, style}`. */
+/** The `config` that the code exports beside its handler. */
+function configOf(exported, handler) {
+  const inner = exported.default;
+  const holders = [exported, inner, handler];
+  const holder = holders.find((one) => one !== null && one !== undefined && one.config !== null && typeof one.config === 'object');
+  return holder === undefined ? undefined : holder.config;
+}
+
+/** Loads the code: `{handler, style, config}`. */
 async function loadHandler({ code_dir, main, entry_point, handler_style }) {
   const file = join(code_dir, main);
   const plain = plainExportsOf(file);
-  const { handler, origin } = find(plain || await exportsOf(file), entry_point);
+  const exported = plain || await exportsOf(file);
+  const { handler, origin } = find(exported, entry_point);
   const isMain = plain !== undefined && plain.main === handler;
-  return { handler, style: styleOf(handler, isMain ? 'main' : origin, handler_style) };
+  return { handler, style: styleOf(handler, isMain ? 'main' : origin, handler_style), config: configOf(exported, handler) };
 }
 
 module.exports = { NoEntryPoint, loadHandler, find };

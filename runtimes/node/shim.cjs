@@ -12,6 +12,7 @@ const { eventOf } = require('./event.cjs');
 const { resultFrame, failureFrame, thrownFrame, logFrame, messageOf } = require('./answer.cjs');
 const { NoEntryPoint, loadHandler } = require('./handler.cjs');
 const { HostCalls } = require('./host.cjs');
+const { missingEnvironment } = require('./platform.cjs');
 const { accept, awaitThreads, distrust, startThreads, survivorsField } = require('./survivors.cjs');
 
 const immediate = setImmediate;
@@ -74,8 +75,8 @@ async function onLoad(head) {
     replaceEnvironment(head.env);
     // The variables as a global, as edge functions have them; code may declare its own.
     if (!('env' in globalThis)) globalThis.env = head.env;
-    const { handler, style } = await loadHandler(head);
-    loaded = { handler, style, function: head.function, env: head.env };
+    const { handler, style, config } = await loadHandler(head);
+    loaded = { handler, style, function: head.function, env: head.env, missing: missingEnvironment(config) };
     const header = `{"nonce":"${head.nonce}","handler_style":${stringify(style.name)}}`;
     accept();
     answer(exchange, { kind: KIND.loaded, header, body: null });
@@ -103,6 +104,11 @@ function logOf(exchange) {
 
 async function onInvoke(head, body) {
   const exchange = current = { nonce: head.nonce, isAnswered: false, phase: 'call' };
+  if (loaded.missing.length > 0) {
+    const message = `environment variables are missing that the function needs (config.env_required): ${loaded.missing.join(', ')}`;
+    answer(exchange, failureFrame(head.nonce, 'missing_environment', message, ''));
+    return;
+  }
   try {
     const hostCall = (method, args) => hostCalls.call(exchange, method, args);
     const event = eventOf(head, body, loaded, logOf(exchange), hostCall);

@@ -2,6 +2,8 @@
 import json
 import time
 
+from cloudbox_forms import own_module
+
 _now = time.time
 
 
@@ -94,6 +96,16 @@ class Context(dict):
         """The same for coroutines: to be awaited."""
         return self._host.call_async(method, args)
 
+    @property
+    def db(self):
+        """Documents that the service keeps for the project."""
+        return own_module("cloudbox_platform").Database(self._host)
+
+    @property
+    def http(self):
+        """An HTTP client over the language's own."""
+        return own_module("cloudbox_platform").Http()
+
     def success(self, data=None):
         """`{success, data}`: a yes."""
         return {"success": True, "data": data}
@@ -103,7 +115,7 @@ class Context(dict):
         return {"success": False, "error": {"message": str(message), "code": code}}
 
 
-_FUNCTIONS = {"log", "success", "error", "get_remaining_time_in_millis", "getRemainingTimeInMillis"}
+_FUNCTIONS = {"log", "db", "http", "success", "error", "get_remaining_time_in_millis", "getRemainingTimeInMillis"}
 
 
 def facts(function, env):

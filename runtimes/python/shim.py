@@ -229,6 +229,9 @@ class Function:
         self.handler = forms.find_handler(module, head["entry_point"])
         self.style, self.call = forms.style_of(self.handler, head["handler_style"])
         self.facts = event.facts(head["function"], head["env"])
+        config = getattr(module, "config", None)
+        required = config.get("env_required") if isinstance(config, dict) else None
+        self.missing = forms.own_module("cloudbox_platform").missing_environment(required) if required else ()
         self.forker = None
         code = getattr(self.handler, "__code__", None)
         is_coroutine = code is not None and code.co_flags & _CO_COROUTINE
@@ -245,6 +248,9 @@ class Function:
         """Calls the handler: the frame that answers; raises what it raises."""
         global _RUNNING
         nonce = _RUNNING = head["nonce"]
+        if self.missing:
+            what = "environment variables are missing that the function needs (config.env_required): %s"
+            return FAILURE, answer.failure_header(nonce, "missing_environment", what % ", ".join(self.missing), ""), b""
 
         def write_log(level, message, fields):
             flush()

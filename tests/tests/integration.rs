@@ -10,6 +10,8 @@ mod documents;
 mod inline;
 #[path = "integration/lifecycle.rs"]
 mod lifecycle;
+#[path = "integration/platform.rs"]
+mod platform;
 #[path = "integration/program.rs"]
 mod program;
 #[path = "integration/refusals.rs"]

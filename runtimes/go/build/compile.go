@@ -18,6 +18,9 @@ const maxRounds = 20
 // httpShim is the part of the shim for functions that import net/http.
 const httpShim = "01_cloudbox_http.go"
 
+// clientShim is context["http"], for functions that speak of it: net/http makes a program larger.
+const clientShim = "02_cloudbox_client.go"
+
 // build is one compilation.
 type build struct {
 	dir, shim, scratch string
@@ -79,6 +82,9 @@ func (b *build) writeOverlay() (string, error) {
 	if b.source.imports("net/http") {
 		replace[filepath.Join(b.dir, httpShim)] = filepath.Join(b.shim, httpShim)
 	}
+	if b.source.imports("net/http") || b.source.mentions("cloudbox.HTTP(", `["http"]`) {
+		replace[filepath.Join(b.dir, clientShim)] = filepath.Join(b.shim, clientShim)
+	}
 	write := func(name string, text []byte) error {
 		copied := filepath.Join(b.scratch, name)
 		replace[filepath.Join(b.dir, name)] = copied
@@ -90,6 +96,9 @@ func (b *build) writeOverlay() (string, error) {
 		}
 	}
 	glue := "package main\n\nfunc init() { cloudboxHandler = " + b.handler + " }\n"
+	if _, isVariable := b.source.functions("config"); isVariable {
+		glue += "\nfunc init() { cloudboxConfig = config }\n"
+	}
 	if err := write("00_cloudbox_glue.go", []byte(glue)); err != nil {
 		return "", err
 	}

@@ -111,6 +111,18 @@ func (s *source) imports(path string) bool {
 	return false
 }
 
+// mentions says whether any of these texts is in a file.
+func (s *source) mentions(texts ...string) bool {
+	for _, file := range s.files {
+		for _, text := range texts {
+			if strings.Contains(string(file.text), text) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // functions are the declarations of a function (or, at package level, of a variable) of that name.
 func (s *source) functions(name string) (declared []declaration, isVariable bool) {
 	for _, file := range s.files {

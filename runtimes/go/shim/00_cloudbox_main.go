@@ -106,6 +106,10 @@ func (c *cloudboxCallable) arguments(head *cloudboxInvokeHead, data []byte) ([]r
 			})
 			context := cloudboxContext(head, cloudboxLoadedHead, generic, log)
 			context["hostCall"] = cloudboxHostCall(head.Nonce)
+			context["db"] = cloudboxDatabaseOf(head.Nonce)
+			if cloudboxClient != nil {
+				context["http"] = cloudboxClient
+			}
 			arguments = append(arguments, reflect.ValueOf(context))
 		}
 	}
@@ -119,6 +123,10 @@ func (c *cloudboxCallable) call(head *cloudboxInvokeHead, body []byte) (reply *c
 			reply, fault = nil, &cloudboxFault{Kind: "error", Message: cloudboxPanicText(cause), Stack: cloudboxStack()}
 		}
 	}()
+	if missing := cloudboxMissingEnvironment(cloudboxConfig); len(missing) > 0 {
+		text := "environment variables are missing that the function needs (config[\"env_required\"]): " + strings.Join(missing, ", ")
+		return nil, &cloudboxFault{Kind: "missing_environment", Message: text}
+	}
 	if c.direct != nil {
 		return c.direct(head, body)
 	}

@@ -233,6 +233,7 @@ fn code_failure(failure: cloudbox_protocol::Failure) -> Failure {
         FailureKind::Error | FailureKind::EntryPoint => ErrorCode::RuntimeError,
         FailureKind::InvalidResponse => ErrorCode::InvalidResponse,
         FailureKind::ResponseTooLarge => ErrorCode::ResponseTooLarge,
+        FailureKind::MissingEnvironment => ErrorCode::ValidationError,
     };
     let stack = Some(json::cut(failure.stack, MAX_STACK_BYTES)).filter(|stack| !stack.is_empty());
     Failure { stack, ..Failure::new(code, json::cut(failure.message, MAX_MESSAGE_BYTES)) }

@@ -131,6 +131,8 @@ pub enum FailureKind {
     InvalidResponse,
     /// The handler's result is over the limit.
     ResponseTooLarge,
+    /// Variables aren't set that the code says it needs.
+    MissingEnvironment,
 }
 
 /// `failure`: a load or a call that failed. Body: none.

@@ -209,6 +209,8 @@ fn sentence(failure: &Failure) -> &str {
         ErrorCode::NotDeployed => "The function is not deployed",
         ErrorCode::Disabled => "The function is switched off",
         ErrorCode::InternalError => "The service failed",
+        // Of a call that came so far, this says which variables it misses.
+        ErrorCode::ValidationError => "The function lacks settings that it needs",
         _ => &failure.message,
     }
 }
