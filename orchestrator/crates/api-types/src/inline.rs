@@ -117,7 +117,7 @@ pub struct InlineLog {
     /// What `context.log` was given with it.
     #[schema(value_type = Object)]
     pub fields: serde_json::Value,
-    /// When the call began.
+    /// When it was sent; of a printed line, when the structured one before it was.
     #[schema(value_type = String, format = DateTime)]
     pub timestamp: Timestamp,
 }

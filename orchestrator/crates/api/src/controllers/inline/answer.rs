@@ -5,12 +5,13 @@ use axum::response::{IntoResponse, Response};
 use cloudbox_api_types::{InlineAnswer, InlineError, InlineLog};
 use cloudbox_check::Problem;
 use cloudbox_dispatch::{Failure, Outcome, Refused};
+use cloudbox_protocol::logs::{Line, lines};
 use cloudbox_types::{ErrorCode, InvocationId};
 use http::{HeaderValue, StatusCode, header};
 use jiff::Timestamp;
 use serde::Deserialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
-use serde_json::{Value, json};
 
 use crate::controllers::answer::call_headers;
 
@@ -40,7 +41,7 @@ pub(super) fn of(outcome: &Outcome, traceparent: Option<&HeaderValue>) -> Respon
         error,
         execution_time: outcome.execution_time_ms,
         memory_usage: outcome.memory_bytes,
-        logs: logs(&outcome.logs),
+        logs: logs(outcome.log_lines()),
         correlation_id: outcome.invocation_id.to_string(),
     };
     let mut response = (status, Json(answer)).into_response();
@@ -76,7 +77,7 @@ pub(super) fn not_built(why: &Refused) -> Response {
             column: first.as_ref().map(|problem| problem.column).filter(|_| is_placed(&why.sentence)),
             stack: None,
         },
-        &logs(&why.logs),
+        &logs(lines(&why.logs, &[])),
     )
 }
 
@@ -155,31 +156,23 @@ fn status(code: ErrorCode) -> StatusCode {
     StatusCode::from_u16(code.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
-/// The lines of what was printed. `context.log` writes `[INFO] message {"field": …}`.
-fn logs(text: &str) -> Vec<InlineLog> {
-    let timestamp = Timestamp::now();
-    let line = |line: &str| {
-        let (level, rest) = levelled(line).unwrap_or(("info", line));
-        let at = rest.find(" {").filter(|_| rest.ends_with('}'));
-        let fields = at.and_then(|at| serde_json::from_str::<Value>(&rest[at + 1..]).ok());
-        let message = if fields.is_some() { &rest[..at.unwrap_or_default()] } else { rest };
-        InlineLog {
-            level: level.to_owned(),
-            message: message.to_owned(),
-            fields: fields.unwrap_or_else(|| json!({})),
-            timestamp,
-        }
+/// Lines as the answer has them; what was printed before the first structured one has the time of the answer.
+fn logs(lines: Vec<Line>) -> Vec<InlineLog> {
+    let now = Timestamp::now();
+    let sent = |at_ms: Option<i64>| at_ms.and_then(|at_ms| Timestamp::from_millisecond(at_ms).ok());
+    let line = |line: Line| InlineLog {
+        level: line.level.to_owned(),
+        message: line.message,
+        fields: Value::Object(line.fields),
+        timestamp: sent(line.at_ms).unwrap_or(now),
     };
-    text.lines().map(line).collect()
-}
-
-fn levelled(line: &str) -> Option<(&'static str, &str)> {
-    let levels = [("[DEBUG] ", "debug"), ("[INFO] ", "info"), ("[WARN] ", "warn"), ("[ERROR] ", "error")];
-    levels.into_iter().find_map(|(mark, level)| Some((level, line.strip_prefix(mark)?)))
+    lines.into_iter().map(line).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -198,11 +191,13 @@ mod tests {
     }
 
     #[test]
-    fn lines_have_levels_and_fields() {
-        let lines = logs("[WARN] slow {\"ms\": 3}\nplain {x}\n");
-        assert_eq!((lines[0].level.as_str(), lines[0].message.as_str()), ("warn", "slow"));
-        assert_eq!(lines[0].fields, json!({ "ms": 3 }));
-        assert_eq!((lines[1].level.as_str(), lines[1].message.as_str()), ("info", "plain {x}"));
+    fn what_was_printed_is_no_structured_line() {
+        let printed = logs(lines("[WARN] slow {\"ms\": 3}\n", &[]));
+        assert_eq!(
+            (printed[0].level.as_str(), printed[0].message.as_str()),
+            ("info", "[WARN] slow {\"ms\": 3}")
+        );
+        assert_eq!(printed[0].fields, json!({}));
     }
 
     #[test]
