@@ -44,6 +44,7 @@ async fn run(driver: Driver) {
     }
     projects_are_apart(&ours, &theirs).await;
     quotas_hold(&ours, &theirs).await;
+    a_dry_run_leaves_nothing(&ours).await;
     odd_calls_are_refused(&ours).await;
     service.stop().await;
 }
@@ -85,6 +86,26 @@ async fn quotas_hold(ours: &Api, theirs: &Api) {
         let refused = response(&theirs.execute("flood", &json!({"data": {"count": 23}})).await);
         assert_eq!(refused, json!(["QUOTA_EXCEEDED", "QUOTA_EXCEEDED", "QUOTA_EXCEEDED"]));
     }
+}
+
+async fn a_dry_run_leaves_nothing(api: &Api) {
+    let code = "exports.handler = async (data, context) => { \
+         const { users } = context.db.project.entities; \
+         await users.delete('1'); \
+         await users.create({ id: 'dry' }); \
+         context.log.warn('seen', { count: await users.count() }); \
+         return users.findMany(); };";
+    let tried = api.post("/test", &json!({"code": code})).await;
+    let shown: Value = serde_json::from_slice(&tried.body).unwrap();
+    assert_eq!((tried.status, &shown["data"][0]["id"]), (200, &json!("dry")), "{shown}");
+    let line = &shown["logs"][0];
+    assert_eq!(
+        (&line["level"], &line["message"], &line["fields"]),
+        (&json!("warn"), &json!("seen"), &json!({"count": 1}))
+    );
+    let users = json!("users");
+    assert_eq!(ask(api, "db.findOne", &users, json!(["dry"])).await["value"], Value::Null);
+    assert_eq!(ask(api, "db.findOne", &users, json!(["1"])).await["value"]["name"], "Ada");
 }
 
 async fn odd_calls_are_refused(api: &Api) {

@@ -81,7 +81,9 @@ fn functions(block: &str, language: &str, marks: &[&str]) -> Vec<String> {
 
 /// Deploys it and calls it, with what examples look for: the error, if there is one.
 async fn call(api: &Api, name: &str, language: &str, code: &str) -> Result<(), String> {
-    let function = json!({ "name": name, "language": language, "code": code, "is_public": true });
+    // One of the examples says that it requires this variable.
+    let environment = json!({ "API_KEY": "k" });
+    let function = json!({ "name": name, "language": language, "code": code, "is_public": true, "environment": environment });
     let _ = api.create(&function).await.with(201);
     let deployed = api.deploy(name).await;
     if deployed.status != 200 {
