@@ -313,15 +313,13 @@ pub(super) fn written(row: &Row) -> Result<String, sqlx::Error> {
     Ok(document(&row.get::<String>("id")?, &row.get::<String>("body")?, created, updated))
 }
 
-/// `{id, …fields, created_at, updated_at}`. The body is an object's text, so its fields are between its braces.
+/// `{id, …fields, created_at, updated_at}`. The body is an object's text, so its fields are between its braces. Times
+/// have three digits of the second always, so that they sort as text.
 fn document(id: &str, body: &str, created_at: Timestamp, updated_at: Timestamp) -> String {
     let fields = body.trim().strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).unwrap_or_default();
     let comma = if fields.trim().is_empty() { "" } else { "," };
     let id = Value::from(id);
-    let rounded = |time: Timestamp| Timestamp::from_millisecond(time.as_millisecond()).unwrap_or(time);
     format!(
-        "{{\"id\":{id}{comma}{fields},\"created_at\":\"{}\",\"updated_at\":\"{}\"}}",
-        rounded(created_at),
-        rounded(updated_at)
+        "{{\"id\":{id}{comma}{fields},\"created_at\":\"{created_at:.3}\",\"updated_at\":\"{updated_at:.3}\"}}"
     )
 }

@@ -63,6 +63,8 @@ pub async fn a_document_lives(store: &dyn Store) {
     let changed = done(store, "users", "update", json!(["7", {"age": 36, "name": null}])).await;
     assert_eq!((&changed["age"], &changed["name"]), (&json!(36), &Value::Null));
     assert!(changed["updated_at"].as_str() >= changed["created_at"].as_str());
+    assert_eq!(changed["created_at"].as_str().map(str::len), Some("2026-01-31T12:00:00.000Z".len()));
+    assert_eq!(changed["created_at"], given["created_at"]);
     assert_eq!(done(store, "users", "update", json!([{"id": 7, "age": 37}])).await["age"], 37);
     let by_where = json!([{"where": {"age": 37}, "data": {"age": 38}}]);
     assert_eq!(done(store, "users", "update", by_where).await["id"], "7");
