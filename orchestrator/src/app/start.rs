@@ -62,6 +62,7 @@ impl App {
             services::open(&config, &store),
             cloudbox_dispatch::Settings {
                 max_response_bytes: config.limits.max_response_bytes,
+                max_stream_bytes: config.limits.max_stream_bytes,
                 max_log_bytes: config.limits.max_log_bytes,
                 ranges: config.limits.ranges(),
                 code: Arc::clone(deployer.code()),

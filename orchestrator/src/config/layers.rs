@@ -22,11 +22,12 @@ const TEXTS: [&str; 12] = [
     "log.level",
 ];
 /// Keys that are numbers or booleans.
-const SCALARS: [&str; 47] = [
+const SCALARS: [&str; 48] = [
     "allow_weak_sandbox",
     "drain_timeout_s",
     "limits.max_request_bytes",
     "limits.max_response_bytes",
+    "limits.max_stream_bytes",
     "limits.max_log_bytes",
     "limits.total_memory_mb",
     "limits.total_pids",

@@ -29,6 +29,8 @@ pub struct Limits {
     pub max_request_bytes: usize,
     /// Bytes of a handler's result.
     pub max_response_bytes: usize,
+    /// Bytes of a handler's result that is streamed.
+    pub max_stream_bytes: u64,
     /// Bytes that one call may print; a marker follows.
     pub max_log_bytes: usize,
     /// MB of memory of all sandboxes together, builds included; none for the machine's but 2 GB.
@@ -91,6 +93,7 @@ impl Default for Limits {
         Self {
             max_request_bytes: 6 << 20,
             max_response_bytes: 6 << 20,
+            max_stream_bytes: 1 << 30,
             max_log_bytes: 1 << 20,
             total_memory_mb: None,
             total_pids: 8192,

@@ -13,6 +13,7 @@ pub(super) fn check(config: &Config) -> Result<(), Error> {
     let limits = &config.limits;
     within("limits.max_request_bytes", limits.max_request_bytes as u64, &BODY_BYTES)?;
     within("limits.max_response_bytes", limits.max_response_bytes as u64, &BODY_BYTES)?;
+    within("limits.max_stream_bytes", limits.max_stream_bytes, &(1024..=(1 << 40)))?;
     within("limits.max_log_bytes", limits.max_log_bytes as u64, &(1024..=(64 << 20)))?;
     functions(limits)?;
     let pool = &config.pool;

@@ -6,9 +6,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use cloudbox_protocol::logs::{self, Line, Mark};
 use cloudbox_protocol::message::DataSource;
+use cloudbox_protocol::stream::Rest;
 use cloudbox_protocol::{Invoke, ResultMode};
 use cloudbox_types::{ErrorCode, Function, InvocationId, Trigger};
 use jiff::Timestamp;
+use parking_lot::Mutex;
 
 use crate::services::CallContext;
 use crate::share::Share;
@@ -41,6 +43,8 @@ pub struct Call {
     pub timeout: Option<Duration>,
     /// Whether it may have no lasting effect: what it asks of the service is undone.
     pub is_test: bool,
+    /// Whether its caller takes an answer as it comes; else all of it is collected first.
+    pub may_stream: bool,
     /// Its place among its project's calls, from where it is taken on to where it ends.
     pub share: Option<Arc<Share>>,
 }
@@ -92,6 +96,7 @@ impl Call {
             timeout_ms,
             max_response_bytes: max_response_bytes as u64,
             deadline_ms: now_ms.saturating_add(timeout_ms),
+            may_stream: false,
         }
     }
 }
@@ -105,7 +110,7 @@ pub struct Outcome {
     pub version: i64,
     /// Whether a sandbox had its code loaded already.
     pub is_warm: bool,
-    /// Milliseconds in the sandbox.
+    /// Milliseconds in the sandbox; until the answer's beginning, where it is streamed.
     pub execution_time_ms: f64,
     /// Bytes at the sandbox's highest.
     pub memory_bytes: u64,
@@ -124,8 +129,24 @@ pub struct Success {
     pub status: u16,
     /// Names in lower case.
     pub headers: Vec<(String, String)>,
-    /// As the mode wanted it.
+    /// As the mode wanted it; empty where it is streamed.
     pub body: Bytes,
+    /// The body, where it is streamed: its first taker has it.
+    pub rest: Option<Arc<Mutex<Option<Rest>>>>,
+}
+
+impl Success {
+    /// An answer whose body is all there.
+    #[must_use]
+    pub const fn whole(status: u16, headers: Vec<(String, String)>, body: Bytes) -> Self {
+        Self { status, headers, body, rest: None }
+    }
+
+    /// The body, where it is streamed and nobody has taken it.
+    #[must_use]
+    pub fn take_rest(&self) -> Option<Rest> {
+        self.rest.as_ref().and_then(|rest| rest.lock().take())
+    }
 }
 
 /// Why there is no answer.
@@ -160,6 +181,28 @@ impl Outcome {
             logs: String::new(),
             marks: Vec::new(),
             result: Err(failure),
+        }
+    }
+}
+
+impl Outcome {
+    /// The outcome of a call whose answer has begun and goes on.
+    pub(crate) fn begun(
+        invocation_id: InvocationId,
+        version: i64,
+        is_warm: bool,
+        elapsed: Duration,
+        success: Success,
+    ) -> Self {
+        Self {
+            invocation_id,
+            version,
+            is_warm,
+            execution_time_ms: elapsed.as_secs_f64() * 1000.0,
+            memory_bytes: 0,
+            logs: String::new(),
+            marks: Vec::new(),
+            result: Ok(success),
         }
     }
 }

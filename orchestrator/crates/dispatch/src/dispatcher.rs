@@ -2,6 +2,7 @@
 //!
 //! Public calls, `execute`, and every door that is added later end here.
 
+mod opening;
 mod target;
 
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use std::sync::Arc;
 use cloudbox_bundles::Catalogue;
 use cloudbox_deploy::CodeStore;
 use cloudbox_pool::{Lease, LeaseError, Pool, Start, Target};
-use cloudbox_protocol::Request;
+use cloudbox_protocol::{Request, stream};
 use cloudbox_sandbox::SandboxDriver;
 use cloudbox_types::InvocationId;
 use cloudbox_types::limits::Ranges;
@@ -17,6 +18,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
+use opening::Opening;
 pub use target::TargetError;
 
 use crate::call::{Call, Failure, Outcome};
@@ -29,6 +31,8 @@ use crate::settle::{self, Settled};
 pub struct Settings {
     /// Bytes of a result.
     pub max_response_bytes: usize,
+    /// Bytes of a result that is streamed.
+    pub max_stream_bytes: u64,
     /// Bytes of what one call prints.
     pub max_log_bytes: usize,
     /// What functions may ask for.
@@ -63,18 +67,25 @@ impl Dispatcher {
         Arc::new(Self { pool, driver, catalogue, recorder, services, settings, calls: TaskTracker::new() })
     }
 
-    /// Runs one call to its end. Dropping the future doesn't end the call: who pays for it may rely on its record.
+    /// Runs one call to its end, or to the beginning of a streamed answer where its caller takes one. Dropping the future doesn't end the call: who pays for it may rely on its record.
     pub async fn invoke(self: &Arc<Self>, call: Call) -> Outcome {
         let (id, version) = (InvocationId::generate(), call.version());
         let dispatcher = Arc::clone(self);
-        let running = self.calls.spawn(async move { dispatcher.run(id, call).await });
-        running.await.unwrap_or_else(|panic| {
+        let (opening, opened) = Opening::new();
+        let running = self.calls.spawn(async move { dispatcher.run(id, call, &opening).await });
+        let ended = tokio::select! {
+            // First, since a short stream may be over by now.
+            biased;
+            Ok(outcome) = opened => return outcome,
+            ended = running => ended,
+        };
+        ended.unwrap_or_else(|panic| {
             tracing::error!(invocation.id = %id, error = &panic as &dyn std::error::Error, "a call's task failed");
             Outcome::refused(id, version, Failure::internal())
         })
     }
 
-    async fn run(&self, id: InvocationId, call: Call) -> Outcome {
+    async fn run(&self, id: InvocationId, call: Call, opening: &Opening) -> Outcome {
         let accepted = Timestamp::now();
         if let Err(failure) = admit(&call) {
             return Outcome::refused(id, call.version(), failure);
@@ -94,7 +105,7 @@ impl Dispatcher {
                 return Outcome::refused(id, call.version(), Failure::internal());
             }
         };
-        let settled = match self.attempt((id, accepted), &call, &target).await {
+        let settled = match self.attempt((id, accepted), &call, &target, opening).await {
             Ok(settled) => settled,
             Err(error) => match settle::refused(error, &call) {
                 // What never reached a sandbox is no invocation: it is answered, but not recorded.
@@ -113,15 +124,16 @@ impl Dispatcher {
         ids: (InvocationId, Timestamp),
         call: &Call,
         target: &Arc<Target>,
+        opening: &Opening,
     ) -> Result<Settled, LeaseError> {
         let lease = self.pool.lease(target).await?;
-        let settled = self.exchange(ids, call, target, lease).await;
+        let settled = self.exchange(ids, call, target, lease, opening).await;
         if !settled.is_untaken() {
             return Ok(settled);
         }
         tracing::info!(invocation.id = %ids.0, "the sandbox ended before it took the call; another one gets it");
         let lease = self.pool.lease(target).await?;
-        Ok(self.exchange(ids, call, target, lease).await)
+        Ok(self.exchange(ids, call, target, lease, opening).await)
     }
 
     /// The call itself, with what it used.
@@ -131,24 +143,40 @@ impl Dispatcher {
         call: &Call,
         target: &Target,
         mut lease: Lease,
+        opening: &Opening,
     ) -> Settled {
         let timeout = call.timeout();
         let invoke = call.invoke(id, accepted, timeout, self.settings.max_response_bytes);
         let host = InvocationHost::new(&self.services, call.context(id));
-        let request = Request { invoke, body: call.body.clone(), host: Arc::clone(&host) as _ };
+        let (outlet, inlet, seal) =
+            match call.may_stream.then(|| stream::stream(self.settings.max_stream_bytes)) {
+                Some((outlet, inlet, seal)) => (Some(outlet), Some(inlet), Some(seal)),
+                None => (None, None, None),
+            };
+        let request = Request { invoke, body: call.body.clone(), host: Arc::clone(&host) as _, outlet };
         let before = lease.stats().unwrap_or_default();
         let began = Instant::now();
-        let exchanged = lease.exchange(request, began + timeout).await;
+        let is_warm = lease.start() == Start::Warm;
+        let (exchanged, refused) = tokio::join!(
+            lease.exchange(request, began + timeout),
+            opening.watch(inlet, |success| Outcome::begun(
+                id,
+                call.version(),
+                is_warm,
+                began.elapsed(),
+                success
+            )),
+        );
         let exchanged = exchanged.map_err(|fault| target.launch.explain(fault));
         let elapsed = began.elapsed();
         let after = lease.stats().unwrap_or(before);
-        let is_warm = lease.start() == Start::Warm;
         let load_logs = lease.take_load_logs();
         drop(lease);
         host.end().await;
         settle::exchanged(exchanged, load_logs, call)
             .with_usage(elapsed, after, after.cpu_us.saturating_sub(before.cpu_us))
             .with_start(is_warm)
+            .with_stream(seal, refused)
     }
 
     /// Waits until every call has ended.

@@ -5,7 +5,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use cloudbox_pool::LeaseError;
 use cloudbox_protocol::logs::Mark;
-use cloudbox_protocol::{Answer, FailureKind, Logs, Reply, ResultHead, ResultMode};
+use cloudbox_protocol::message::ChunkFailure;
+use cloudbox_protocol::stream::Seal;
+use cloudbox_protocol::{Answer, FailureKind, Logs, Reply, ResultHead, ResultMode, Streamed};
 use cloudbox_sandbox::{Error, LaunchError, SandboxFault, SandboxFaultKind, Stats};
 use cloudbox_types::{ErrorCode, InvocationId, Record, RecordStatus};
 use http::header::{HeaderName, HeaderValue};
@@ -36,6 +38,10 @@ pub(crate) struct Settled {
     is_warm: bool,
     /// Whether no code has seen the call.
     is_untaken: bool,
+    /// Bytes of an answer that was streamed.
+    streamed: Option<u64>,
+    /// Ends a streamed answer, when it is recorded.
+    seal: Option<Seal>,
 }
 
 impl Settled {
@@ -50,6 +56,8 @@ impl Settled {
             cpu_us: 0,
             is_warm: false,
             is_untaken: false,
+            streamed: None,
+            seal: None,
         }
     }
 
@@ -59,6 +67,12 @@ impl Settled {
 
     pub(crate) fn with_start(self, is_warm: bool) -> Self {
         Self { is_warm, ..self }
+    }
+
+    /// `refused`: why the beginning of a streamed answer could not be sent.
+    pub(crate) fn with_stream(self, seal: Option<Seal>, refused: Option<Failure>) -> Self {
+        let result = refused.map_or(self.result, Err);
+        Self { seal, result, ..self }
     }
 
     /// Whether the sandbox ended before any code could see the call, so that another one may get it.
@@ -95,7 +109,10 @@ impl Settled {
             execution_time_ms: self.execution_time_ms(),
             memory_bytes: self.memory_bytes,
             cpu_time_ms: Duration::from_micros(self.cpu_us).as_secs_f64() * 1000.0,
-            response_bytes: self.result.as_ref().map_or(0, |success| success.body.len() as u64),
+            response_bytes: self
+                .result
+                .as_ref()
+                .map_or(0, |success| self.streamed.unwrap_or(success.body.len() as u64)),
             logs: self.logs.clone(),
             is_warm: self.is_warm,
             trigger: call.trigger,
@@ -103,7 +120,11 @@ impl Settled {
         }
     }
 
+    /// A streamed answer ends here: as a whole, or broken off.
     pub(crate) fn outcome(self, invocation_id: InvocationId, version: i64) -> Outcome {
+        if let (Some(seal), Ok(_)) = (&self.seal, &self.result) {
+            seal.close();
+        }
         Outcome {
             invocation_id,
             version,
@@ -171,13 +192,18 @@ pub(crate) fn exchanged(
     call: &Call,
 ) -> Settled {
     let is_untaken = matches!(&exchanged, Err(SandboxFault { kind: SandboxFaultKind::Untaken, .. }));
+    let streamed = match &exchanged {
+        Ok(Reply { answer: Answer::Streamed(streamed), .. }) => Some(streamed.bytes),
+        _ => None,
+    };
     let (result, logs) = match exchanged {
         Ok(Reply { answer: Answer::Result(head, body), logs }) => (success(head, body, call.mode), logs),
+        Ok(Reply { answer: Answer::Streamed(streamed), logs }) => (streamed_result(streamed), logs),
         Ok(Reply { answer: Answer::Failure(failure), logs }) => (Err(code_failure(failure)), logs),
         Err(SandboxFault { kind, logs }) => (Err(fault_failure(kind, call)), logs),
     };
     // What the top level printed belongs to the call that loaded it.
-    let mut settled = Settled { is_untaken, ..Settled::new(result, logs) };
+    let mut settled = Settled { is_untaken, streamed, ..Settled::new(result, logs) };
     if let Some(load_logs) = load_logs {
         let (text, mut marks) = load_logs.into_marked();
         marks.extend(settled.marks.into_iter().map(|mark| mark.shifted(text.len())));
@@ -187,8 +213,17 @@ pub(crate) fn exchanged(
     settled
 }
 
+/// What is recorded of a streamed answer, whose pieces have gone out by now.
+fn streamed_result(Streamed { head, failure, .. }: Streamed) -> Result<Success, Failure> {
+    let Some(ChunkFailure { kind, message, stack }) = failure else {
+        return Ok(Success::whole(head.status, head.headers, Bytes::new()));
+    };
+    let (nonce, survivors) = (head.nonce, Vec::new());
+    Err(code_failure(cloudbox_protocol::Failure { nonce, kind, message, stack, survivors }))
+}
+
 /// Checks an answer: it comes from the user's side, and goes to a client or into a JSON document.
-fn success(head: ResultHead, body: Bytes, mode: ResultMode) -> Result<Success, Failure> {
+pub(crate) fn success(head: ResultHead, body: Bytes, mode: ResultMode) -> Result<Success, Failure> {
     let invalid = |message: String| Failure::new(ErrorCode::InvalidResponse, message);
     if mode == ResultMode::Raw {
         serde_json::from_slice::<&RawValue>(&body)
@@ -197,7 +232,7 @@ fn success(head: ResultHead, body: Bytes, mode: ResultMode) -> Result<Success, F
             let limit = format!("The function's result is nested deeper than {MAX_RESULT_DEPTH} levels");
             return Err(invalid(limit));
         }
-        return Ok(Success { status: 200, headers: Vec::new(), body });
+        return Ok(Success::whole(200, Vec::new(), body));
     }
     if !(200..=599).contains(&head.status) {
         return Err(invalid(format!(
@@ -206,7 +241,7 @@ fn success(head: ResultHead, body: Bytes, mode: ResultMode) -> Result<Success, F
         )));
     }
     check_headers(&head.headers).map_err(invalid)?;
-    Ok(Success { status: head.status, headers: head.headers, body })
+    Ok(Success::whole(head.status, head.headers, body))
 }
 
 /// What stands against sending these headers.
@@ -290,7 +325,13 @@ mod tests {
     use super::*;
 
     fn answered(headers: Vec<(String, String)>) -> Result<Success, Failure> {
-        let head = ResultHead { nonce: String::new(), status: 200, headers, survivors: Vec::new() };
+        let head = ResultHead {
+            nonce: String::new(),
+            status: 200,
+            headers,
+            is_streamed: false,
+            survivors: Vec::new(),
+        };
         success(head, Bytes::new(), ResultMode::Http)
     }
 

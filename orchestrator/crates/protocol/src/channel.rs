@@ -6,6 +6,8 @@
 
 mod calls;
 mod fault;
+mod parts;
+mod streamed;
 
 use std::sync::Arc;
 
@@ -21,8 +23,12 @@ use crate::log_pipe::{drain, with_logs};
 use crate::logs::Logs;
 use crate::message::{Failure, Invoke, Load, Loaded, LogLine, ResultHead};
 use crate::nonce::Nonce;
+use crate::stream::Outlet;
 use calls::Calls;
 pub use fault::{Fault, FaultKind};
+use parts::{check, failure, header};
+pub use streamed::Streamed;
+use streamed::Streaming;
 
 /// The service's ends of a sandbox's three pipes.
 #[derive(Debug)]
@@ -59,7 +65,6 @@ enum State {
 }
 
 /// One call of the handler.
-#[derive(Clone)]
 pub struct Request {
     /// The header; its nonce is set by the channel.
     pub invoke: Invoke,
@@ -67,13 +72,15 @@ pub struct Request {
     pub body: Bytes,
     /// Who carries out the host calls that the function makes meanwhile.
     pub host: Arc<dyn Host>,
+    /// Where the answer goes if it is streamed; none where it is wanted as a whole.
+    pub outlet: Option<Outlet>,
 }
 
 impl Request {
     /// A call whose function may make no host calls: each is answered with an error.
     #[must_use]
     pub fn without_host(invoke: Invoke, body: Bytes) -> Self {
-        Self { invoke, body, host: Arc::new(NoHost) }
+        Self { invoke, body, host: Arc::new(NoHost), outlet: None }
     }
 }
 
@@ -91,6 +98,8 @@ pub struct Reply<T> {
 pub enum Answer {
     /// The handler's result.
     Result(ResultHead, Bytes),
+    /// The handler's result went through the request's outlet, or the beginning of it.
+    Streamed(Streamed),
     /// The handler failed; the sandbox is as good as before.
     Failure(Failure),
 }
@@ -137,7 +146,7 @@ impl Channel {
     /// # Errors
     /// The process ended, said something else, or took longer than `deadline`.
     pub async fn hello(&mut self, deadline: Instant) -> Result<Reply<()>, Fault> {
-        self.run(deadline, None, |frame, _| match frame.kind {
+        self.run(deadline, None, |said, _| match said.frame()?.kind {
             Kind::Hello => Ok(()),
             other => Err(FaultKind::tainted(format!("{other:?} before hello"))),
         })
@@ -155,14 +164,15 @@ impl Channel {
     ) -> Result<Reply<Result<Loaded, Failure>>, Fault> {
         let nonce = Nonce::generate();
         nonce.as_str().clone_into(&mut load.nonce);
-        let request = Outbound { frame: Frame::new(Kind::Load, &load, Bytes::new()), nonce, host: None };
-        self.run(deadline, Some(request), |frame, nonce| match frame.kind {
-            Kind::Loaded => {
+        let request =
+            Outbound { frame: Frame::new(Kind::Load, &load, Bytes::new()), nonce, host: None, outlet: None };
+        self.run(deadline, Some(request), |said, nonce| match said.frame()? {
+            frame if frame.kind == Kind::Loaded => {
                 let loaded: Loaded = header(&frame)?;
                 check(nonce, &loaded.nonce)?;
                 Ok(Ok(loaded))
             }
-            _ => failure(&frame, nonce).map(Err),
+            frame => failure(&frame, nonce).map(Err),
         })
         .await
     }
@@ -173,19 +183,25 @@ impl Channel {
     /// As [`Fault`] says; the sandbox is of no further use then.
     pub async fn invoke(
         &mut self,
-        Request { mut invoke, body, host }: Request,
+        Request { mut invoke, body, host, outlet }: Request,
         deadline: Instant,
     ) -> Result<Reply<Answer>, Fault> {
         let nonce = Nonce::generate();
         nonce.as_str().clone_into(&mut invoke.nonce);
-        let request = Outbound { frame: Frame::new(Kind::Invoke, &invoke, body), nonce, host: Some(host) };
-        self.run(deadline, Some(request), |frame, nonce| match frame.kind {
-            Kind::Result => {
+        invoke.may_stream = outlet.is_some();
+        let frame = Frame::new(Kind::Invoke, &invoke, body);
+        let request = Outbound { frame, nonce, host: Some(host), outlet };
+        self.run(deadline, Some(request), |said, nonce| match said {
+            Said::Streamed(streamed) => Ok(Answer::Streamed(streamed)),
+            Said::Frame(frame) if frame.kind == Kind::Result => {
                 let head: ResultHead = header(&frame)?;
                 check(nonce, &head.nonce)?;
+                if head.is_streamed {
+                    return Err(FaultKind::tainted("a streamed answer that nobody asked for"));
+                }
                 Ok(Answer::Result(head, frame.body))
             }
-            _ => failure(&frame, nonce).map(Answer::Failure),
+            Said::Frame(frame) => failure(&frame, nonce).map(Answer::Failure),
         })
         .await
     }
@@ -195,7 +211,7 @@ impl Channel {
         &mut self,
         deadline: Instant,
         request: Option<Outbound>,
-        answer: impl FnOnce(Frame, Option<&Nonce>) -> Result<T, FaultKind>,
+        answer: impl FnOnce(Said, Option<&Nonce>) -> Result<T, FaultKind>,
     ) -> Result<Reply<T>, Fault> {
         let mut logs = Logs::new(self.limits.logs);
         self.written = request.is_some().then_some(0);
@@ -237,40 +253,62 @@ impl Channel {
         deadline: Instant,
         request: Option<Outbound>,
         logs: &mut Logs,
-        answer: impl FnOnce(Frame, Option<&Nonce>) -> Result<T, FaultKind>,
+        answer: impl FnOnce(Said, Option<&Nonce>) -> Result<T, FaultKind>,
     ) -> Result<(T, State), FaultKind> {
-        let Some(Outbound { frame, nonce, host }) = request else {
+        let Some(Outbound { frame, nonce, host, mut outlet }) = request else {
             let frame =
                 with_logs(Frame::read(&mut self.answers, self.limits.frame), &self.logs, logs, deadline);
-            return Ok((answer(frame.await??, None)?, State::Idle));
+            return Ok((answer(Said::Frame(frame.await??), None)?, State::Idle));
         };
         self.send(frame, logs, deadline).await?;
         let mut calls = host.map(|host| Calls::new(host, &nonce));
+        let mut streaming: Option<Streaming> = None;
         loop {
             let Self { requests, answers, .. } = self;
             let next = next_frame(answers, requests, self.limits.frame, calls.as_mut());
             let frame = with_logs(next, &self.logs, logs, deadline).await??;
-            match (frame.kind, &mut calls) {
-                (Kind::Log, _) => {
+            let said = match (frame.kind, &mut calls, &mut streaming) {
+                (Kind::Log, ..) => {
                     let line: LogLine = header(&frame)?;
                     check(Some(&nonce), &line.nonce)?;
                     drain(&self.logs, logs);
                     logs.push_line(&line);
+                    continue;
                 }
-                (Kind::Call, Some(calls)) => {
+                (Kind::Call, Some(calls), _) => {
                     // Whoever calls has taken the request.
                     self.written = None;
                     calls.accept(frame, &nonce)?;
+                    continue;
                 }
-                _ => {
-                    let answer = answer(frame, Some(&nonce))?;
-                    let is_whole = match calls {
-                        Some(calls) => calls.end(&mut self.requests, deadline).await,
-                        None => true,
-                    };
-                    return Ok((answer, if is_whole { State::Idle } else { State::Broken }));
+                (Kind::Chunk, calls, Some(streaming)) => {
+                    let take = streaming.take(frame, &nonce, calls.as_mut(), &mut self.requests);
+                    match with_logs(take, &self.logs, logs, deadline).await?? {
+                        Some(streamed) => Said::Streamed(streamed),
+                        None => continue,
+                    }
                 }
-            }
+                (kind, _, Some(_)) => {
+                    return Err(FaultKind::tainted(format!("a {kind:?} frame in a stream")));
+                }
+                (Kind::Result, ..) if outlet.is_some() => {
+                    let head: ResultHead = header(&frame)?;
+                    check(Some(&nonce), &head.nonce)?;
+                    if head.is_streamed {
+                        self.written = None;
+                        streaming = outlet.take().map(|outlet| Streaming::new(head, outlet));
+                        continue;
+                    }
+                    Said::Frame(frame)
+                }
+                _ => Said::Frame(frame),
+            };
+            let answer = answer(said, Some(&nonce))?;
+            let is_whole = match calls {
+                Some(calls) => calls.end(&mut self.requests, deadline).await,
+                None => true,
+            };
+            return Ok((answer, if is_whole { State::Idle } else { State::Broken }));
         }
     }
 
@@ -303,6 +341,23 @@ struct Outbound {
     nonce: Nonce,
     /// Who answers host calls, where they may come.
     host: Option<Arc<dyn Host>>,
+    /// Where a streamed answer goes, where one may come.
+    outlet: Option<Outlet>,
+}
+
+/// What ends an exchange.
+enum Said {
+    Frame(Frame),
+    Streamed(Streamed),
+}
+
+impl Said {
+    fn frame(self) -> Result<Frame, FaultKind> {
+        match self {
+            Self::Frame(frame) => Ok(frame),
+            Self::Streamed(_) => Err(FaultKind::tainted("a streamed answer that nobody asked for")),
+        }
+    }
 }
 
 /// The next frame; host calls that are under way go on meanwhile.
@@ -322,25 +377,4 @@ async fn next_frame(
             advanced = calls.advance(requests), if !calls.is_idle() => advanced?,
         }
     }
-}
-
-fn header<T: serde::de::DeserializeOwned>(frame: &Frame) -> Result<T, FaultKind> {
-    serde_json::from_slice(&frame.header)
-        .map_err(|error| FaultKind::tainted(format!("the header of a {:?} frame: {error}", frame.kind)))
-}
-
-fn check(nonce: Option<&Nonce>, echoed: &str) -> Result<(), FaultKind> {
-    match nonce {
-        Some(nonce) if nonce.matches(echoed) => Ok(()),
-        _ => Err(FaultKind::tainted("an answer to another request")),
-    }
-}
-
-fn failure(frame: &Frame, nonce: Option<&Nonce>) -> Result<Failure, FaultKind> {
-    if frame.kind != Kind::Failure {
-        return Err(FaultKind::tainted(format!("a {:?} frame in place of an answer", frame.kind)));
-    }
-    let failure: Failure = header(frame)?;
-    check(nonce, &failure.nonce)?;
-    Ok(failure)
 }

@@ -6,6 +6,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 use crate::host::MAX_ARGUMENT_BYTES;
+use crate::stream::MAX_CHUNK_BYTES;
 
 /// Bytes before the header.
 pub const PREFIX_LEN: usize = 9;
@@ -82,6 +83,7 @@ impl FrameLimits {
     pub const fn body_of(self, kind: Kind) -> usize {
         match kind {
             Kind::Call => MAX_ARGUMENT_BYTES,
+            Kind::Chunk => MAX_CHUNK_BYTES,
             _ => self.body,
         }
     }

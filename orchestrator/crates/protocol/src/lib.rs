@@ -27,9 +27,11 @@ pub mod message;
 pub mod nonce;
 #[cfg(feature = "host")]
 pub mod plain;
+#[cfg(feature = "host")]
+pub mod stream;
 
 #[cfg(feature = "host")]
-pub use channel::{Answer, Channel, Fault, Reply, Request};
+pub use channel::{Answer, Channel, Fault, Reply, Request, Streamed};
 #[cfg(feature = "host")]
 pub use frame::{Frame, FrameError, FrameLimits, Kind};
 #[cfg(feature = "host")]

@@ -101,6 +101,14 @@ pub struct Invoke {
     pub max_response_bytes: u64,
     /// Milliseconds since 1970 at which it must have ended.
     pub deadline_ms: u64,
+    /// Whether a handler that streams may have its answer sent as it comes; set by the channel.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub may_stream: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde calls it with")]
+const fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 /// `result`: what the handler answered. Body: as `mode` wanted.
@@ -113,6 +121,9 @@ pub struct ResultHead {
     /// The HTTP headers; none in raw mode.
     #[serde(default)]
     pub headers: Vec<(String, String)>,
+    /// Whether the body follows in `chunk` frames.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub is_streamed: bool,
     /// What the call left running in its process, as far as the language knows: `timer`, `thread`, `process`. Where
     /// there is something, the sandbox serves nothing more.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -186,4 +197,31 @@ pub struct ReplyHead {
     pub id: u64,
     /// Whether the body is a result.
     pub ok: bool,
+}
+
+/// `chunk`: a piece of a streamed answer. Body: the piece.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChunkHead {
+    /// As in `invoke`.
+    pub nonce: String,
+    /// Whether it is the end.
+    pub last: bool,
+    /// In the last: why there is no more, where that was not the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<ChunkFailure>,
+    /// In the last: as in `result`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub survivors: Vec<String>,
+}
+
+/// Why a streamed answer broke off: the fields of a `failure`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChunkFailure {
+    /// What kind.
+    pub kind: FailureKind,
+    /// As in `failure`.
+    pub message: String,
+    /// As in `failure`.
+    #[serde(default)]
+    pub stack: String,
 }

@@ -64,6 +64,7 @@ fn request(body: Bytes) -> Request {
         timestamp: "2026-01-01T00:00:00Z".to_owned(),
         timeout_ms: 1000,
         max_response_bytes: 1 << 20,
+        may_stream: false,
         deadline_ms: 0,
     };
     Request::without_host(invoke, body)

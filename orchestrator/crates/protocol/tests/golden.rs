@@ -7,7 +7,7 @@ use std::path::Path;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use cloudbox_protocol::message::{CallHead, LogLine, ReplyHead};
+use cloudbox_protocol::message::{CallHead, ChunkHead, LogLine, ReplyHead};
 use cloudbox_protocol::{Failure, Frame, FrameError, FrameLimits, Invoke, Kind, Load, Loaded, ResultHead};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -64,7 +64,8 @@ fn typed(kind: Kind, header: &Value) -> Value {
         Kind::Log => round_trip::<LogLine>(header),
         Kind::Call => round_trip::<CallHead>(header),
         Kind::Reply => round_trip::<ReplyHead>(header),
-        Kind::Hello | Kind::Chunk => header.clone(),
+        Kind::Chunk => round_trip::<ChunkHead>(header),
+        Kind::Hello => header.clone(),
     }
 }
 

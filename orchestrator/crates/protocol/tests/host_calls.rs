@@ -123,9 +123,10 @@ fn request(host: &Arc<Scripted>) -> Request {
         timestamp: "2026-01-01T00:00:00Z".to_owned(),
         timeout_ms: 1000,
         max_response_bytes: 1 << 20,
+        may_stream: false,
         deadline_ms: 0,
     };
-    Request { invoke, body: Bytes::new(), host: Arc::clone(host) as _ }
+    Request { invoke, body: Bytes::new(), host: Arc::clone(host) as _, outlet: None }
 }
 
 /// One exchange with a peer that does as `play` says: its outcome, and the host.

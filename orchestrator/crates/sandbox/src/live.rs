@@ -159,6 +159,7 @@ impl Live {
 fn has_survivors(answer: &Answer) -> bool {
     let survivors = match answer {
         Answer::Result(head, _) => &head.survivors,
+        Answer::Streamed(streamed) => &streamed.survivors,
         Answer::Failure(failure) => &failure.survivors,
     };
     !survivors.is_empty()

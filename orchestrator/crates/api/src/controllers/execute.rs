@@ -53,6 +53,7 @@ pub async fn execute(
         body: wanted.body.unwrap_or_default(),
         timeout: wanted.timeout,
         is_test: false,
+        may_stream: false,
         share: None,
         entry,
     };
@@ -129,7 +130,7 @@ mod tests {
     #[test]
     fn the_result_is_put_in_as_it_is() {
         let body = Bytes::from_static(b"{\"n\": 1e400}");
-        let success = Success { status: 200, headers: Vec::new(), body };
+        let success = Success::whole(200, Vec::new(), body);
         let outcome = outcome(Ok(success.clone()));
         let bytes = success_body(&outcome, &success);
         let shown: ExecuteAnswer = serde_json::from_slice(&bytes).unwrap();

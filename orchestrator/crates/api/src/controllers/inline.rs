@@ -157,6 +157,7 @@ async fn run(
     let call = Call {
         trigger: Trigger::Execute,
         is_test,
+        may_stream: false,
         mode: ResultMode::Raw,
         data: if request.body.is_some() { DataSource::Body } else { DataSource::Query },
         method: request.method,

@@ -14,7 +14,9 @@ use cloudbox_http::extract::{Body, Path, not_too_deep};
 use cloudbox_http::trace;
 use cloudbox_protocol::ResultMode;
 use cloudbox_protocol::message::DataSource;
+use cloudbox_protocol::stream::Rest;
 use cloudbox_types::{ErrorCode, InvocationId, Trigger};
+use futures::stream;
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 
 use super::answer::{ID_HEADER, call_headers};
@@ -88,7 +90,7 @@ pub(super) async fn begun(
     let entry = way.find(api, caller, named, (request.headers(), request.uri())).await?;
     let traceparent = trace::child_of(request.headers());
     let call = call_of(entry, caller, way, request, traceparent.as_ref()).await?;
-    Ok((Call { mode: ResultMode::Raw, ..call }, traceparent))
+    Ok((Call { mode: ResultMode::Raw, may_stream: false, ..call }, traceparent))
 }
 
 pub(super) fn refused(mut error: ApiError) -> Response {
@@ -154,6 +156,8 @@ async fn call_of(
         body,
         timeout: None,
         is_test: false,
+        // The length of an answer to HEAD is known only when all of it is there.
+        may_stream: method != Method::HEAD,
         share: None,
     })
 }
@@ -178,12 +182,31 @@ fn success_answer(success: Success, method: &Method) -> Response {
     let has_no_body =
         matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED);
     let is_head = *method == Method::HEAD;
-    let mut response =
-        if has_no_body && !is_head { status.into_response() } else { (status, success.body).into_response() };
+    let mut response = match success.take_rest() {
+        _ if has_no_body && !is_head => status.into_response(),
+        Some(rest) => (status, streamed(rest)).into_response(),
+        None => (status, success.body).into_response(),
+    };
     // axum's guess of a type; the handler says its own.
     response.headers_mut().remove(http::header::CONTENT_TYPE);
     headers::out_of_function(&success.headers, response.headers_mut());
     response
+}
+
+/// A body that is sent as it comes; where it breaks off, the connection does.
+fn streamed(rest: Rest) -> axum::body::Body {
+    axum::body::Body::from_stream(stream::unfold(Some(rest), |rest| async {
+        let mut rest = rest?;
+        match rest.next().await {
+            Some(piece) => Some((Ok(piece), Some(rest))),
+            None if rest.is_whole() => None,
+            None => {
+                // What came before it is sent in the meantime; with the error it would be thrown away.
+                tokio::task::yield_now().await;
+                Some((Err(std::io::Error::other("the function's answer broke off")), None))
+            }
+        }
+    }))
 }
 
 pub(super) fn error_of(outcome: &Outcome, failure: &Failure, expose_errors: bool) -> ApiError {

@@ -72,7 +72,7 @@ impl Fake {
             "timeout_ms": call.timeout.map(|timeout| timeout.as_millis() as u64),
         });
         let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
-        Ok(Success { status: 200, headers, body: Bytes::from(seen.to_string()) })
+        Ok(Success::whole(200, headers, Bytes::from(seen.to_string())))
     }
 }
 

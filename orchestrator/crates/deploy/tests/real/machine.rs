@@ -213,6 +213,7 @@ fn invoke() -> Invoke {
         timestamp: "2026-11-21T00:00:00Z".to_owned(),
         timeout_ms: 30_000,
         max_response_bytes: 1 << 20,
+        may_stream: false,
         deadline_ms: 4_102_444_800_000,
     }
 }

@@ -239,6 +239,7 @@ pub async fn call(
         timestamp: "2026-01-01T00:00:00Z".to_owned(),
         timeout_ms: 1000,
         max_response_bytes: 1 << 20,
+        may_stream: false,
         deadline_ms: 0,
     };
     sandbox.exchange(Request::without_host(invoke, Bytes::from(command.to_owned())), deadline).await

@@ -98,8 +98,13 @@ impl Sandbox for FakeSandbox {
                 entry.has_survivors = path == "/survivor";
             }),
         }
-        let head =
-            ResultHead { nonce: String::new(), status: 200, headers: Vec::new(), survivors: Vec::new() };
+        let head = ResultHead {
+            nonce: String::new(),
+            status: 200,
+            headers: Vec::new(),
+            is_streamed: false,
+            survivors: Vec::new(),
+        };
         Ok(Reply { answer: Answer::Result(head, body), logs: Logs::new(0) })
     }
 

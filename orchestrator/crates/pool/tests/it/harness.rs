@@ -119,6 +119,7 @@ pub fn invoke(path: &str) -> Invoke {
         timestamp: String::new(),
         timeout_ms: 30_000,
         max_response_bytes: 1 << 20,
+        may_stream: false,
         deadline_ms: 0,
     }
 }

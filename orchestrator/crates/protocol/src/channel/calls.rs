@@ -16,7 +16,7 @@ use tokio::net::unix::pipe;
 use tokio::time::{Instant, timeout_at};
 
 use super::fault::FaultKind;
-use super::{check, header};
+use super::parts::{check, header};
 use crate::frame::{Frame, Kind};
 use crate::host::{
     Host, HostError, MAX_CALLS, MAX_IN_FLIGHT, MAX_IN_FLIGHT_BYTES, MAX_METHOD_BYTES, MAX_REPLY_BYTES,

@@ -107,6 +107,7 @@ pub async fn invoke(
         body: wanted.body.unwrap_or_default(),
         timeout: None,
         is_test: false,
+        may_stream: false,
         share: None,
         entry,
     };

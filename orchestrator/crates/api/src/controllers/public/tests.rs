@@ -50,11 +50,8 @@ fn a_function_may_expose_its_errors() {
 
 #[test]
 fn an_answer_is_the_handlers_own() {
-    let success = Success {
-        status: 201,
-        headers: vec![("content-type".to_owned(), "text/plain".to_owned())],
-        body: Bytes::from_static(b"made"),
-    };
+    let headers = vec![("content-type".to_owned(), "text/plain".to_owned())];
+    let success = Success::whole(201, headers, Bytes::from_static(b"made"));
     let response = answer(outcome(Ok(success)), &Method::POST, false, None);
     assert_eq!(response.status(), 201);
     assert_eq!(response.headers()["content-type"], "text/plain");
@@ -65,7 +62,7 @@ fn an_answer_is_the_handlers_own() {
 #[tokio::test]
 async fn statuses_without_a_body_have_none() {
     for status in [204, 205, 304] {
-        let success = Success { status, headers: Vec::new(), body: Bytes::from_static(b"x") };
+        let success = Success::whole(status, Vec::new(), Bytes::from_static(b"x"));
         let response = success_answer(success, &Method::GET);
         assert_eq!(response.status(), status);
         let body = axum::body::to_bytes(response.into_body(), 10).await.unwrap();
