@@ -20,6 +20,7 @@ const NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 // eslint-disable-next-line no-control-regex
 const BAD_VALUE = /[\0-\x08\x0a-\x1f\x7f]/;
 const JSON_TYPE = '[["content-type","application/json"]]';
+const BYTES_TYPE = '[["content-type","application/octet-stream"]]';
 const TEXT_TYPE = '[["content-type","text/plain; charset=utf-8"]]';
 
 /** A result that can't be represented. */
@@ -80,8 +81,12 @@ function bodyOf(answer) {
   if (typeof body === 'string') {
     return { body: answer.isBase64Encoded === true ? from(body, 'base64') : body, type: TEXT_TYPE };
   }
-  if (body instanceof Uint8Array) return { body, type: '[["content-type","application/octet-stream"]]' };
+  if (body instanceof Uint8Array) return { body, type: BYTES_TYPE };
   return { body: jsonOf(body), type: JSON_TYPE };
+}
+
+function checkStatus(status) {
+  if (status < 100 || status > 599) throw new Unfit(`statusCode ${status} of the response is not between 100 and 599`);
 }
 
 /** `{status, headers, body}` of a handler's value in HTTP mode; `headers` is JSON text. */
@@ -90,7 +95,7 @@ function httpOf(value) {
     return { status: 200, headers: JSON_TYPE, body: jsonOf(value) };
   }
   const status = value.statusCode;
-  if (status < 100 || status > 599) throw new Unfit(`statusCode ${status} of the response is not between 100 and 599`);
+  checkStatus(status);
   const { body, type } = bodyOf(value);
   return { status, headers: headersOf(value.headers, type), body };
 }
@@ -104,6 +109,19 @@ function resultFrame(head, value) {
     throw new Unfit(`the result has ${length} bytes, the limit is ${head.max_response_bytes}`, 'response_too_large');
   }
   return { kind: KIND.result, header: `{"nonce":"${head.nonce}","status":${status},"headers":${headers}}`, body };
+}
+
+/** The header of a result whose body follows in pieces. */
+function streamHeader(head, { statusCode, headers }, isText) {
+  checkStatus(statusCode);
+  const fields = headersOf(headers, isText ? TEXT_TYPE : BYTES_TYPE);
+  return `{"nonce":"${head.nonce}","status":${statusCode},"headers":${fields},"is_streamed":true}`;
+}
+
+/** The last frame of a streamed body; `thrown` is the frame that tells why it broke off, where it did. */
+function lastFrame(nonce, thrown) {
+  const failure = thrown === undefined ? '' : `,"failure":${thrown.header}`;
+  return { kind: KIND.chunk, header: `{"nonce":"${nonce}","last":true${failure}}`, body: null };
 }
 
 /** `TypeError: x is not a function`, or what else was thrown, in words. */
@@ -161,4 +179,4 @@ function logFrame(nonce, level, message, fields) {
   return { kind: KIND.log, header, body: null };
 }
 
-module.exports = { Unfit, resultFrame, failureFrame, thrownFrame, logFrame, messageOf };
+module.exports = { Unfit, resultFrame, streamHeader, lastFrame, failureFrame, thrownFrame, logFrame, messageOf };

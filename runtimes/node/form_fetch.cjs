@@ -2,7 +2,7 @@
 // `fetch(request, env, ctx)` and `(request) => Response` with the Web's own Request and Response, from Node.js 18 on.
 
 const { requestOf } = require('./forms.cjs');
-const { from, concat } = Buffer;
+const { from } = Buffer;
 
 /** Methods whose requests have no body. */
 const BODILESS = ['GET', 'HEAD'];
@@ -16,22 +16,20 @@ function webRequest(event) {
   return new Request(url, { method, headers, body });
 }
 
-/** The HTTP answer that a Response stands for. */
-async function answerOf(response, mode) {
+/** The pieces of a body; at their end, what the handler wants waited for. */
+async function* piecesOf(body, waiting) {
+  for await (const piece of body) yield piece;
+  if (waiting.length > 0) await Promise.allSettled(waiting);
+}
+
+/** The HTTP answer that a Response stands for; its body is a stream. */
+function answerOf(response, waiting) {
   const headers = {};
   response.headers.forEach((value, name) => { if (name !== 'set-cookie') headers[name] = value; });
   const cookies = typeof response.headers.getSetCookie === 'function' ? response.headers.getSetCookie()
     : response.headers.get('set-cookie');
   if (cookies && cookies.length > 0) headers['set-cookie'] = cookies;
-  const chunks = [];
-  if (response.body !== null) {
-    for await (const chunk of response.body) chunks.push(from(chunk));
-  }
-  const body = concat(chunks);
-  if (mode !== 'raw') return { statusCode: response.status, headers, body: body.length === 0 ? undefined : body };
-  const text = body.toString('utf8');
-  const isText = from(text).equals(body);
-  return { statusCode: response.status, headers, body: isText ? text : body.toString('base64'), isBase64Encoded: !isText };
+  return { statusCode: response.status, headers, body: piecesOf(response.body === null ? [] : response.body, waiting) };
 }
 
 /** Calls the handler; what `ctx.waitUntil` was given is waited for, since an idle sandbox does not run. */
@@ -49,9 +47,9 @@ async function call(handler, event) {
   const value = await handler(webRequest(event), event.env, ctx);
   const isResponse = value instanceof Response ||
     (value !== null && typeof value === 'object' && typeof value.arrayBuffer === 'function');
-  const answer = isResponse ? await answerOf(value, event.head.mode) : value;
+  if (isResponse) return answerOf(value, waiting);
   await Promise.allSettled(waiting);
-  return answer;
+  return value;
 }
 
 module.exports = { call };

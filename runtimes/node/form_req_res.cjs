@@ -76,23 +76,75 @@ class IncomingRequest extends Readable {
   }
 }
 
+/** The response; `begun` is told when it is to be sent as it comes, where the caller takes that, `done` at its end. */
 class OutgoingResponse extends Writable {
-  constructor(done) {
+  constructor({ may_stream, max_response_bytes }, begun, done) {
     super();
+    this.mayStream = may_stream === true;
+    this.most = max_response_bytes;
+    this.begun = begun;
+    this.isStreamed = false;
+    this.size = 0;
+    /** What `_write` waits for, and who waits for a piece. */
+    this.held = null;
+    this.wake = () => {};
+    this.broken = null;
     this.statusCode = 200;
     this.statusMessage = undefined;
     this.locals = {};
     this.fields = {};
     this.chunks = [];
     this.headersSent = false;
-    this.on('finish', () => done(this));
-    this.on('error', () => {});
+    this.on('finish', () => (this.isStreamed ? this.wake() : done(this)));
+    this.on('error', (error) => this.fail(error));
+    this.on('close', () => { if (!this.writableFinished) this.fail(new Error('the response was closed before its end')); });
   }
 
   _write(chunk, encoding, done) {
     this.headersSent = true;
     this.chunks.push(chunk);
-    done();
+    this.size += chunk.length;
+    if (!this.isStreamed) this.flushHeaders();
+    if (this.mayStream && this.size > this.most) this.stream();
+    if (!this.isStreamed) {
+      done();
+      return;
+    }
+    this.held = done;
+    this.wake();
+  }
+
+  /** What is not at its end when the event loop turns is sent as it comes. */
+  flushHeaders() {
+    this.headersSent = true;
+    if (this.mayStream) setImmediate(() => this.stream());
+  }
+
+  stream() {
+    if (this.isStreamed || this.writableFinished || this.destroyed) return;
+    this.isStreamed = true;
+    this.begun(this);
+  }
+
+  /** The answer breaks off. */
+  fail(error) {
+    if (this.broken === null) this.broken = error;
+    this.wake();
+  }
+
+  /** The pieces as they are written; each write is done when its piece was sent. */
+  async* pieces() {
+    for (;;) {
+      const { chunks, held } = this;
+      this.chunks = [];
+      this.held = null;
+      for (const chunk of chunks) yield chunk;
+      if (held !== null) held();
+      if (this.broken !== null) throw this.broken;
+      if (this.chunks.length > 0) continue;
+      if (this.writableFinished) return;
+      await new Promise((resolve) => { this.wake = resolve; });
+    }
   }
 
   status(code) {
@@ -153,8 +205,6 @@ class OutgoingResponse extends Writable {
     if (more) this.set(more);
     return this;
   }
-
-  flushHeaders() {}
 
   type(name) {
     return this.set('content-type', TYPES[name] || name);
@@ -235,14 +285,20 @@ function answerOf(response, mode) {
 /** Calls the handler; it is over when the response is ended. What it returns instead of a response counts, too. */
 function call(handler, event) {
   return new Promise((resolve, reject) => {
-    const response = new OutgoingResponse((ended) => resolve(answerOf(ended, event.head.mode)));
+    const begun = (response) => resolve({
+      statusCode: response.statusCode, headers: { 'content-type': HTML, ...response.fields }, body: response.pieces(),
+    });
+    const response = new OutgoingResponse(event.head, begun, (ended) => resolve(answerOf(ended, event.head.mode)));
     response.req = new IncomingRequest(event);
     response.req.res = response;
     const returned = handler(response.req, response, reject);
     Promise.resolve(returned).then((value) => {
       const isUntouched = !response.headersSent && !response.writableEnded;
       if (value !== undefined && value !== response && isUntouched) resolve(value);
-    }, reject);
+    }, (error) => {
+      response.fail(error);
+      reject(error);
+    });
   });
 }
 

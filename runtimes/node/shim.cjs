@@ -9,10 +9,11 @@ const wire = takeDescriptors();
 require('./streams.cjs').replaceStreams();
 require('./machine.cjs').answerForMachine();
 const { eventOf } = require('./event.cjs');
-const { resultFrame, failureFrame, thrownFrame, logFrame, messageOf } = require('./answer.cjs');
+const { resultFrame, lastFrame, failureFrame, thrownFrame, logFrame, messageOf } = require('./answer.cjs');
 const { NoEntryPoint, loadHandler } = require('./handler.cjs');
 const { HostCalls } = require('./host.cjs');
 const { missingEnvironment } = require('./platform.cjs');
+const { hasPieces, take } = require('./pieces.cjs');
 const { accept, awaitThreads, distrust, startThreads, survivorsField } = require('./survivors.cjs');
 
 const immediate = setImmediate;
@@ -57,7 +58,8 @@ function send(exchange, { kind, header, body }, survivors) {
 
 /** Answers with what the code threw. */
 function fail(exchange, thrown) {
-  answer(exchange, thrownFrame(exchange.nonce, thrown));
+  const frame = thrownFrame(exchange.nonce, thrown);
+  answer(exchange, exchange.isStreaming ? lastFrame(exchange.nonce, frame) : frame);
 }
 
 function replaceEnvironment(env) {
@@ -68,7 +70,7 @@ function replaceEnvironment(env) {
 }
 
 async function onLoad(head) {
-  const exchange = current = { nonce: head.nonce, isAnswered: false, phase: 'load' };
+  const exchange = current = { nonce: head.nonce, isAnswered: false, isStreaming: false, phase: 'load' };
   try {
     process.chdir(head.code_dir);
     process.argv = [process.argv[0], `${head.code_dir}/${head.main}`];
@@ -102,8 +104,19 @@ function logOf(exchange) {
   });
 }
 
+/** Sends an answer that comes in pieces as it comes; the value, where it is to be sent as a whole. */
+function stream(exchange, head, value) {
+  const begin = (header) => {
+    if (exchange.isAnswered) return;
+    exchange.isStreaming = true;
+    wire.send(KIND.result, header, null);
+  };
+  const header = `{"nonce":"${head.nonce}","last":false}`;
+  return take(head, value, begin, (bytes) => { if (!exchange.isAnswered) wire.send(KIND.chunk, header, bytes); });
+}
+
 async function onInvoke(head, body) {
-  const exchange = current = { nonce: head.nonce, isAnswered: false, phase: 'call' };
+  const exchange = current = { nonce: head.nonce, isAnswered: false, isStreaming: false, phase: 'call' };
   if (loaded.missing.length > 0) {
     const message = `environment variables are missing that the function needs (config.env_required): ${loaded.missing.join(', ')}`;
     answer(exchange, failureFrame(head.nonce, 'missing_environment', message, ''));
@@ -112,8 +125,10 @@ async function onInvoke(head, body) {
   try {
     const hostCall = (method, args) => hostCalls.call(exchange, method, args);
     const event = eventOf(head, body, loaded, logOf(exchange), hostCall);
-    const value = await loaded.style.call(loaded.handler, event);
-    if (!exchange.isAnswered) answer(exchange, resultFrame(head, value));
+    let value = await loaded.style.call(loaded.handler, event);
+    if (hasPieces(value)) value = await stream(exchange, head, value);
+    if (exchange.isAnswered) return;
+    answer(exchange, exchange.isStreaming ? lastFrame(head.nonce) : resultFrame(head, value));
   } catch (error) {
     fail(exchange, error);
   }
