@@ -87,13 +87,31 @@ def _body_of(answer):
     return json_of(body), _JSON
 
 
+def _check_status(status):
+    if not 100 <= status <= 599:
+        raise Unfit("statusCode %d of the response is not between 100 and 599" % status)
+
+
+def has_pieces(value):
+    """Whether a handler's value is an HTTP answer whose body comes in pieces."""
+    if not isinstance(value, dict) or not isinstance(value.get("statusCode"), int):
+        return False
+    kind = type(value.get("body"))
+    return hasattr(kind, "__next__") or hasattr(kind, "__anext__")
+
+
+def stream_head(value, is_text):
+    """`(status, headers)` of an answer whose body comes in pieces."""
+    _check_status(value["statusCode"])
+    return value["statusCode"], _headers_of(value.get("headers"), _TEXT if is_text else _BYTES)
+
+
 def _http(value):
     """`(status, headers, body)` of a handler's value in HTTP mode."""
     status = value.get("statusCode") if isinstance(value, dict) else None
     if not isinstance(status, int) or isinstance(status, bool):
         return 200, _JSON, json_of(value)
-    if not 100 <= status <= 599:
-        raise Unfit("statusCode %d of the response is not between 100 and 599" % status)
+    _check_status(status)
     body, fallback = _body_of(value)
     return status, _headers_of(value.get("headers"), fallback), body
 

@@ -1,7 +1,7 @@
 """ASGI applications: one `http` scope for each call, and their lifespan, begun before the first."""
 import asyncio
 
-from cloudbox_forms import http_answer
+from cloudbox_forms import http_answer, plain_headers
 
 # Applications whose lifespan has begun, by id, with the task that lives as long as the process.
 _alive = {}
@@ -84,11 +84,22 @@ async def call(application, event):
         await is_over
         return {"type": "http.disconnect"}
 
+    def take(piece, has_more):
+        stream = event.stream
+        if stream is None or not stream.is_begun and (not has_more or stream.is_short(_text_of(answer["headers"]))):
+            body.append(piece)
+            return
+        if not stream.is_begun:
+            stream.begin(answer["status"], plain_headers(_text_of(answer["headers"])))
+            while body:
+                stream.write(body.pop(0))
+        stream.write(piece)
+
     async def send(message):
         if message["type"] == "http.response.start":
             answer.update(status=message["status"], headers=message.get("headers", []))
         elif message["type"] == "http.response.body":
-            body.append(bytes(message.get("body", b"")))
+            take(bytes(message.get("body", b"")), message.get("more_body"))
             if not message.get("more_body") and not is_over.done():
                 is_over.set_result(None)
 
@@ -97,5 +108,10 @@ async def call(application, event):
     finally:
         if not is_over.done():
             is_over.set_result(None)
-    headers = [(bytes(name).decode("latin-1"), bytes(value).decode("latin-1")) for name, value in answer["headers"]]
-    return http_answer(answer["status"], headers, b"".join(body), event.head["mode"])
+    if event.stream is not None and event.stream.is_begun:
+        return None
+    return http_answer(answer["status"], _text_of(answer["headers"]), b"".join(body), event.head["mode"])
+
+
+def _text_of(headers):
+    return [(bytes(name).decode("latin-1"), bytes(value).decode("latin-1")) for name, value in headers]

@@ -15,12 +15,13 @@ class NoEntryPoint(Exception):
 
 
 class Event:
-    """What a call brings: `data`, `context`, the frame's header `head` and the request's `body`."""
+    """What a call brings: `data`, `context`, the frame's header `head`, the request's `body`, and, where its caller takes an
+    answer in pieces, the `stream` that these go to."""
 
-    __slots__ = ("data", "context", "head", "body")
+    __slots__ = ("data", "context", "head", "body", "stream")
 
-    def __init__(self, data, context, head, body):
-        self.data, self.context, self.head, self.body = data, context, head, body
+    def __init__(self, data, context, head, body, stream=None):
+        self.data, self.context, self.head, self.body, self.stream = data, context, head, body, stream
 
 
 def _code_of(handler):
@@ -56,6 +57,11 @@ def _is_wsgi(handler):
 
 def _is_openfaas(handler):
     return getattr(handler, "__name__", "") == "handle"
+
+
+def plain_headers(headers):
+    """Headers as they are sent: names in lower case, and no length, which the service tells."""
+    return [[name.lower(), value] for name, value in headers if name.lower() != "content-length"]
 
 
 def http_answer(status, headers, body, mode):

@@ -3,7 +3,7 @@ import io
 import sys
 from urllib.parse import unquote
 
-from cloudbox_forms import http_answer
+from cloudbox_forms import http_answer, plain_headers
 
 
 def _environment(event):
@@ -48,11 +48,30 @@ def call(application, event):
 
     chunks = application(_environment(event), start_response)
     try:
-        body.extend(chunks)
+        for chunk in chunks:
+            body.append(chunk)
+            if _is_streamed(event.stream, begun, chunks):
+                _send(event.stream, begun[0], body)
     finally:
         if hasattr(chunks, "close"):
             chunks.close()
     if not begun:
         raise RuntimeError("the application did not call start_response")
+    if event.stream is not None and event.stream.is_begun:
+        return None
     status, headers = begun[0]
     return http_answer(status, headers, b"".join(body), event.head["mode"])
+
+
+def _is_streamed(stream, begun, chunks):
+    """Whether pieces go out as they come: not those of an answer that is all there, or tells a length that can be held."""
+    if stream is None or not begun or isinstance(chunks, (list, tuple)):
+        return False
+    return stream.is_begun or not stream.is_short(begun[0][1])
+
+
+def _send(stream, answer, body):
+    if not stream.is_begun:
+        stream.begin(answer[0], plain_headers(answer[1]))
+    while body:
+        stream.write(body.pop(0))

@@ -38,7 +38,7 @@ import cloudbox_answer as answer  # noqa: E402
 import cloudbox_event as event  # noqa: E402
 import cloudbox_forms as forms  # noqa: E402
 import cloudbox_survivors as survivors  # noqa: E402
-from cloudbox_wire import CALL, FAILURE, HELLO, INVOKE, LOAD, LOADED, LOG, REPLY, RESULT, Ended, Wire  # noqa: E402
+from cloudbox_wire import CALL, CHUNK, FAILURE, HELLO, INVOKE, LOAD, LOADED, LOG, REPLY, RESULT, Ended, Wire  # noqa: E402
 
 # Variables that belong to the sandbox; all others are the function's own.
 _KEPT = {"PATH", "HOME", "TMPDIR", "USER", "LANG", "LC_ALL", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR"}
@@ -90,6 +90,15 @@ def send_log(nonce, header):
             _WIRE.send(LOG, header)
 
 
+def send_part(kind, header, body, nonce):
+    """Sends a part of the answer of the call that runs."""
+    if _getpid() != _PID:
+        _exit(0)
+    with _LOCK:
+        if nonce == _RUNNING:
+            _WIRE.send(kind, header, body)
+
+
 def send_call(nonce, header, body):
     """Sends a host call of the call that runs; whether it is the one that runs."""
     if _getpid() != _PID:
@@ -132,7 +141,7 @@ class Host:
 
 def end_host_calls():
     """Ends what is under way, and gives coroutines that wait for it the time to learn that."""
-    if _HOST_CALLS is not None and _HOST_CALLS.end() and _loop is not None and not _loop.is_closed():
+    if _HOST_CALLS.end() and _loop is not None and not _loop.is_closed():
         import asyncio
 
         for _ in range(3):
@@ -232,6 +241,7 @@ class Function:
         config = getattr(module, "config", None)
         required = config.get("env_required") if isinstance(config, dict) else None
         self.missing = forms.own_module("cloudbox_platform").missing_environment(required) if required else ()
+        self.stream = None
         self.forker = None
         code = getattr(self.handler, "__code__", None)
         is_coroutine = code is not None and code.co_flags & _CO_COROUTINE
@@ -259,8 +269,24 @@ class Function:
         if _HOST_CALLS is not None:
             _HOST_CALLS.begin(nonce)
         data, context = event.event_of(head, body, self.facts, write_log, Host(nonce))
-        value = settle(self.call(self.handler, forms.Event(data, context, head, body)))
+        self.stream = None
+        if head.get("may_stream"):
+            self.stream = self.stream_of(head)
+        value = settle(self.call(self.handler, forms.Event(data, context, head, body, self.stream)))
+        if isinstance(value, dict) and "statusCode" in value and answer.has_pieces(value):
+            value = settle(forms.own_module("cloudbox_pieces").take(head, value, self.stream))
+        if self.stream is not None and self.stream.is_begun:
+            return forms.own_module("cloudbox_pieces").last_frame(CHUNK, nonce)
         return (RESULT,) + answer.result(head, value)
+
+    def stream_of(self, head):
+        """Where the answer goes if it comes in pieces."""
+        nonce = head["nonce"]
+
+        def send_frame(kind, header, body):
+            send_part(kind, header, body, nonce)
+
+        return forms.own_module("cloudbox_pieces").Stream(head, send_frame, (RESULT, CHUNK))
 
 
 def answered(nonce, work):
@@ -299,7 +325,11 @@ def serve(function, head, body):
 
     def work():
         frame = answered(head["nonce"], lambda: function.invoke(head, body))
-        end_host_calls()
+        if _HOST_CALLS is not None:
+            end_host_calls()
+        stream = function.stream
+        if stream is not None and stream.is_begun and frame[0] == FAILURE:
+            return forms.own_module("cloudbox_pieces").last_frame(CHUNK, head["nonce"], frame[1])
         return frame
 
     def reply(frame):
