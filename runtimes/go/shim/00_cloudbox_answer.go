@@ -46,7 +46,33 @@ type cloudboxReply struct {
 	Status    int         `json:"status"`
 	Headers   [][2]string `json:"headers"`
 	Survivors []string    `json:"survivors,omitempty"`
-	body      []byte
+	// IsStreamed says that the body follows in pieces.
+	IsStreamed bool `json:"is_streamed,omitempty"`
+	body       []byte
+}
+
+// cloudboxLast is the end of a streamed answer.
+type cloudboxLast struct {
+	Nonce     string         `json:"nonce"`
+	Last      bool           `json:"last"`
+	Failure   *cloudboxFault `json:"failure,omitempty"`
+	Survivors []string       `json:"survivors,omitempty"`
+}
+
+// cloudboxMaxChunk is how many bytes one piece of a streamed answer has at most.
+const cloudboxMaxChunk = 256 << 10
+
+// cloudboxPiece sends a piece of a streamed answer.
+func cloudboxPiece(nonce string, piece []byte) {
+	header, _ := json.Marshal(cloudboxLast{Nonce: nonce})
+	for len(piece) > 0 {
+		n := len(piece)
+		if n > cloudboxMaxChunk {
+			n = cloudboxMaxChunk
+		}
+		cloudboxPipes.part(cloudboxChunk, nonce, header, piece[:n])
+		piece = piece[n:]
+	}
 }
 
 // cloudboxJSON is a value as JSON, `<` and `&` as they are. A context, or a part of it, may be in the value: functions

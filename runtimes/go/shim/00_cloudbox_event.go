@@ -23,6 +23,7 @@ type cloudboxInvokeHead struct {
 	Timestamp        string      `json:"timestamp"`
 	MaxResponseBytes int         `json:"max_response_bytes"`
 	DeadlineMs       int64       `json:"deadline_ms"`
+	MayStream        bool        `json:"may_stream"`
 }
 
 // cloudboxQuery is the query as an object; a key that repeats has a list.

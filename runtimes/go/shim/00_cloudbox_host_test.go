@@ -6,9 +6,11 @@ import (
 	"errors"
 	"io"
 	"os"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // service is the other end of the shim's pipes.
@@ -30,7 +32,12 @@ func withHost(t *testing.T) *service {
 		t.Fatal(err)
 	}
 	wire := &cloudboxWire{requests: int(requestsOut.Fd()), answers: int(answersIn.Fd()), inbox: make([]byte, cloudboxInboxLen)}
+	before := runtime.NumGoroutine()
 	t.Cleanup(func() {
+		// Other tests count goroutines.
+		for i := 0; i < 10_000 && runtime.NumGoroutine() > before; i++ {
+			time.Sleep(time.Millisecond)
+		}
 		for _, file := range []*os.File{requestsOut, requestsIn, answersOut, answersIn} {
 			file.Close()
 		}

@@ -36,6 +36,9 @@ type cloudboxCallable struct {
 	direct func(head *cloudboxInvokeHead, body []byte) (*cloudboxReply, *cloudboxFault)
 }
 
+// cloudboxStreaming is whether the answer of the call that runs is sent in pieces.
+var cloudboxStreaming bool
+
 // cloudboxAdapt makes a callable of a handler with another form, nil where it has none that is known; a file that is not
 // compiled with every function sets it.
 var cloudboxAdapt = func(handler interface{}) *cloudboxCallable { return nil }
@@ -187,12 +190,19 @@ func cloudboxStack() string {
 	return strings.TrimRight(strings.Join(lines, "\n"), "\n")
 }
 
+// cloudboxCutFault keeps a fault's texts within their limits.
+func cloudboxCutFault(fault *cloudboxFault) *cloudboxFault {
+	if fault != nil {
+		fault.Message = cloudboxCut(fault.Message, cloudboxMessageLimit)
+		fault.Stack = cloudboxCut(fault.Stack, cloudboxStackLimit)
+	}
+	return fault
+}
+
 // cloudboxFail answers with a failure.
 func cloudboxFail(nonce string, fault *cloudboxFault) {
 	fault.Nonce = nonce
-	fault.Message = cloudboxCut(fault.Message, cloudboxMessageLimit)
-	fault.Stack = cloudboxCut(fault.Stack, cloudboxStackLimit)
-	header, _ := json.Marshal(fault)
+	header, _ := json.Marshal(cloudboxCutFault(fault))
 	cloudboxPipes.send(cloudboxFailure, header, nil)
 }
 
@@ -211,9 +221,15 @@ func cloudboxServe(handler *cloudboxCallable) {
 		}
 		cloudboxPipes.begin(head.Nonce)
 		cloudboxHostCalls.begin(cloudboxPipes, head.Nonce)
+		cloudboxStreaming = false
 		reply, fault := handler.call(head, frame.body)
 		cloudboxHostCalls.end()
 		survivors := cloudboxSurvivors()
+		if cloudboxStreaming {
+			last, _ := json.Marshal(cloudboxLast{Nonce: head.Nonce, Last: true, Failure: cloudboxCutFault(fault), Survivors: survivors})
+			cloudboxPipes.send(cloudboxChunk, last, nil)
+			continue
+		}
 		if fault != nil {
 			fault.Survivors = survivors
 			cloudboxFail(head.Nonce, fault)

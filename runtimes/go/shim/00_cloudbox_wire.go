@@ -26,6 +26,7 @@ const (
 	cloudboxLog       = 7
 	cloudboxCall      = 8
 	cloudboxReplyKind = 9
+	cloudboxChunk     = 10
 )
 
 const (
@@ -95,6 +96,15 @@ func (w *cloudboxWire) call(nonce string, header, body []byte) bool {
 	}
 	w.write(cloudboxCall, header, body)
 	return true
+}
+
+// part writes a part of the answer of the call that runs.
+func (w *cloudboxWire) part(kind byte, nonce string, header, body []byte) {
+	w.sending.Lock()
+	defer w.sending.Unlock()
+	if nonce == w.running {
+		w.write(kind, header, body)
+	}
 }
 
 // write writes a frame in one piece. Where nobody reads any more the process has no purpose.

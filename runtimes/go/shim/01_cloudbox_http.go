@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -36,7 +37,7 @@ func cloudboxHTTP(handler interface{}) *cloudboxCallable {
 		if err != nil {
 			return nil, &cloudboxFault{Kind: "error", Message: err.Error()}
 		}
-		writer := &cloudboxWriter{header: http.Header{}}
+		writer := &cloudboxWriter{head: head, header: http.Header{}}
 		serve.ServeHTTP(writer, request)
 		return writer.reply(head)
 	}
@@ -73,13 +74,18 @@ func cloudboxRequest(head *cloudboxInvokeHead, body []byte) (*http.Request, cont
 	return request.WithContext(ctx), cancel, nil
 }
 
-// cloudboxWriter keeps what a handler writes.
+// cloudboxWriter keeps what a handler writes, until it flushes or writes more than an answer may have: from then on what it
+// writes is sent as it comes, where the caller takes that.
 type cloudboxWriter struct {
+	head   *cloudboxInvokeHead
 	header http.Header
 	// sent is the header as it was when the status was written.
 	sent   http.Header
 	status int
 	body   bytes.Buffer
+	// isStreamed is whether the head was sent; fault is why it could not be.
+	isStreamed bool
+	fault      *cloudboxFault
 }
 
 func (w *cloudboxWriter) Header() http.Header { return w.header }
@@ -92,15 +98,35 @@ func (w *cloudboxWriter) WriteHeader(status int) {
 
 func (w *cloudboxWriter) Write(part []byte) (int, error) {
 	w.WriteHeader(http.StatusOK)
-	return w.body.Write(part)
+	n, err := w.body.Write(part)
+	if w.head.MayStream && (w.body.Len() > w.head.MaxResponseBytes || w.isStreamed && w.body.Len() > cloudboxMaxChunk) {
+		w.Flush()
+	}
+	return n, err
 }
 
-// Flush lets streaming handlers run; the answer is sent when they return.
-func (w *cloudboxWriter) Flush() { w.WriteHeader(http.StatusOK) }
-
-// reply is the answer; in raw mode it is the value that stands for it.
-func (w *cloudboxWriter) reply(head *cloudboxInvokeHead) (*cloudboxReply, *cloudboxFault) {
+// Flush sends what was written, where the caller takes answers as they come.
+func (w *cloudboxWriter) Flush() {
 	w.WriteHeader(http.StatusOK)
+	if !w.head.MayStream || w.fault != nil {
+		return
+	}
+	if !w.isStreamed {
+		headers, fault := w.headers()
+		if fault != nil {
+			w.fault = fault
+			return
+		}
+		header, _ := json.Marshal(&cloudboxReply{Nonce: w.head.Nonce, Status: w.status, Headers: headers, IsStreamed: true})
+		cloudboxPipes.part(cloudboxResult, w.head.Nonce, header, nil)
+		w.isStreamed, cloudboxStreaming = true, true
+	}
+	cloudboxPiece(w.head.Nonce, w.body.Bytes())
+	w.body.Reset()
+}
+
+// names is the names of the headers as they are sent.
+func (w *cloudboxWriter) names() []string {
 	body := w.body.Bytes()
 	if w.sent.Get("Content-Type") == "" && len(body) > 0 {
 		w.sent.Set("Content-Type", http.DetectContentType(body))
@@ -111,11 +137,13 @@ func (w *cloudboxWriter) reply(head *cloudboxInvokeHead) (*cloudboxReply, *cloud
 		names = append(names, name)
 	}
 	sort.Strings(names)
-	if head.Mode != "http" {
-		return cloudboxAnswer(head, w.value(names))
-	}
+	return names
+}
+
+// headers is the headers as they are sent.
+func (w *cloudboxWriter) headers() ([][2]string, *cloudboxFault) {
 	headers := [][2]string{}
-	for _, name := range names {
+	for _, name := range w.names() {
 		for _, value := range w.sent[name] {
 			if !cloudboxHeaderName.MatchString(name) || strings.ContainsAny(value, "\r\n\x00") {
 				return nil, cloudboxUnfit("the response has an impossible header: %q", name)
@@ -123,6 +151,27 @@ func (w *cloudboxWriter) reply(head *cloudboxInvokeHead) (*cloudboxReply, *cloud
 			headers = append(headers, [2]string{strings.ToLower(name), value})
 		}
 	}
+	return headers, nil
+}
+
+// reply is the answer; in raw mode it is the value that stands for it.
+func (w *cloudboxWriter) reply(head *cloudboxInvokeHead) (*cloudboxReply, *cloudboxFault) {
+	w.WriteHeader(http.StatusOK)
+	if w.isStreamed {
+		w.Flush()
+		return nil, nil
+	}
+	if w.fault != nil {
+		return nil, w.fault
+	}
+	if head.Mode != "http" {
+		return cloudboxAnswer(head, w.value(w.names()))
+	}
+	headers, fault := w.headers()
+	if fault != nil {
+		return nil, fault
+	}
+	body := w.body.Bytes()
 	if len(body) > head.MaxResponseBytes {
 		return nil, cloudboxTooLarge(len(body), head.MaxResponseBytes)
 	}
