@@ -20,3 +20,5 @@ mod refusals;
 mod routes;
 #[path = "integration/story.rs"]
 mod story;
+#[path = "integration/streams.rs"]
+mod streams;
