@@ -10,11 +10,12 @@ use std::path::{Path, PathBuf};
 const EDGES: &[(&str, &[&str])] = &[
     ("types", &[]),
     ("protocol", &["types"]),
+    ("egress", &["types"]),
     ("init", &["protocol"]),
     ("seccomp", &[]),
     ("cgroup", &["types"]),
     ("layers", &["cgroup", "protocol"]),
-    ("sandbox", &["cgroup", "layers", "protocol", "seccomp", "types"]),
+    ("sandbox", &["cgroup", "egress", "layers", "protocol", "seccomp", "types"]),
     ("drivers", &["cgroup", "layers", "protocol", "sandbox", "types"]),
     ("pool", &["protocol", "sandbox", "types"]),
     ("server", &[]),

@@ -2,6 +2,7 @@
 //!
 //! Imports nothing of the workspace; every other crate may import it.
 
+pub mod egress;
 pub mod error_code;
 pub mod function;
 pub mod id;
@@ -15,6 +16,7 @@ pub mod seal;
 pub mod secret;
 pub mod version;
 
+pub use egress::{Attempt, AttemptOutcome, Attempts, EgressRule};
 pub use error_code::ErrorCode;
 pub use function::{Function, FunctionStatus, Project};
 pub use id::{DeploymentId, FunctionId, InvocationId, ProjectId};
