@@ -1,8 +1,10 @@
 //! What it takes to bring a version up: the same for the health check and for calls.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use cloudbox_bundles::Bundle;
+use cloudbox_egress::{AllowList, Broker};
 use cloudbox_protocol::Load;
 use cloudbox_protocol::channel::ChannelLimits;
 use cloudbox_protocol::message::FunctionInfo;
@@ -54,6 +56,22 @@ pub fn launch_of(
         },
         channel,
         after_call: after_call(settings.isolation, bundle),
+        egress: None,
+    }
+}
+
+/// Opens the way out that the function's settings name, where the service has a broker.
+pub fn open_egress(launch: &mut Launch, function: &Function, broker: Option<&Arc<Broker>>) {
+    let Some(broker) = broker.filter(|_| !function.settings.egress.is_empty()) else { return };
+    match AllowList::parse(&function.settings.egress) {
+        Ok(list) => launch.egress = broker.gate(&list),
+        // It was checked when it was set, by a service that knew more.
+        Err(error) => tracing::warn!(function.id = %function.id, %error, "a function's egress can't be read"),
+    }
+    if let Some(gate) = &launch.egress {
+        for (name, value) in gate.environment() {
+            launch.load.env.entry(name.to_owned()).or_insert(value);
+        }
     }
 }
 

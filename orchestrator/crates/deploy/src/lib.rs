@@ -22,6 +22,6 @@ pub use code_store::CodeStore;
 pub use deployer::{Deployer, Outcome};
 pub use error::{Error, StageError};
 pub use inline::Refused;
-pub use launch::{MAX_FILE_BYTES, launch_of};
+pub use launch::{MAX_FILE_BYTES, launch_of, open_egress};
 pub use mirrors::Mirrors;
 pub use settings::Settings;

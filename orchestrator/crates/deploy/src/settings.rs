@@ -1,8 +1,10 @@
 //! What builds may use, and where their results go.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
+use cloudbox_egress::Broker;
 use cloudbox_protocol::channel::ChannelLimits;
 use cloudbox_types::Limits;
 
@@ -37,6 +39,8 @@ pub struct Settings {
     pub has_network: bool,
     /// How an installation reaches the registries.
     pub mirrors: Mirrors,
+    /// The way out of the sandbox in which a version's code is loaded for the first time.
+    pub broker: Option<Arc<Broker>>,
 }
 
 impl Settings {
@@ -57,6 +61,7 @@ impl Settings {
             start_timeout: Duration::from_secs(30),
             has_network: true,
             mirrors: Mirrors::default(),
+            broker: None,
         }
     }
 

@@ -9,6 +9,7 @@ mod control;
 mod credentials;
 mod error;
 mod landlock;
+mod listen;
 mod mounts;
 mod native;
 mod probe;

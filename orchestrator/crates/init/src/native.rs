@@ -19,7 +19,7 @@ use nix::unistd::{ForkResult, Pid, fork, getegid, geteuid, pipe2, setsid};
 
 use crate::control::Control;
 use crate::error::{Failed, Step};
-use crate::{credentials, mounts, runtime, serve, tell};
+use crate::{credentials, listen, mounts, runtime, serve, tell};
 
 /// The descriptor on which the service hands the control socket over.
 const SOCKET: RawFd = 0;
@@ -111,6 +111,7 @@ fn inner(control: &mut Control, setup: &Setup, handshake: Handshake) -> Result<(
     if !setup.has_host_network {
         unshare(CloneFlags::CLONE_NEWNET).step("network_namespace")?;
         raise_loopback().step("loopback")?;
+        listen::open_low_ports();
     }
     let missing = mounts::set_up(setup)?;
     credentials::limit(setup)?;

@@ -13,8 +13,8 @@ use nix::unistd::{Pid, getpid, pipe2};
 
 use crate::control::Control;
 use crate::error::{Failed, Step};
-use crate::landlock;
 use crate::runtime::{self, Ends, Program};
+use crate::{landlock, listen};
 
 /// Functions die before the service when the machine runs out of memory. Children inherit it.
 const OOM_SCORE: &[u8] = b"500";
@@ -69,6 +69,7 @@ pub fn serve(control: &mut Control, missing: Vec<String>) -> Result<(), Failed> 
                 end_all()?;
                 ends = Some(make_pipes(control, missing.clone())?);
             }
+            Some(ToInit::Listen { datagrams, streams }) => listen::hand_over(control, datagrams, &streams)?,
             Some(ToInit::Start { argv, env, cwd, is_plain, confinement }) => {
                 let ends = ends.take().ok_or(std::io::ErrorKind::AlreadyExists).step("start")?;
                 let program = Program::new(&argv, &env, &cwd, confinement)?;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use cloudbox_protocol::{Answer, Logs, Reply, Request};
 use cloudbox_sandbox::{AfterCall, Error, SandboxFault, SandboxFaultKind, SandboxId, Stats};
+use cloudbox_types::Attempts;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
@@ -71,6 +72,11 @@ impl Lease {
     /// What the code printed while it was loaded, to the first lease that asks.
     pub fn take_load_logs(&mut self) -> Option<Logs> {
         self.slot_mut().load_logs.take()
+    }
+
+    /// What the sandbox tried to reach outside since the last time it was asked for.
+    pub fn take_attempts(&mut self) -> Attempts {
+        self.slot_mut().sandbox.take_attempts()
     }
 
     /// Has the handler called. A future that is dropped half way takes the sandbox with it.

@@ -3,7 +3,8 @@
 //! Each message is a 4-byte big-endian length and that many bytes of JSON, at most [`MAX_MESSAGE`]. With
 //! [`FromInit::Ready`] come three descriptors (`SCM_RIGHTS`), in this order: the end to write requests to, the end
 //! to read answers from, the end to read logs from. They are pipes, made by the init, so both drivers speak to the
-//! runtime in the same way and without a daemon in between.
+//! runtime in the same way and without a daemon in between. With [`FromInit::Listening`] come the sockets that were asked
+//! for: they belong to the sandbox's network, whoever has them.
 
 use std::collections::BTreeMap;
 
@@ -11,6 +12,9 @@ use serde::{Deserialize, Serialize};
 
 /// The longest message, in bytes.
 pub const MAX_MESSAGE: usize = 1 << 20;
+
+/// The listeners of one [`ToInit::Listen`], at most.
+pub const MAX_LISTENERS: usize = 20;
 
 /// Where the init finds the socket in a container.
 pub const SOCKET_PATH: &str = "/run/cloudbox/control.sock";
@@ -37,6 +41,13 @@ pub enum ToInit {
     Processes,
     /// End every process but the init, then answer with a new [`FromInit::Ready`], whose pipes a next runtime gets.
     Restart,
+    /// Make sockets in the sandbox's network, hand them over with [`FromInit::Listening`], and forget them.
+    Listen {
+        /// A datagram socket at this port of 127.0.0.1.
+        datagrams: u16,
+        /// A stream socket that listens at each of these ports of every address, at most [`MAX_LISTENERS`].
+        streams: Vec<u16>,
+    },
 }
 
 /// What the init tells.
@@ -76,6 +87,8 @@ pub enum FromInit {
         /// The runtime included.
         count: u32,
     },
+    /// The sockets come with it: the one for datagrams, then the listeners in the order in which they were asked for.
+    Listening,
 }
 
 /// What the init takes from a program right before it starts it.

@@ -8,15 +8,17 @@
 //! - `kill` ends every process, and removes the container or namespaces, the cgroup, the mounts and the folder; it
 //!   can be called twice, and a sandbox that is dropped without it is killed in the background.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use cloudbox_protocol::channel::Fault;
 use cloudbox_protocol::{Answer, Failure, Load, Loaded, Logs, Reply, Request};
-use cloudbox_types::Limits;
+use cloudbox_types::{Attempts, Limits};
 use tokio::time::Instant;
 
 pub use cloudbox_cgroup::Stats;
+use cloudbox_egress::Gate;
 pub use cloudbox_layers::{Layer, LayerState};
 
 use crate::error::Error;
@@ -71,6 +73,17 @@ pub trait Sandbox: Send + Sync {
     /// # Errors
     /// The limit or mount that failed; the sandbox is of no use then.
     async fn bind(&mut self, limits: &Limits, code: &CodeDir) -> Result<(), Error>;
+
+    /// Opens a way out, before any code that may use it is there. Once, and not where there is none.
+    ///
+    /// # Errors
+    /// The sandbox is of no use then.
+    async fn open_egress(&mut self, gate: &Arc<Gate>, deadline: Instant) -> Result<(), Error>;
+
+    /// What it tried to reach outside since the last time it was asked for; nothing without a way out.
+    fn take_attempts(&mut self) -> Attempts {
+        Attempts::default()
+    }
 
     /// Starts the runtime and waits for its hello. Once.
     ///

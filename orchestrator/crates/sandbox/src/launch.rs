@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use cloudbox_egress::Gate;
 use cloudbox_protocol::channel::ChannelLimits;
 use cloudbox_protocol::{Failure, Load, Loaded, Logs};
 use cloudbox_types::{Limits, Seal};
@@ -54,6 +55,8 @@ pub struct Launch {
     pub channel: ChannelLimits,
     /// What its calls may share.
     pub after_call: AfterCall,
+    /// The way out; none where it reaches nothing.
+    pub egress: Option<Arc<Gate>>,
 }
 
 /// Why a version did not come up.
@@ -147,10 +150,20 @@ impl Launch {
         deadline: Instant,
     ) -> Result<(Loaded, Logs), LaunchError> {
         sandbox.bind(&self.limits, &self.code).await?;
+        if let Some(gate) = &self.egress {
+            sandbox.open_egress(gate, deadline).await?;
+        }
         if !self.starts_before_code {
             sandbox.start(&self.program, deadline).await?;
         }
-        self.load(sandbox, deadline).await
+        let mut loaded = self.load(sandbox, deadline).await;
+        // Where there will be no call to list it, the author finds in the logs what was refused.
+        if let Err(LaunchError::Code { logs, .. }) = &mut loaded {
+            for line in sandbox.take_attempts().advice() {
+                logs.push(format!("{line}\n").as_bytes());
+            }
+        }
+        loaded
     }
 
     /// Makes a sandbox that has answered a call ready for the next one, as `after_call` says; none of its logs are of

@@ -13,12 +13,14 @@ pub mod live;
 pub mod remains;
 pub mod run_dir;
 pub mod slot;
+mod sockets;
 pub mod spec;
 mod staged;
 pub mod tmp;
 pub mod uids;
 
 pub use cloudbox_cgroup::Ceiling;
+pub use cloudbox_egress::Gate;
 pub use driver::{
     Exit, Layer, LayerState, Sandbox, SandboxDriver, SandboxFault, SandboxFaultKind, Stats, SweepReport,
 };

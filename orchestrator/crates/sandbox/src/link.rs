@@ -1,14 +1,16 @@
 //! The host's side of a sandbox's control socket: one connection, one set of pipes, a few messages.
 
+use std::collections::BTreeSet;
 use std::io::{self, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
+use cloudbox_egress::Sockets;
 use cloudbox_protocol::Channel;
 use cloudbox_protocol::channel::ChannelLimits;
-use cloudbox_protocol::control::{FromInit, MAX_MESSAGE, Setup, ToInit};
+use cloudbox_protocol::control::{FromInit, MAX_LISTENERS, MAX_MESSAGE, Setup, ToInit};
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, recvmsg};
 use tokio::io::{AsyncWriteExt, Interest};
 use tokio::net::unix::pipe;
@@ -21,6 +23,8 @@ use crate::Error;
 const PIPE_BYTES: usize = 1 << 20;
 /// The descriptors that come with `Ready`.
 const PIPES: usize = 3;
+/// The descriptors that come with `Listening`, at most.
+const SOCKETS: usize = 1 + MAX_LISTENERS;
 
 /// A control socket that waits for its init.
 #[derive(Debug)]
@@ -134,6 +138,8 @@ pub struct Control {
     /// What arrived of the next message; kept here, so that a wait may be broken off.
     received: Vec<u8>,
     descriptors: Vec<OwnedFd>,
+    /// How many descriptors may come.
+    due: usize,
 }
 
 impl Control {
@@ -146,6 +152,7 @@ impl Control {
             kernel: Kernel { missing: Vec::new(), landlock_abi: 0 },
             received: Vec::new(),
             descriptors: Vec::new(),
+            due: PIPES,
         }
     }
 
@@ -178,6 +185,26 @@ impl Control {
                 FromInit::Failed { step, error } => return Err(Error::Setup { step, message: error }),
                 other => return Err(broken(format!("{other:?} before Ready"))),
             }
+        }
+    }
+
+    /// Has the init make sockets in the sandbox's network.
+    ///
+    /// # Errors
+    /// It can't, is gone, or sent others.
+    pub async fn listen(&mut self, datagrams: u16, streams: &BTreeSet<u16>) -> Result<Sockets, Error> {
+        let streams: Vec<u16> = streams.iter().copied().collect();
+        self.due = 1 + streams.len();
+        self.send(&ToInit::Listen { datagrams, streams: streams.clone() }).await?;
+        let answer = self.receive().await;
+        self.due = PIPES;
+        match answer? {
+            FromInit::Listening => {
+                let sent = std::mem::take(&mut self.descriptors);
+                crate::sockets::checked(sent, datagrams, &streams).map_err(broken)
+            }
+            FromInit::Failed { step, error } => Err(Error::Setup { step, message: error }),
+            other => Err(broken(format!("{other:?} before Listening"))),
         }
     }
 
@@ -217,8 +244,9 @@ impl Control {
                 return Ok(message);
             }
             self.stream.readable().await.map_err(broken)?;
-            let Self { stream, received, descriptors, .. } = self;
-            match stream.try_io(Interest::READABLE, || read_some(stream.as_fd(), received, descriptors)) {
+            let Self { stream, received, descriptors, due, .. } = self;
+            let read = || read_some(stream.as_fd(), received, descriptors, *due);
+            match stream.try_io(Interest::READABLE, read) {
                 Ok(0) => return Err(Error::Gone),
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -242,10 +270,15 @@ impl Control {
     }
 }
 
-/// Takes bytes, and descriptors where some come with them: never more than the pipes that are due.
-fn read_some(stream: impl AsFd, received: &mut Vec<u8>, descriptors: &mut Vec<OwnedFd>) -> io::Result<usize> {
+/// Takes bytes, and descriptors where some come with them: never more than are due.
+fn read_some(
+    stream: impl AsFd,
+    received: &mut Vec<u8>,
+    descriptors: &mut Vec<OwnedFd>,
+    due: usize,
+) -> io::Result<usize> {
     let mut step = [0; 4096];
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(PIPES))];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(SOCKETS))];
     let mut rights = RecvAncillaryBuffer::new(&mut space);
     let flags = RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT;
     let got = recvmsg(stream, &mut [IoSliceMut::new(&mut step)], &mut rights, flags)?;
@@ -256,7 +289,7 @@ fn read_some(stream: impl AsFd, received: &mut Vec<u8>, descriptors: &mut Vec<Ow
         }
     }
     // What finds no room is closed by the kernel, which says so; the same where this process may have no more.
-    if descriptors.len() > PIPES || got.flags.contains(ReturnFlags::CTRUNC) {
+    if descriptors.len() > due || got.flags.contains(ReturnFlags::CTRUNC) {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "more descriptors than can be taken"));
     }
     Ok(got.bytes)

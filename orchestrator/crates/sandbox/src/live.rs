@@ -7,10 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use cloudbox_egress::{Gate, Outlet};
 use cloudbox_protocol::channel::{Channel, ChannelLimits, Fault};
 use cloudbox_protocol::control::{Confinement, FromInit, ToInit};
 use cloudbox_protocol::{Answer, Failure, Load, Loaded, Logs, Reply, Request, plain};
-use cloudbox_types::Limits;
+use cloudbox_types::{Attempts, Limits};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::kills::Kills;
@@ -45,6 +46,8 @@ pub struct Live {
     cgroup: Arc<dyn Cgroup>,
     /// What runs in it when nothing of a call does.
     idle: Idle,
+    /// Where its connections lead out, where there is a way.
+    outlet: Option<Outlet>,
     /// Whether it serves nothing more, though its channel is in order.
     is_spent: bool,
     /// The size of its `/tmp`.
@@ -67,6 +70,7 @@ impl Live {
             cwd: PathBuf::from(if spec.workspace == Workspace::Slot { "/" } else { "/workspace" }),
             cgroup: remains.cgroup.clone(),
             idle: Idle::default(),
+            outlet: None,
             is_spent: false,
             tmp_bytes: spec.limits.tmp_bytes(),
             remains: Some(remains),
@@ -187,6 +191,18 @@ impl Sandbox for Live {
         Ok(())
     }
 
+    async fn open_egress(&mut self, gate: &Arc<Gate>, deadline: Instant) -> Result<(), Error> {
+        let (datagrams, streams) = (cloudbox_egress::NAMES_PORT, gate.ports());
+        let sockets = timeout_at(deadline, self.control.listen(datagrams, &streams)).await;
+        let sockets = sockets.map_err(|_| Error::Gone)??;
+        self.outlet = Some(Outlet::open(gate, sockets).map_err(|error| broken_socket(&error))?);
+        Ok(())
+    }
+
+    fn take_attempts(&mut self) -> Attempts {
+        self.outlet.as_ref().map(Outlet::take).unwrap_or_default()
+    }
+
     async fn start(&mut self, program: &Program, deadline: Instant) -> Result<(), SandboxFault> {
         let Ends::Pipes(pipes) = std::mem::replace(&mut self.ends, Ends::Gone) else {
             return Err(not_started().into());
@@ -277,6 +293,7 @@ impl Sandbox for Live {
     }
 
     async fn kill(&mut self) {
+        self.outlet = None;
         if let Some(remains) = self.remains.take() {
             self.kills.run(remains).await;
         }
@@ -296,6 +313,10 @@ fn not_started() -> Error {
         step: "start".to_owned(),
         message: "a sandbox starts one program, once, before anything is asked of it".to_owned(),
     }
+}
+
+fn broken_socket(error: &std::io::Error) -> Error {
+    Error::Setup { step: "egress".to_owned(), message: error.to_string() }
 }
 
 fn deadline_passed() -> SandboxFault {

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic where it can't go on")]
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{IoSlice, Read, Write};
 use std::mem::MaybeUninit;
@@ -10,6 +11,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
+use cloudbox_egress::Sockets;
 use cloudbox_protocol::control::{FromInit, MAX_MESSAGE, ToInit};
 use cloudbox_sandbox::Error;
 use cloudbox_sandbox::link::{Control, Listener, Pipes};
@@ -143,6 +145,41 @@ async fn what_is_no_pipe_or_the_wrong_end_is_refused() {
     }
     is_refused(told(&ready(), &[answers.as_fd(), requests.as_fd(), logs.as_fd()]).await, "");
     is_refused(told(&ready(), &own.each_ref().map(AsFd::as_fd)).await, "");
+}
+
+/// What became of a peer that sent these as the sockets that were asked for: one for datagrams, one listener.
+async fn listened(datagrams: u16, stream: u16, sent: &[BorrowedFd<'_>]) -> Result<Sockets, Error> {
+    let (mut control, peer) = pair();
+    send(&peer, &message(&json!({ "type": "listening" })), sent);
+    control.listen(datagrams, &BTreeSet::from([stream])).await
+}
+
+#[tokio::test]
+async fn sockets_are_those_that_were_asked_for() {
+    let datagrams = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let listener = std::net::TcpListener::bind("0.0.0.0:0").unwrap();
+    let (names, stream) = (datagrams.local_addr().unwrap().port(), listener.local_addr().unwrap().port());
+    let both = [datagrams.as_fd(), listener.as_fd()];
+    let sockets = listened(names, stream, &both).await.unwrap();
+    assert_eq!(sockets.listeners.len(), 1);
+    let (socket, _other) = UnixStream::pair().unwrap();
+    let local = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let pipe = rustix::pipe::pipe().unwrap();
+    for strangers in [
+        &[both[0]][..],
+        &[both[1], both[0]],
+        &[both[0], both[0]],
+        &[both[0], socket.as_fd()],
+        &[both[0], local.as_fd()],
+        &[pipe.0.as_fd(), both[1]],
+        &[both[0], both[1], both[1]],
+    ] {
+        assert!(listened(names, stream, strangers).await.is_err(), "{} descriptors", strangers.len());
+    }
+    assert!(
+        listened(names ^ 1, stream, &both).await.is_err()
+            && listened(names, stream ^ 1, &both).await.is_err()
+    );
 }
 
 #[tokio::test]

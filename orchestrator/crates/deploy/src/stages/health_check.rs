@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use crate::error::StageError;
-use crate::launch::launch_of;
+use crate::launch::{launch_of, open_egress};
 use crate::pipeline::{Site, Work};
 
 /// Loads the code in a sandbox that is thrown away afterwards.
@@ -16,7 +16,8 @@ pub(crate) async fn run(site: &Site, work: &mut Work) -> Result<(), StageError> 
     let bundle = work.bundle();
     site.driver.prepare(&bundle.run).await?;
     let limits = ChannelLimits { logs: site.settings.max_output_bytes, ..ChannelLimits::default() };
-    let launch = launch_of(&work.function, &candidate(work), &bundle, site.code.folder(), limits);
+    let mut launch = launch_of(&work.function, &candidate(work), &bundle, site.code.folder(), limits);
+    open_egress(&mut launch, &work.function, site.settings.broker.as_ref());
     let deadline = Instant::now() + site.settings.start_timeout;
     match launch.cold(site.driver.as_ref(), deadline).await {
         Ok((mut sandbox, loaded, logs)) => {

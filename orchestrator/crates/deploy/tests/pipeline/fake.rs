@@ -11,7 +11,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use cloudbox_protocol::{Answer, Failure, FailureKind, Load, Loaded, Logs, Reply, Request};
 use cloudbox_sandbox::{
-    CodeDir, Error, Exit, Layer, Network, Program, RootFs, Sandbox, SandboxDriver, SandboxFault,
+    CodeDir, Error, Exit, Gate, Layer, Network, Program, RootFs, Sandbox, SandboxDriver, SandboxFault,
     SandboxFaultKind, SandboxId, SandboxSpec, Stats, SweepReport, Workspace,
 };
 use cloudbox_types::Limits;
@@ -128,6 +128,10 @@ impl Sandbox for Fake {
     async fn bind(&mut self, _limits: &Limits, code: &CodeDir) -> Result<(), Error> {
         self.code = Some(code.path.clone());
         Ok(())
+    }
+
+    async fn open_egress(&mut self, _: &Arc<Gate>, _: Instant) -> Result<(), Error> {
+        unreachable!("the service has no broker")
     }
 
     async fn start(&mut self, program: &Program, _deadline: Instant) -> Result<(), SandboxFault> {

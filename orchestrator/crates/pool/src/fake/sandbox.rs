@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use cloudbox_protocol::message::{FailureKind, ResultHead};
 use cloudbox_protocol::{Answer, Failure, Load, Loaded, Logs, Reply, Request};
 use cloudbox_sandbox::{
-    CodeDir, Error, Exit, Program, Sandbox, SandboxFault, SandboxFaultKind, SandboxId, Stats,
+    CodeDir, Error, Exit, Gate, Program, Sandbox, SandboxFault, SandboxFaultKind, SandboxId, Stats,
 };
 use cloudbox_types::Limits;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -44,6 +44,10 @@ impl Sandbox for FakeSandbox {
         let before_mb = std::mem::replace(&mut entry.memory_mb, limits.memory_mb);
         entry.binds += 1;
         book.charge(before_mb, limits.memory_mb);
+        Ok(())
+    }
+
+    async fn open_egress(&mut self, _: &Arc<Gate>, _: Instant) -> Result<(), Error> {
         Ok(())
     }
 

@@ -82,6 +82,7 @@ pub fn launch(function: i64, version: i64, memory_mb: u32) -> Launch {
         },
         channel: ChannelLimits::default(),
         after_call: AfterCall::Keep,
+        egress: None,
     }
 }
 
