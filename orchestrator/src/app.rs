@@ -18,6 +18,7 @@ use cloudbox_deploy::Deployer;
 use cloudbox_dispatch::recorder::Recorder;
 use cloudbox_dispatch::table::Table;
 use cloudbox_dispatch::{Dispatcher, Inline};
+use cloudbox_egress::Broker;
 use cloudbox_pool::Pool;
 use cloudbox_store::Store;
 use tokio::time::{Instant, timeout};
@@ -56,6 +57,8 @@ pub struct App {
     pub deployer: Arc<Deployer>,
     /// Code that comes with a call.
     pub inline: Arc<Inline>,
+    /// The way out of sandboxes; none where it is switched off.
+    pub broker: Option<Arc<Broker>>,
     /// When it was ready.
     pub started_at: Instant,
     /// How it is told to end.

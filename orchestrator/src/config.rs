@@ -4,6 +4,7 @@
 //! environment.
 
 mod documents;
+mod egress;
 mod flags;
 mod layers;
 mod sections;
@@ -16,6 +17,7 @@ use cloudbox_types::Secret;
 use serde::Deserialize;
 
 pub use documents::Documents;
+pub use egress::Egress;
 pub use flags::ServeArgs;
 pub use sections::{Builds, Http, Limits, Log, LogFormat, Pool, Records, Runtimes, SandboxChoice};
 
@@ -80,6 +82,9 @@ pub struct Config {
     /// What functions may keep.
     #[serde(default)]
     pub documents: Documents,
+    /// The way out of sandboxes.
+    #[serde(default)]
+    pub egress: Egress,
     /// An administrator's token; none to have one made in the data dir. From the environment only.
     #[serde(skip)]
     pub admin_token: Option<Secret<String>>,

@@ -10,6 +10,8 @@ use cloudbox_check::Reader;
 use cloudbox_dispatch::Shares;
 use cloudbox_http::api::Api;
 use cloudbox_server::{Limits, Server, Timeouts};
+use cloudbox_types::EgressRule;
+use cloudbox_types::limits::Ranges;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -42,7 +44,10 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         backend: Arc::new(Shared(Arc::clone(&app))),
         admin_token: app.data_dir.admin_token.clone(),
         public_url: app.config.public_url.clone(),
-        ranges: app.config.limits.ranges(),
+        ranges: Ranges {
+            egress: app.broker.clone().map(|broker| broker as Arc<dyn EgressRule>),
+            ..app.config.limits.ranges()
+        },
         max_request_bytes: app.config.limits.max_request_bytes,
         shares: Shares::new(http.max_calls_per_project),
         started_at: app.started_at,

@@ -14,6 +14,7 @@ use cloudbox_deploy::{Deployer, Mirrors};
 use cloudbox_dispatch::recorder::Recorder;
 use cloudbox_dispatch::table::Table;
 use cloudbox_dispatch::{Dispatcher, Inline};
+use cloudbox_egress::Broker;
 use cloudbox_pool::{Pool, SpareSpec};
 use cloudbox_sandbox::{Ceiling, Instance};
 use cloudbox_store::{EnvironmentKey, Store};
@@ -45,7 +46,7 @@ impl App {
         let init = init_path(&config)?;
         let driver = open_driver(&config, &data_dir, &init).await?;
         let opened = Opened::new(&config, &data_dir, &store, &driver, init).await;
-        let Opened { catalogue, deployer, table, recorder } = match opened {
+        let Opened { catalogue, deployer, table, recorder, broker } = match opened {
             Ok(opened) => opened,
             Err(error) => {
                 // What it made outside of the data dir, its group above all, would stay.
@@ -66,6 +67,7 @@ impl App {
                 max_log_bytes: config.limits.max_log_bytes,
                 ranges: config.limits.ranges(),
                 code: Arc::clone(deployer.code()),
+                broker: broker.clone(),
             },
         );
         let inline = Arc::new(Inline::new(Arc::clone(&deployer), Arc::clone(&pool)));
@@ -81,6 +83,7 @@ impl App {
             dispatcher,
             deployer,
             inline,
+            broker,
             started_at: Instant::now(),
             ending,
             mark,
@@ -97,6 +100,7 @@ struct Opened {
     deployer: Arc<Deployer>,
     table: Arc<Table>,
     recorder: Arc<Recorder>,
+    broker: Option<Arc<Broker>>,
 }
 
 impl Opened {
@@ -110,13 +114,14 @@ impl Opened {
         let bundles_dir =
             config.runtimes.bundles_dir.clone().unwrap_or_else(|| data_dir.path.join("bundles"));
         let catalogue = Arc::new(open_catalogue(config, bundles_dir, init).await?);
-        let deployer = open_deployer(config, data_dir, store, driver, &catalogue)?;
+        let broker = config.egress.broker()?;
+        let deployer = open_deployer(config, data_dir, store, driver, (&catalogue, broker.clone()))?;
         deployer.recover().await.context("ending deployments that an earlier life left")?;
         let table = Arc::new(Table::load(Arc::clone(store)).await.context("reading the functions")?);
         let spool = data_dir.path.join("spool");
         let recorder = Recorder::open(&spool, config.records.spool_mb << 20, Arc::clone(store));
         let recorder = recorder.with_context(|| format!("opening {}", spool.display()))?;
-        Ok(Self { catalogue, deployer, table, recorder })
+        Ok(Self { catalogue, deployer, table, recorder, broker })
     }
 }
 
@@ -302,7 +307,7 @@ fn open_deployer(
     data_dir: &DataDir,
     store: &Arc<dyn Store>,
     driver: &Driver,
-    catalogue: &Arc<Catalogue>,
+    (catalogue, broker): (&Arc<Catalogue>, Option<Arc<Broker>>),
 ) -> anyhow::Result<Arc<Deployer>> {
     let defaults = cloudbox_deploy::Settings::new(&data_dir.path);
     let builds = &config.builds;
@@ -317,6 +322,7 @@ fn open_deployer(
         },
         has_network: builds.network,
         mirrors: Mirrors::of_machine(&environment).with(builds.env.clone(), files),
+        broker,
         ..defaults
     };
     let deployer = Deployer::new(Arc::clone(store), driver.shared(), Arc::clone(catalogue), settings)?;

@@ -22,7 +22,7 @@ const TEXTS: [&str; 12] = [
     "log.level",
 ];
 /// Keys that are numbers or booleans.
-const SCALARS: [&str; 48] = [
+const SCALARS: [&str; 53] = [
     "allow_weak_sandbox",
     "drain_timeout_s",
     "limits.max_request_bytes",
@@ -64,6 +64,11 @@ const SCALARS: [&str; 48] = [
     "http.request_body_idle_timeout_s",
     "http.response_idle_timeout_s",
     "http.idle_timeout_s",
+    "egress.enabled",
+    "egress.max_connections",
+    "egress.max_mb",
+    "egress.idle_timeout_s",
+    "egress.connect_timeout_s",
     "records.spool_mb",
     "records.keep_days",
     "records.keep_per_function",
@@ -73,7 +78,7 @@ const SCALARS: [&str; 48] = [
     "documents.operations_per_call",
 ];
 /// Of these, the booleans: a variable may say 1 or 0, too.
-const FLAGS: [&str; 3] = ["allow_weak_sandbox", "builds.network", "runtimes.strict"];
+const FLAGS: [&str; 4] = ["allow_weak_sandbox", "builds.network", "runtimes.strict", "egress.enabled"];
 /// Variables that other programs know too, and a short name of ours, below the whole name of the same key.
 const BORROWED: [(&str, &str); 4] = [
     ("DATABASE_URL", "database_url"),

@@ -84,6 +84,7 @@ impl Limits {
             cpu_millis: cpu.over(&usual.cpu_millis),
             tmp_mb: self.tmp_mb.over(&usual.tmp_mb),
             pids: self.pids.over(&usual.pids),
+            egress: None,
         }
     }
 }

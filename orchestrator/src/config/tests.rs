@@ -100,6 +100,11 @@ fn wrong_types_and_ranges_name_the_key() {
         ("database_url = \"mysql://x\"", "database_url"),
         ("storage_url = \"s3://bucket\"", "storage_url"),
         ("public_url = \"example.org\"", "public_url"),
+        ("[egress]\nallowed = [\"https://a.b\"]", "egress.allowed"),
+        ("[egress]\nallow_private = [\"10.0.0.1/40\"]", "egress.allow_private"),
+        ("[egress.hosts]\n\"a.b\" = \"c.d\"", "egress.hosts"),
+        ("[egress.hosts]\n\"a b\" = \"10.0.0.1\"", "egress.hosts.a b"),
+        ("[egress]\nmax_connections = 0", "egress.max_connections"),
         ("pool = 3", "pool"),
     ] {
         let error = refused(file, &[]);
@@ -134,4 +139,15 @@ fn a_printed_configuration_shows_no_secret() {
     let mut printed = String::new();
     write!(printed, "{config:?}").unwrap();
     assert!(!printed.contains("canary") && printed.contains("NPM_TOKEN"), "{printed}");
+}
+
+#[test]
+fn the_way_out_can_be_switched_off() {
+    let broker = |file: &str, variables: &[(&str, &str)]| {
+        load(file, variables, ServeArgs::default()).unwrap().egress.broker().unwrap()
+    };
+    assert!(broker("", &[]).is_some());
+    assert!(broker("[egress]\nallowed = []\nallow_private = [\"10.0.0.0/8\"]", &[]).is_some());
+    assert!(broker("[egress]\nenabled = false", &[]).is_none());
+    assert!(broker("", &[("CLOUDBOX_EGRESS_ENABLED", "0")]).is_none());
 }

@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use cloudbox_types::limits::MOST_PIDS;
 
-use super::{Config, Error, Limits};
+use super::{Config, Egress, Error, Limits};
 
 /// Bytes of a body: a request is held in memory, so a gigabyte is a mistake.
 const BODY_BYTES: RangeInclusive<u64> = 1024..=(256 << 20);
@@ -43,8 +43,17 @@ pub(super) fn check(config: &Config) -> Result<(), Error> {
     // A host call brings at most 1 MiB.
     within("documents.bytes_per_document", documents.bytes_per_document, &(1..=(1 << 20)))?;
     within("documents.operations_per_call", documents.operations_per_call.into(), &(1..=10_000))?;
+    egress(&config.egress)?;
     urls(config)?;
     secrets(config)
+}
+
+fn egress(egress: &Egress) -> Result<(), Error> {
+    within("egress.max_connections", egress.max_connections as u64, &(1..=1000))?;
+    within("egress.max_mb", egress.max_mb, &(1..=(1 << 20)))?;
+    within("egress.idle_timeout_s", egress.idle_timeout_s, &(1..=86_400))?;
+    within("egress.connect_timeout_s", egress.connect_timeout_s, &(1..=300))?;
+    egress.broker().map(drop)
 }
 
 /// The ranges that an operator may give functions: as wide as machines are, and none of them empty.

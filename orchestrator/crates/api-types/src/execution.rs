@@ -40,6 +40,48 @@ fn given<'de, D: serde::Deserializer<'de>>(reader: D) -> Result<Option<Box<RawVa
     Box::<RawValue>::deserialize(reader).map(Some)
 }
 
+/// One attempt of a call to reach a host outside its sandbox.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct EgressAttempt {
+    /// The name or address that was asked for.
+    #[schema(example = "api.example.com")]
+    pub host: String,
+    /// The port; left out where a name was looked up and refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+    /// The address that the connection led to; left out where there was none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// `ok`; `refused` (no entry of `egress` allows it), `refused_address` (the host's address is not a public one),
+    /// `unresolved` (the name has no address), `failed` (nobody answered), `limited` (a limit of the connection ended it).
+    #[schema(example = "ok")]
+    pub outcome: String,
+    /// Bytes from the function.
+    pub bytes_up: u64,
+    /// Bytes to the function.
+    pub bytes_down: u64,
+    /// Milliseconds of this call in which it was under way.
+    pub duration_ms: f64,
+    /// Whether an earlier call made the connection; left out where none did.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_reused: bool,
+}
+
+impl From<cloudbox_types::Attempt> for EgressAttempt {
+    fn from(attempt: cloudbox_types::Attempt) -> Self {
+        Self {
+            host: attempt.host,
+            port: attempt.port,
+            address: attempt.address.map(|address| address.to_string()),
+            outcome: attempt.outcome.as_str().to_owned(),
+            bytes_up: attempt.bytes_up,
+            bytes_down: attempt.bytes_down,
+            duration_ms: attempt.duration_ms,
+            is_reused: attempt.is_reused,
+        }
+    }
+}
+
 /// Answer of a call that succeeded.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct ExecuteAnswer {
@@ -65,6 +107,9 @@ pub struct ExecuteAnswer {
     /// `warm` or `cold`.
     #[schema(example = "warm")]
     pub start: String,
+    /// The hosts that it tried to reach, at most 100; left out where there were none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub egress: Vec<EgressAttempt>,
 }
 
 /// What is kept of one call.
@@ -107,6 +152,9 @@ pub struct Execution {
     /// Which door it came through: `http` or `execute`.
     #[schema(example = "execute")]
     pub trigger: String,
+    /// The hosts that it tried to reach, at most 100; left out where there were none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub egress: Vec<EgressAttempt>,
 }
 
 /// The word for a call's start.
@@ -134,6 +182,7 @@ impl From<cloudbox_types::Record> for Execution {
             version: record.version,
             start: start_word(record.is_warm).to_owned(),
             trigger: record.trigger.as_str().to_owned(),
+            egress: record.egress.into_iter().map(EgressAttempt::from).collect(),
         }
     }
 }

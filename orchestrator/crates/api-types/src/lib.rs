@@ -17,7 +17,7 @@ pub mod runtime;
 
 pub use deployment::{DeployStarted, Deployed, Deployment, LogEvent, StageReport};
 pub use error::{ErrorBody, ErrorDetail};
-pub use execution::{ExecuteAnswer, ExecuteRequest, Execution};
+pub use execution::{EgressAttempt, ExecuteAnswer, ExecuteRequest, Execution};
 pub use function::{Function, FunctionPatch, NewFunction};
 pub use health::{Health, Live, MemoryUse, Ready, SandboxHealth, SandboxLayer};
 pub use inline::{Info, InlineAnswer, InlineCode, InlineError, InlineLog, InlineRequest};

@@ -8,7 +8,7 @@ use cloudbox_protocol::logs::{self, Line, Mark};
 use cloudbox_protocol::message::DataSource;
 use cloudbox_protocol::stream::Rest;
 use cloudbox_protocol::{Invoke, ResultMode};
-use cloudbox_types::{ErrorCode, Function, InvocationId, Trigger};
+use cloudbox_types::{Attempt, ErrorCode, Function, InvocationId, Trigger};
 use jiff::Timestamp;
 use parking_lot::Mutex;
 
@@ -118,6 +118,8 @@ pub struct Outcome {
     pub logs: String,
     /// Where in it the structured lines are.
     pub marks: Vec<Mark>,
+    /// What it tried to reach outside its sandbox.
+    pub egress: Vec<Attempt>,
     /// The answer, or why there is none.
     pub result: Result<Success, Failure>,
 }
@@ -180,6 +182,7 @@ impl Outcome {
             memory_bytes: 0,
             logs: String::new(),
             marks: Vec::new(),
+            egress: Vec::new(),
             result: Err(failure),
         }
     }
@@ -202,6 +205,7 @@ impl Outcome {
             memory_bytes: 0,
             logs: String::new(),
             marks: Vec::new(),
+            egress: Vec::new(),
             result: Ok(success),
         }
     }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use cloudbox_bundles::Catalogue;
 use cloudbox_deploy::CodeStore;
+use cloudbox_egress::Broker;
 use cloudbox_pool::{Lease, LeaseError, Pool, Start, Target};
 use cloudbox_protocol::{Request, stream};
 use cloudbox_sandbox::SandboxDriver;
@@ -39,6 +40,8 @@ pub struct Settings {
     pub ranges: Ranges,
     /// Where the artefacts of versions are.
     pub code: Arc<CodeStore>,
+    /// The way out of sandboxes; none where there is none.
+    pub broker: Option<Arc<Broker>>,
 }
 
 /// Runs functions.
@@ -171,12 +174,14 @@ impl Dispatcher {
         let elapsed = began.elapsed();
         let after = lease.stats().unwrap_or(before);
         let load_logs = lease.take_load_logs();
+        let attempts = lease.take_attempts();
         drop(lease);
         host.end().await;
         settle::exchanged(exchanged, load_logs, call)
             .with_usage(elapsed, after, after.cpu_us.saturating_sub(before.cpu_us))
             .with_start(is_warm)
             .with_stream(seal, refused)
+            .with_attempts(attempts)
     }
 
     /// Waits until every call has ended.

@@ -9,7 +9,7 @@ use cloudbox_protocol::message::ChunkFailure;
 use cloudbox_protocol::stream::Seal;
 use cloudbox_protocol::{Answer, FailureKind, Logs, Reply, ResultHead, ResultMode, Streamed};
 use cloudbox_sandbox::{Error, LaunchError, SandboxFault, SandboxFaultKind, Stats};
-use cloudbox_types::{ErrorCode, InvocationId, Record, RecordStatus};
+use cloudbox_types::{Attempt, Attempts, ErrorCode, InvocationId, Record, RecordStatus};
 use http::header::{HeaderName, HeaderValue};
 use jiff::Timestamp;
 use serde_json::value::RawValue;
@@ -36,6 +36,7 @@ pub(crate) struct Settled {
     memory_bytes: u64,
     cpu_us: u64,
     is_warm: bool,
+    egress: Vec<Attempt>,
     /// Whether no code has seen the call.
     is_untaken: bool,
     /// Bytes of an answer that was streamed.
@@ -55,6 +56,7 @@ impl Settled {
             memory_bytes: 0,
             cpu_us: 0,
             is_warm: false,
+            egress: Vec::new(),
             is_untaken: false,
             streamed: None,
             seal: None,
@@ -73,6 +75,18 @@ impl Settled {
     pub(crate) fn with_stream(self, seal: Option<Seal>, refused: Option<Failure>) -> Self {
         let result = refused.map_or(self.result, Err);
         Self { seal, result, ..self }
+    }
+
+    /// With what it tried to reach; its author finds in the logs what was refused, and what to do about it.
+    pub(crate) fn with_attempts(mut self, attempts: Attempts) -> Self {
+        for line in attempts.advice() {
+            if !self.logs.is_empty() && !self.logs.ends_with('\n') {
+                self.logs.push('\n');
+            }
+            self.logs.push_str(&line);
+            self.logs.push('\n');
+        }
+        Self { egress: attempts.listed, ..self }
     }
 
     /// Whether the sandbox ended before any code could see the call, so that another one may get it.
@@ -117,6 +131,7 @@ impl Settled {
             is_warm: self.is_warm,
             trigger: call.trigger,
             driver: driver.to_owned(),
+            egress: self.egress.clone(),
         }
     }
 
@@ -133,6 +148,7 @@ impl Settled {
             memory_bytes: self.memory_bytes,
             logs: self.logs,
             marks: self.marks,
+            egress: self.egress,
             result: self.result,
         }
     }

@@ -92,7 +92,7 @@ fn apply(settings: &mut FunctionSettings, fields: &mut Fields, ranges: &Ranges) 
     set(&mut settings.is_public, fields.flag("is_public"));
     set(&mut settings.is_active, fields.flag("is_active"));
     set(&mut settings.expose_errors, fields.flag("expose_errors"));
-    network::apply(settings, fields);
+    network::apply(settings, fields, ranges.egress.as_ref());
     set(&mut settings.min_instances, fields.number("min_instances", &(0..=100), "(sandboxes)"));
     set(&mut settings.max_instances, fields.number("max_instances", &(1..=1000), "(sandboxes)"));
     if settings.min_instances > settings.max_instances {

@@ -14,9 +14,10 @@ use crate::store::{RecordFilter, Totals};
 
 /// The columns in the order of [`bind`].
 const COLUMNS: &str = "id, project_id, function_id, version, created_at, status, code, error, method, path, \
-     http_status, execution_time_ms, memory_bytes, cpu_time_ms, response_bytes, logs, is_warm, trigger_kind, driver";
+     http_status, execution_time_ms, memory_bytes, cpu_time_ms, response_bytes, logs, is_warm, trigger_kind, driver, \
+     egress";
 /// How many these are.
-const WIDTH: usize = 19;
+const WIDTH: usize = 20;
 /// Rows of one statement. At most 512, since SQLite takes 32,766 values and PostgreSQL 65,535; and only these sizes, so
 /// that a connection keeps four prepared statements and not one for each size of a batch.
 const SIZES: [usize; 4] = [512, 64, 8, 1];
@@ -89,6 +90,7 @@ fn bind(query: Query, record: &Record) -> Query {
         .bind(record.is_warm)
         .bind(record.trigger.as_str())
         .bind(record.driver.as_str())
+        .bind((!record.egress.is_empty()).then(|| serde_json::json!(record.egress).to_string()))
 }
 
 /// The text of a list, newest first, with the conditions that are asked for and no others: so the index that fits is

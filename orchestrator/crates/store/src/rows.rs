@@ -162,6 +162,10 @@ impl Row {
             is_warm: self.get("is_warm")?,
             trigger: self.word("trigger_kind")?,
             driver: self.get("driver")?,
+            egress: match self.get::<Option<String>>("egress")? {
+                Some(_) => self.json("egress")?,
+                None => Vec::new(),
+            },
         })
     }
 }

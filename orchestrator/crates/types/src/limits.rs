@@ -1,9 +1,12 @@
 //! What a sandbox may use, and the ranges that users may ask for.
 
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+
+use crate::EgressRule;
 
 /// The most processes and threads that an operator may allow: as many as there are ids in the smallest kernels.
 pub const MOST_PIDS: u32 = 32_768;
@@ -35,7 +38,7 @@ pub struct Limits {
 }
 
 /// What functions may ask for, as the operator sets it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Ranges {
     /// Seconds of one call.
     pub timeout_s: RangeInclusive<u32>,
@@ -47,6 +50,8 @@ pub struct Ranges {
     pub tmp_mb: RangeInclusive<u32>,
     /// Processes and threads.
     pub pids: RangeInclusive<u32>,
+    /// Hosts; none where there is no way out of sandboxes.
+    pub egress: Option<Arc<dyn EgressRule>>,
 }
 
 impl Default for Ranges {
@@ -57,6 +62,7 @@ impl Default for Ranges {
             cpu_millis: CPU_MILLIS,
             tmp_mb: TMP_MB,
             pids: PIDS,
+            egress: None,
         }
     }
 }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::function::UnknownWord;
-use crate::{ErrorCode, FunctionId, InvocationId, ProjectId};
+use crate::{Attempt, ErrorCode, FunctionId, InvocationId, ProjectId};
 
 /// How an invocation ended, for filters and statistics; `code` says more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -116,4 +116,7 @@ pub struct Record {
     pub trigger: Trigger,
     /// `docker` or `native`.
     pub driver: String,
+    /// What the call tried to reach outside its sandbox.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub egress: Vec<Attempt>,
 }

@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use cloudbox_api_types::execution::start_word;
-use cloudbox_api_types::{ErrorBody, ExecuteAnswer, ExecuteRequest};
+use cloudbox_api_types::{EgressAttempt, ErrorBody, ExecuteAnswer, ExecuteRequest};
 use cloudbox_dispatch::{Call, Failure, Outcome, Success};
 use cloudbox_http::api::Api;
 use cloudbox_http::auth::{Caller, access};
@@ -78,7 +78,7 @@ fn answer(outcome: &Outcome, traceparent: Option<&HeaderValue>) -> Response {
 /// An [`ExecuteAnswer`], with the handler's JSON put in as it is: the dispatcher has checked it, and parsing it
 /// again would cost more than the rest of the answer.
 fn success_body(outcome: &Outcome, success: &Success) -> Bytes {
-    let rest = json!({
+    let mut rest = json!({
         "status": "success",
         "execution_time": outcome.execution_time_ms,
         "memory_usage": outcome.memory_bytes,
@@ -87,8 +87,12 @@ fn success_body(outcome: &Outcome, success: &Success) -> Bytes {
         "invocation_id": outcome.invocation_id,
         "version": outcome.version,
         "start": start_word(outcome.is_warm),
-    })
-    .to_string();
+    });
+    if !outcome.egress.is_empty() {
+        let attempts = outcome.egress.iter().cloned().map(EgressAttempt::from);
+        rest["egress"] = json!(attempts.collect::<Vec<_>>());
+    }
+    let rest = rest.to_string();
     let result: &[u8] = if success.body.is_empty() { b"null" } else { &success.body };
     [b"{\"response\":", result, b",", &rest.as_bytes()[1..]].concat().into()
 }
@@ -123,6 +127,7 @@ mod tests {
             memory_bytes: 4096,
             logs: "said \"hi\"\n".to_owned(),
             marks: Vec::new(),
+            egress: Vec::new(),
             result,
         }
     }

@@ -91,6 +91,7 @@ impl Backend for Fake {
             memory_bytes: 1000,
             logs: "a line\n".to_owned(),
             marks: Vec::new(),
+            egress: Vec::new(),
             result,
         }
     }

@@ -53,6 +53,7 @@ impl Dispatcher {
             self.settings.code.folder(),
             self.channel_limits(),
         );
+        cloudbox_deploy::open_egress(&mut launch, function, self.settings.broker.as_ref());
         launch.seal = Some(self.settings.code.seal(&version.digest));
         Ok(Arc::new(Target {
             key: TargetKey {

@@ -44,6 +44,7 @@ fn record(function_id: FunctionId) -> Record {
         is_warm: true,
         trigger: Trigger::Http,
         driver: "native".to_owned(),
+        egress: Vec::new(),
     }
 }
 

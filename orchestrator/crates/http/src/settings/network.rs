@@ -1,5 +1,8 @@
 //! What a function's settings say of networks: the hosts that it may reach, and what browsers may ask it.
 
+use std::sync::Arc;
+
+use cloudbox_types::EgressRule;
 use cloudbox_types::function::FunctionSettings;
 use serde_json::Value;
 
@@ -8,12 +11,25 @@ use crate::extract::Fields;
 /// Keys of `cors`.
 const CORS_KEYS: [&str; 6] = ["origins", "methods", "headers", "expose_headers", "credentials", "max_age"];
 
-pub(super) fn apply(settings: &mut FunctionSettings, fields: &mut Fields) {
-    if let Some(egress) = fields.texts("egress") {
-        if !egress.is_empty() {
-            fields.problem("egress", "hosts are not available yet; available: [] (no network)");
+pub(super) fn apply(
+    settings: &mut FunctionSettings,
+    fields: &mut Fields,
+    egress: Option<&Arc<dyn EgressRule>>,
+) {
+    if let Some(hosts) = fields.texts("egress") {
+        match egress {
+            None if !hosts.is_empty() => {
+                fields
+                    .problem("egress", "must be []: the operator has switched off the way out of sandboxes");
+            }
+            Some(rule) => {
+                if let Some((place, why)) = rule.problem(&hosts) {
+                    fields.problem(format!("egress[{place}]"), why);
+                }
+            }
+            None => {}
         }
-        settings.egress = egress;
+        settings.egress = hosts;
     }
     match fields.clearable("cors") {
         None => {}

@@ -1,8 +1,10 @@
 //! The table of fields: defaults, types, ranges, inference, masks.
 
+use std::sync::Arc;
+
 use cloudbox_api_types::Runtime;
-use cloudbox_types::Language;
 use cloudbox_types::secret::MASK;
+use cloudbox_types::{EgressRule, Language};
 use serde_json::{Value, json};
 
 use super::*;
@@ -218,4 +220,36 @@ fn the_operators_ranges_are_named_at_create_and_at_change() {
     let wide = create(fields(json!({"name": "a", "memory": 512})), &runtimes(), &Ranges::default()).unwrap();
     let changed = patch(&wide, fields(json!({"description": "x"})), &runtimes(), &ranges).unwrap();
     assert_eq!(changed.limits.memory_mb, 512);
+}
+
+/// Allows what begins with `a`.
+#[derive(Debug)]
+struct OnlyA;
+
+impl EgressRule for OnlyA {
+    fn problem(&self, list: &[String]) -> Option<(usize, String)> {
+        let place = list.iter().position(|entry| !entry.starts_with('a'))?;
+        Some((place, "does not begin with a".to_owned()))
+    }
+}
+
+#[test]
+fn an_entry_of_egress_is_judged_by_the_operators_rule() {
+    let ranges = Ranges { egress: Some(Arc::new(OnlyA)), ..Ranges::default() };
+    let made = |egress: serde_json::Value| {
+        let body = json!({"name": "a", "egress": egress});
+        create(fields(body), &runtimes(), &ranges)
+    };
+    let told = |error: ApiError| -> Vec<String> {
+        error.body.details.unwrap().into_iter().map(|detail| detail.field).collect()
+    };
+    assert_eq!(made(json!(["a.b", "a.c:1"])).unwrap().egress, ["a.b", "a.c:1"]);
+    assert!(made(json!([])).unwrap().egress.is_empty());
+    assert_eq!(told(made(json!(["a.b", "b.c"])).unwrap_err()), ["egress[1]"]);
+    // Switched off, nothing is allowed; what was set before stays, so that the rest can be changed.
+    let kept = made(json!(["a.b"])).unwrap();
+    let change = |body| patch(&kept, fields(body), &runtimes(), &Ranges::default());
+    assert_eq!(change(json!({"description": "x"})).unwrap().egress, ["a.b"]);
+    assert!(change(json!({"egress": []})).unwrap().egress.is_empty());
+    assert_eq!(told(change(json!({"egress": ["a.b"]})).unwrap_err()), ["egress"]);
 }

@@ -8,8 +8,8 @@ use cloudbox_tests::postgres::Postgres;
 use cloudbox_types::function::FunctionSettings;
 use cloudbox_types::version::StageStatus;
 use cloudbox_types::{
-    ErrorCode, Function, FunctionId, HandlerStyle, InvocationId, Isolation, Language, Limits, Name,
-    ProjectId, Record, RecordStatus, Secret, Stage, StageReport, Trigger,
+    Attempt, AttemptOutcome, ErrorCode, Function, FunctionId, HandlerStyle, InvocationId, Isolation,
+    Language, Limits, Name, ProjectId, Record, RecordStatus, Secret, Stage, StageReport, Trigger,
 };
 use jiff::Timestamp;
 use sqlx::Connection;
@@ -148,5 +148,19 @@ pub fn record(function: FunctionId, status: RecordStatus, second: i64) -> Record
         is_warm: true,
         trigger: Trigger::Http,
         driver: "native".to_owned(),
+        egress: if is_success { vec![attempt()] } else { Vec::new() },
+    }
+}
+
+fn attempt() -> Attempt {
+    Attempt {
+        host: "api.example.com".to_owned(),
+        port: Some(443),
+        address: Some([93, 184, 216, 34].into()),
+        outcome: AttemptOutcome::Ok,
+        bytes_up: 517,
+        bytes_down: 4096,
+        duration_ms: 12.5,
+        is_reused: false,
     }
 }

@@ -14,6 +14,7 @@ fn outcome(result: Result<Success, Failure>) -> Outcome {
         memory_bytes: 1,
         logs: "secret log".to_owned(),
         marks: Vec::new(),
+        egress: Vec::new(),
         result,
     }
 }

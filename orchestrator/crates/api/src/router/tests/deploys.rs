@@ -76,6 +76,7 @@ fn record(function: FunctionId, status: RecordStatus, logs: &str) -> Record {
         is_warm: true,
         trigger: Trigger::Http,
         driver: "fake".to_owned(),
+        egress: Vec::new(),
     }
 }
 
