@@ -13,9 +13,9 @@ use nix::unistd::Pid;
 use crate::{Api, Driver, leftovers, machine};
 
 /// Longest wait for the ready line: the first service makes bundles.
-const START: Duration = Duration::from_secs(120);
+const START: Duration = Duration::from_secs(300);
 /// Longest wait for the end after SIGTERM.
-const END: Duration = Duration::from_secs(60);
+const END: Duration = Duration::from_secs(180);
 /// Lines of the service's own log that a failure shows.
 const SHOWN_LINES: usize = 40;
 
@@ -221,6 +221,8 @@ impl Plan {
             ])
             .arg(self.data.clone().unwrap_or_else(|| self.home.data()))
             .env("CLOUDBOX_RUNTIMES_BUNDLES_DIR", machine::bundles_dir())
+            // How long a start takes on a machine that is busy with others is no test's business.
+            .env("CLOUDBOX_POOL_START_TIMEOUT_S", "120")
             .envs(self.settings.iter().cloned())
             .env("NO_COLOR", "1")
             .current_dir(self.home.path())

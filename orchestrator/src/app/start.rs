@@ -276,6 +276,7 @@ fn pool_settings(config: &Config) -> cloudbox_pool::Settings {
         max_starts_at_once: std::thread::available_parallelism().map_or(2, |cores| cores.get() as u32),
         queue_len: config.pool.queue_len,
         queue_wait: seconds(config.pool.queue_wait_s),
+        start_timeout: seconds(config.pool.start_timeout_s),
         idle_timeout: seconds(config.pool.idle_timeout_s),
         freeze_after: Duration::from_millis(config.pool.freeze_after_ms),
         ..cloudbox_pool::Settings::default()
@@ -321,6 +322,7 @@ fn open_deployer(
             pids: builds.pids,
         },
         has_network: builds.network,
+        start_timeout: 3 * Duration::from_secs(config.pool.start_timeout_s),
         mirrors: Mirrors::of_machine(&environment).with(builds.env.clone(), files),
         broker,
         ..defaults

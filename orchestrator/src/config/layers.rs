@@ -22,7 +22,7 @@ const TEXTS: [&str; 12] = [
     "log.level",
 ];
 /// Keys that are numbers or booleans.
-const SCALARS: [&str; 53] = [
+const SCALARS: [&str; 54] = [
     "allow_weak_sandbox",
     "drain_timeout_s",
     "limits.max_request_bytes",
@@ -47,6 +47,7 @@ const SCALARS: [&str; 53] = [
     "pool.queue_wait_s",
     "pool.idle_timeout_s",
     "pool.freeze_after_ms",
+    "pool.start_timeout_s",
     "builds.timeout_s",
     "builds.memory_mb",
     "builds.cpu",

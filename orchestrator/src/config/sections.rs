@@ -119,6 +119,8 @@ pub struct Pool {
     pub queue_len: usize,
     /// Seconds that a call may wait.
     pub queue_wait_s: u64,
+    /// Seconds that a sandbox's start and its code's load may take for a call; three times as many when it is deployed.
+    pub start_timeout_s: u64,
     /// Seconds after which an idle sandbox is given up.
     pub idle_timeout_s: u64,
     /// Milliseconds without a call after which a sandbox is frozen; thawing it costs the next call some 50 microseconds.
@@ -134,6 +136,7 @@ impl Default for Pool {
             max_sandboxes: 256,
             queue_len: 100,
             queue_wait_s: 30,
+            start_timeout_s: 10,
             idle_timeout_s: 300,
             freeze_after_ms: 25,
             spares: BTreeMap::new(),

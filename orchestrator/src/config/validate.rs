@@ -23,6 +23,7 @@ pub(super) fn check(config: &Config) -> Result<(), Error> {
     within("pool.max_sandboxes", pool.max_sandboxes as u64, &(1..=100_000))?;
     within("pool.queue_len", pool.queue_len as u64, &(0..=100_000))?;
     within("pool.queue_wait_s", pool.queue_wait_s, &(0..=300))?;
+    within("pool.start_timeout_s", pool.start_timeout_s, &(1..=600))?;
     within("pool.idle_timeout_s", pool.idle_timeout_s, &(1..=86_400))?;
     within("pool.freeze_after_ms", pool.freeze_after_ms, &(1..=60_000))?;
     let builds = &config.builds;
