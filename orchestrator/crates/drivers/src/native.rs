@@ -42,7 +42,7 @@ use spawner::Spawner;
 /// driver's.
 const FIRST_UID: u32 = 200_000;
 /// How long a sandbox's init may take to set itself up.
-const READY_WITHIN: Duration = Duration::from_secs(10);
+const READY_WITHIN: Duration = Duration::from_secs(30);
 
 /// What the driver needs to know.
 #[derive(Clone, Debug)]

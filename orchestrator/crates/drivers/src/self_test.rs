@@ -19,7 +19,7 @@ pub(crate) use files::Files;
 /// Where the init is in every root.
 const INIT: &str = "/cloudbox/init";
 /// The longest that the probe may take, on a machine that has much else to do.
-const WITHIN: Duration = Duration::from_secs(20);
+const WITHIN: Duration = Duration::from_secs(60);
 /// Of the largest file that the sandbox may write.
 const MAX_FILE_BYTES: u64 = 1 << 20;
 /// What the sandbox is made with.

@@ -25,7 +25,7 @@ use cloudbox_cgroup::Cgroup;
 use idle::Idle;
 
 /// How long the runtime's end may take to be told after its pipes closed.
-const EXIT_TOLD_WITHIN: Duration = Duration::from_millis(200);
+const EXIT_TOLD_WITHIN: Duration = Duration::from_secs(1);
 
 /// The pipes, before and after it is known what is spoken over them.
 enum Ends {

@@ -12,7 +12,7 @@ use crate::link::Control;
 /// How often it is looked whether what is ending has ended.
 const LOOK_EVERY: Duration = Duration::from_micros(200);
 /// How long the init may take to count: it does nothing else.
-const COUNTED_WITHIN: Duration = Duration::from_millis(500);
+const COUNTED_WITHIN: Duration = Duration::from_secs(2);
 
 /// The tasks and processes of a sandbox that waits for a call.
 #[derive(Clone, Copy, Debug, Default)]
