@@ -251,12 +251,7 @@ impl State {
 
     /// A sandbox that is as good as new goes to the longest waiting call, or becomes idle.
     fn place(&mut self, key: TargetKey, slot: Slot, start: Start, now: Instant, effects: &mut Effects) {
-        if self.must_yield(key, slot.born, now) {
-            self.totals.evictions += 1;
-            effects.kill(key, slot);
-            self.rotation.turn(key);
-            return self.want(key, now, effects);
-        }
+        let Some(slot) = self.unless_yielded(key, slot, now, effects) else { return };
         let is_closing = self.is_closing;
         let fleet = self.fleets.get_mut(&key).expect("a fleet stays while it has sandboxes");
         let Some(slot) = fleet.queue.give(slot, start) else {

@@ -14,16 +14,11 @@ use crate::target::TargetKey;
 impl State {
     /// A sandbox that answered begins its renewal; it counts as starting, so that no other one is started in its place.
     pub(super) fn renew(&mut self, key: TargetKey, slot: Slot, now: Instant, effects: &mut Effects) {
-        let must_yield = self.must_yield(key, slot.born, now);
+        let Some(slot) = self.unless_yielded(key, slot, now, effects) else { return };
         let is_closing = self.is_closing;
         let fleet = self.fleets.get_mut(&key).expect("a fleet stays while it has sandboxes");
-        let is_unwanted = fleet.is_retired && fleet.queue.is_empty();
-        if must_yield || is_closing || is_unwanted {
+        if is_closing || fleet.is_retired && fleet.queue.is_empty() {
             effects.kill(key, slot);
-            if must_yield {
-                self.totals.evictions += 1;
-                self.rotation.turn(key);
-            }
             return self.want(key, now, effects);
         }
         fleet.starting += 1;

@@ -10,6 +10,7 @@ use super::State;
 use crate::budget::{Need, Permit, Short};
 use crate::effects::{Effects, RefillPlan, StartPlan};
 use crate::fleet::Fleet;
+use crate::slot::Slot;
 use crate::spares::{KindId, Spare};
 use crate::target::{Target, TargetKey};
 
@@ -158,9 +159,27 @@ impl State {
         true
     }
 
+    /// A sandbox of `key` that became free, unless it has to make room for another key: then it ends.
+    pub(super) fn unless_yielded(
+        &mut self,
+        key: TargetKey,
+        slot: Slot,
+        now: Instant,
+        effects: &mut Effects,
+    ) -> Option<Slot> {
+        if !self.must_yield(key, slot.born, now) {
+            return Some(slot);
+        }
+        self.totals.evictions += 1;
+        effects.kill(key, slot);
+        self.rotation.turn(key);
+        self.want(key, now, effects);
+        None
+    }
+
     /// Whether a sandbox of `key` that became free is given up: it had its turn, another key is short of room, and
     /// that one's project (or in the same project, its function) holds less.
-    pub(super) fn must_yield(&self, key: TargetKey, born: Instant, now: Instant) -> bool {
+    fn must_yield(&self, key: TargetKey, born: Instant, now: Instant) -> bool {
         now.duration_since(born) >= TURN
             && self.short.iter().any(|short| *short != key && self.is_due(*short, key))
     }
