@@ -11,9 +11,9 @@ pub fn ids(home: &Home) -> Vec<String> {
     names.filter(|name| name.len() == 16 && name.bytes().all(|byte| byte.is_ascii_hexdigit())).collect()
 }
 
-/// Within ten seconds the machine has nothing of these sandboxes any more.
+/// The machine soon has nothing of these sandboxes any more: within ten seconds, where it is not busy with others.
 pub async fn are_gone(home: &Home, ids: &[String]) {
-    for _ in 0..100 {
+    for _ in 0..600 {
         if left_of(home, ids).is_empty() {
             return;
         }
@@ -49,6 +49,23 @@ pub struct Process {
     pub command: String,
     /// Where it is, in every hierarchy.
     pub cgroup: String,
+}
+
+impl Process {
+    /// Whether its sandbox is frozen, by whichever freezer the machine has.
+    pub fn is_frozen(&self) -> bool {
+        let says = |place: &str, group: &str, file: &str, word: &str| {
+            let path = format!("/sys/fs/cgroup{place}{group}/{file}");
+            fs::read_to_string(path).is_ok_and(|text| text.lines().any(|line| line == word))
+        };
+        self.cgroup.lines().any(|line| match line.splitn(3, ':').collect::<Vec<_>>()[..] {
+            [_, "freezer", group] => says("/freezer", group, "freezer.state", "FROZEN"),
+            [_, "", group] => {
+                ["", "/unified"].iter().any(|place| says(place, group, "cgroup.events", "frozen 1"))
+            }
+            _ => false,
+        })
+    }
 }
 
 /// All processes in sandboxes of a service.

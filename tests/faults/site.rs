@@ -9,9 +9,9 @@ use cloudbox_tests::{Answer, Api, Driver, Plan, Service};
 use serde_json::{Value, json};
 
 /// Tries of [`eventually`], and the pause between two. Together: never a measure, but the end of a test.
-const TRIES: (u32, Duration) = (120, Duration::from_millis(250));
+const TRIES: (u32, Duration) = (1200, Duration::from_millis(250));
 /// For one request that may not hang.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// The service under a fault, and how many calls it was sent.
 pub struct Site {

@@ -16,7 +16,7 @@ use super::sick::{fresh, is_ready, launch, recovers};
 use crate::load::answers;
 
 /// How long the daemon may take to come up or to end.
-const DAEMON: Duration = Duration::from_secs(60);
+const DAEMON: Duration = Duration::from_secs(300);
 
 /// A daemon with folders of its own.
 struct Engine {

@@ -12,7 +12,7 @@ use super::proxy::{Mode, Proxy};
 use crate::load::{SLOW, answers};
 
 /// How long anything may take, on a slow machine too: never the measure, but its end.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Waits until readiness has this status.
 pub async fn is_ready(api: &Api, status: u16) -> Answer {

@@ -34,7 +34,7 @@ async fn records(api: &Api, name: &str) -> Vec<(String, Option<String>)> {
 }
 
 async fn i2_kill_of_the_service_under_load(driver: Driver) {
-    let rounds = if machine::variable("CLOUDBOX_TEST_LONG").is_some() { 100 } else { 10 };
+    let rounds = if machine::variable("CLOUDBOX_TEST_LONG").is_some() { 100 } else { 5 };
     // What is somebody else's stays: another instance on the same machine goes on with the sandbox that it has.
     let neighbour = Service::start(driver).await;
     neighbour.api().launch("same", "javascript", SAME).await;

@@ -14,6 +14,7 @@ use crate::{both_drivers, hang, sandboxes};
 both_drivers! {
     i2_kill_of_the_runtime_in_a_call,
     i2_kill_of_the_runtime_between_calls,
+    i2_kill_of_a_frozen_runtime,
     i2_kill_of_the_init_in_a_call,
     i2_kill_of_the_init_between_calls,
 }
@@ -30,8 +31,8 @@ const VICTIM: &str = "process.title = 'cbx-victim';\n\
     };";
 const OTHER: &str = "def handler(data, context):\n    return data['n']\n";
 
-async fn stage(driver: Driver) -> (Service, Api) {
-    let service = Plan::new(driver).start().await;
+async fn stage(plan: Plan) -> (Service, Api) {
+    let service = plan.start().await;
     let api = service.api();
     api.launch("victim", "javascript", VICTIM).await;
     api.launch("other", "python", OTHER).await;
@@ -71,7 +72,7 @@ fn strike(home: &Home, title: &str, part: Part) -> Vec<String> {
 }
 
 async fn in_a_call(driver: Driver, part: Part) -> (Answer, Service, Api, Vec<String>) {
-    let (service, api) = stage(driver).await;
+    let (service, api) = stage(Plan::new(driver)).await;
     let called = tokio::spawn(hang(&api, "victim"));
     // Until the handler runs: a call that its sandbox did not take goes to another one.
     while !sandboxes::processes(service.home())
@@ -84,8 +85,9 @@ async fn in_a_call(driver: Driver, part: Part) -> (Answer, Service, Api, Vec<Str
     (called.await.unwrap(), service, api, killed)
 }
 
+/// Nothing is frozen: what is, may end no sooner than it is thawed.
 async fn between_calls(driver: Driver, part: Part) {
-    let (service, api) = stage(driver).await;
+    let (service, api) = stage(Plan::new(driver).with("CLOUDBOX_POOL_FREEZE_AFTER_MS", "60000")).await;
     let killed = strike(service.home(), TITLE, part);
     // A call that the dying process still takes is one in the middle of which it ended.
     while sandboxes::processes(service.home()).iter().any(|process| process.command.starts_with(TITLE)) {
@@ -103,6 +105,16 @@ async fn i2_kill_of_the_runtime_in_a_call(driver: Driver) {
 
 async fn i2_kill_of_the_runtime_between_calls(driver: Driver) {
     between_calls(driver, Part::Runtime).await;
+}
+
+async fn i2_kill_of_a_frozen_runtime(driver: Driver) {
+    let (service, api) = stage(Plan::new(driver)).await;
+    let is_victim = |process: &sandboxes::Process| process.command.starts_with(TITLE);
+    while !sandboxes::processes(service.home()).iter().any(|it| is_victim(it) && it.is_frozen()) {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let killed = strike(service.home(), TITLE, Part::Runtime);
+    recovers(service, &api, &killed).await;
 }
 
 async fn i2_kill_of_the_init_in_a_call(driver: Driver) {

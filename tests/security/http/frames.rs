@@ -25,7 +25,7 @@ const GET_PAGE: &[u8] = b"\x82\x86\x41\x01x\x04\x0d/openapi.json";
 /// `POST /p/default/functions/neighbour-js`.
 const POST: &[u8] = b"\x83\x86\x41\x01x\x04\x21/p/default/functions/neighbour-js";
 /// How long an attack may last: never a measure, but the test's end.
-const END: Duration = Duration::from_secs(90);
+const END: Duration = Duration::from_secs(300);
 
 fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let len = u32::try_from(payload.len()).unwrap().to_be_bytes();

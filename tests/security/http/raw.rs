@@ -24,7 +24,7 @@ async fn exchange(stage: &Stage, parts: &[&[u8]]) -> String {
     }
     let mut answer = Vec::new();
     let reading = stream.read_to_end(&mut answer);
-    let _ = tokio::time::timeout(Duration::from_secs(60), reading).await.expect("the connection ends");
+    let _ = tokio::time::timeout(Duration::from_secs(300), reading).await.expect("the connection ends");
     String::from_utf8_lossy(&answer).into_owned()
 }
 

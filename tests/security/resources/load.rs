@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 on_both_drivers! { a6_noisy_neighbours, a8_a_crash_loop }
 
 /// Rounds of a measurement on a machine that others use too: the best one counts.
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 8;
 /// Requests of a healthy tenant in one measurement, 20 ms apart.
 const REQUESTS: usize = 150;
 /// Latencies below this are not told from each other: several of the scheduler's time slices.

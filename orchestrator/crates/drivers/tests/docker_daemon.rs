@@ -17,16 +17,17 @@ use cloudbox_sandbox::{Error, Instance, SandboxDriver};
 use docker::World;
 use proxy::Proxy;
 
-/// A second driver of the world's, with a folder of its own, behind a proxy.
-async fn behind_proxy(world: &World) -> (Arc<Driver>, Proxy) {
+/// A driver behind a proxy. Its instance is another one than the world's, whose driver would sweep its containers.
+async fn behind_proxy(world: &World) -> (Arc<Driver>, Instance, Proxy) {
     let socket = world.folder.path().join("docker.sock");
     let proxy = Proxy::open(&socket);
-    let instance = Instance { run_dir: world.folder.path().join("2"), ..world.instance.clone() };
+    let id = format!("{:016x}", rand::random::<u64>());
+    let instance = Instance { id, run_dir: world.folder.path().join("2"), ..world.instance.clone() };
     let settings = Settings {
         socket: Some(format!("unix://{}", socket.display())),
-        ..Settings::new(instance, init::init().to_owned())
+        ..Settings::new(instance.clone(), init::init().to_owned())
     };
-    (Driver::open(settings).await.expect("a driver"), proxy)
+    (Driver::open(settings).await.expect("a driver"), instance, proxy)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -35,7 +36,7 @@ async fn a_sandbox_takes_two_requests_to_make_and_one_to_remove() {
         return;
     }
     let world = World::open().await;
-    let (driver, proxy) = behind_proxy(&world).await;
+    let (driver, _, proxy) = behind_proxy(&world).await;
     driver.prepare(&world.rootfs).await.expect("an import");
     proxy.take_asked();
     let mut sandbox = driver.create(&world.spec()).await.expect("a sandbox");
@@ -56,14 +57,14 @@ async fn while_the_daemon_is_away_nothing_is_made_and_kills_wait() {
         return;
     }
     let world = World::open().await;
-    let (driver, mut proxy) = behind_proxy(&world).await;
+    let (driver, instance, mut proxy) = behind_proxy(&world).await;
     let mut sandbox = driver.create(&world.spec()).await.expect("a sandbox");
     proxy.go_away();
 
     let error = driver.create(&world.spec()).await.err().expect("no daemon");
     assert!(matches!(error, Error::Docker { .. } | Error::Unavailable { .. }), "{error:?}");
     assert!(driver.sweep().await.is_err());
-    assert!(sandbox.stats().is_ok(), "what runs does so without the daemon");
+    sandbox.stats().expect("what runs does so without the daemon");
     let killing = tokio::spawn(async move { sandbox.kill().await });
     tokio::time::sleep(Duration::from_millis(200)).await;
     assert!(!killing.is_finished(), "the container is still there");
@@ -71,7 +72,7 @@ async fn while_the_daemon_is_away_nothing_is_made_and_kills_wait() {
 
     proxy.come_back();
     killing.await.expect("a kill");
-    assert_eq!(world.containers().await, Vec::<String>::new());
+    assert_eq!(daemon::containers(&instance).await, Vec::<String>::new());
     while driver.trouble().is_some() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }

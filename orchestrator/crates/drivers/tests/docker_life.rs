@@ -120,11 +120,10 @@ async fn an_init_that_ends_before_it_calls_is_seen_at_once() {
     let mut broken = bytes.clone();
     broken[at(b"/run/cloudbox/control.sock") + 1] = b'n';
     std::fs::write(&init, broken).expect("another init");
-    let started = Instant::now();
+    // At the deadline it would be another error.
     let error = world.driver.create(&world.spec()).await.err().expect("no call");
     assert!(matches!(&error, Error::Setup { step, .. } if step == "init"), "{error:?}");
     assert!(error.to_string().contains("code 2"), "{error}");
-    assert!(started.elapsed() < Duration::from_secs(25), "not only at the deadline");
     world.close().await;
 }
 
@@ -138,7 +137,7 @@ async fn a_plain_program_runs_to_its_end() {
     // The only program there is: an init without a socket, which ends with 2.
     let program =
         Program { argv: vec!["/cloudbox/init".to_owned()], env: [].into(), has_fixed_threads: false };
-    let exit = sandbox.run(&program, Instant::now() + Duration::from_secs(20)).await.expect("an exit");
+    let exit = sandbox.run(&program, Instant::now() + Duration::from_secs(300)).await.expect("an exit");
     assert_eq!((exit.code, exit.signal, exit.is_out_of_memory), (Some(2), None, false));
     assert!(sandbox.stats().expect("counters").memory_peak_bytes > 0);
     sandbox.kill().await;

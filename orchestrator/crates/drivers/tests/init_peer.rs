@@ -20,7 +20,7 @@ use std::time::Duration;
 use cloudbox_protocol::control::{Confinement, FromInit, MAX_MESSAGE, Setup, ToInit};
 
 /// Far more than an end takes.
-const END: Duration = Duration::from_secs(20);
+const END: Duration = Duration::from_secs(120);
 
 /// The init, and the service's end of its control socket.
 fn init() -> (Child, UnixStream) {

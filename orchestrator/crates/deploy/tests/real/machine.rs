@@ -179,7 +179,7 @@ impl Machine {
         let bundle = self.catalogue.bundle(&version.runtime).await.unwrap();
         let launch =
             launch_of(function, version, &bundle, self.deployer.code_dir(), ChannelLimits::default());
-        let deadline = Instant::now() + Duration::from_secs(30);
+        let deadline = Instant::now() + Duration::from_secs(300);
         let driver = self.driver.shared();
         let (mut sandbox, _, _) = launch.cold(driver.as_ref(), deadline).await.unwrap();
         let body = serde_json::to_vec(&data).unwrap().into();

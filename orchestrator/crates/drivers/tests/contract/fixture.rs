@@ -199,7 +199,7 @@ pub fn program(words: &[&str]) -> Program {
 }
 
 pub fn soon() -> Instant {
-    Instant::now() + Duration::from_secs(30)
+    Instant::now() + Duration::from_secs(300)
 }
 
 pub fn load() -> Load {
