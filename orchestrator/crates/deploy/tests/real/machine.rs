@@ -188,6 +188,7 @@ impl Machine {
         let reply = reply.unwrap();
         match reply.answer {
             Answer::Result(_, body) => serde_json::from_slice(&body).unwrap(),
+            Answer::Streamed(_) => unreachable!("nobody offered to take a stream"),
             Answer::Failure(failure) => panic!("{failure:?}: {}", reply.logs.into_text()),
         }
     }
