@@ -248,6 +248,7 @@ pub async fn call(
 pub fn text(reply: Reply<Answer>) -> String {
     match reply.answer {
         Answer::Result(_, body) => String::from_utf8(body.to_vec()).unwrap(),
+        Answer::Streamed(_) => unreachable!("nobody offered to take a stream"),
         Answer::Failure(failure) => panic!("{failure:?}"),
     }
 }
