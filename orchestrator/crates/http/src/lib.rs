@@ -3,8 +3,10 @@
 
 pub mod api;
 pub mod auth;
+pub mod cors;
 pub mod error;
 pub mod extract;
+pub mod headers;
 pub mod middleware;
 pub mod settings;
 pub mod trace;

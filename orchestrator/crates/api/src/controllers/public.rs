@@ -11,7 +11,7 @@ use cloudbox_http::api::Api;
 use cloudbox_http::auth::{Caller, MaybeCaller};
 use cloudbox_http::error::ApiError;
 use cloudbox_http::extract::{Body, Path, not_too_deep};
-use cloudbox_http::trace;
+use cloudbox_http::{cors, headers, trace};
 use cloudbox_protocol::ResultMode;
 use cloudbox_protocol::message::DataSource;
 use cloudbox_protocol::stream::Rest;
@@ -21,8 +21,6 @@ use http::{HeaderName, HeaderValue, Method, StatusCode};
 
 use super::answer::{ID_HEADER, call_headers};
 
-mod cors;
-mod headers;
 mod way;
 
 pub(super) use way::Way;

@@ -41,7 +41,8 @@ fn named<'a>(values: impl Iterator<Item = &'a str>) -> Vec<String> {
 }
 
 /// A request's headers as the function sees them. A credential that was ours is not for the function's eyes.
-pub(super) fn into_function(
+#[must_use]
+pub fn into_function(
     headers: &HeaderMap,
     has_caller: bool,
     traceparent: Option<&HeaderValue>,
@@ -56,12 +57,12 @@ pub(super) fn into_function(
                 || *name == header::DATE
                 || !OF_THE_CONNECTION.contains(&name.as_str())
         })
-        .filter(|(name, _)| name.as_str() != cloudbox_http::trace::NAME)
+        .filter(|(name, _)| name.as_str() != crate::trace::NAME)
         .filter(|(name, _)| !connection.iter().any(|own| own == name.as_str()))
         .map(|(name, value)| (name.as_str().to_owned(), text(value.as_bytes())))
         .collect();
     if let Some(value) = traceparent.and_then(|value| value.to_str().ok()) {
-        seen.push((cloudbox_http::trace::NAME.to_owned(), value.to_owned()));
+        seen.push((crate::trace::NAME.to_owned(), value.to_owned()));
     }
     seen
 }
@@ -75,7 +76,7 @@ fn text(value: &[u8]) -> String {
 }
 
 /// Adds a function's headers to an answer, but for those that aren't its own to set.
-pub(super) fn out_of_function(own: &[(String, String)], headers: &mut HeaderMap) {
+pub fn out_of_function(own: &[(String, String)], headers: &mut HeaderMap) {
     let connection = own.iter().filter(|(name, _)| name.eq_ignore_ascii_case("connection"));
     let connection = named(connection.map(|(_, value)| value.as_str()));
     for (name, value) in own {
@@ -94,7 +95,7 @@ pub(super) fn out_of_function(own: &[(String, String)], headers: &mut HeaderMap)
 }
 
 /// Keeps a browser from trusting an answer of a function's route with the origin that it shares with the API.
-pub(super) fn confine(headers: &mut HeaderMap) {
+pub fn confine(headers: &mut HeaderMap) {
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.append(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox"));
 }

@@ -10,7 +10,8 @@ use serde_json::Value;
 const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE";
 
 /// The answer to a browser's question before the call; none where the request is no such question.
-pub(super) fn preflight(cors: &Value, request: &Request<Body>) -> Option<Response> {
+#[must_use]
+pub fn preflight(cors: &Value, request: &Request<Body>) -> Option<Response> {
     let asked = request.headers().get(header::ACCESS_CONTROL_REQUEST_METHOD);
     if request.method() != Method::OPTIONS || asked.is_none() {
         return None;
@@ -37,7 +38,7 @@ pub(super) fn preflight(cors: &Value, request: &Request<Body>) -> Option<Respons
 }
 
 /// Adds what lets a browser of an allowed origin read the answer. What the handler said of it itself doesn't count.
-pub(super) fn allow(cors: &Value, origin: Option<&HeaderValue>, headers: &mut HeaderMap) {
+pub fn allow(cors: &Value, origin: Option<&HeaderValue>, headers: &mut HeaderMap) {
     for own in [
         header::ACCESS_CONTROL_ALLOW_ORIGIN,
         header::ACCESS_CONTROL_ALLOW_CREDENTIALS,
