@@ -85,7 +85,7 @@ async fn every_field_of_a_slots_container() {
             "CgroupnsMode": "private", "Memory": 96 << 20, "MemorySwap": 96 << 20, "OomScoreAdj": 500,
             "NanoCpus": 500_000_000, "CpuShares": 256, "PidsLimit": 48,
             "SecurityOpt": ["no-new-privileges:true", format!("seccomp={profile}")],
-            "Devices": null, "DeviceRequests": null, "DeviceCgroupRules": null, "Sysctls": { "net.ipv4.ip_unprivileged_port_start": "0" }, "Links": null,
+            "Devices": null, "DeviceRequests": null, "DeviceCgroupRules": null, "Sysctls": null, "Links": null,
             "VolumesFrom": null, "Binds": null, "PortBindings": null, "PublishAllPorts": false,
             "ExtraHosts": null, "Dns": null, "AutoRemove": false, "Init": false,
             "Runtime": "runc",

@@ -101,7 +101,6 @@ impl Container<'_> {
             readonly_rootfs: Some(true),
             tmpfs: Some(HashMap::from([("/tmp".to_owned(), self.tmp_options())])),
             mounts: Some(self.mounts()),
-            sysctls: self.sysctls(),
             ipc_mode: Some("none".to_owned()),
             userns_mode: self.engine.has_remapped_users.then(|| "host".to_owned()),
             cgroupns_mode: Some(HostConfigCgroupnsModeEnum::PRIVATE),
@@ -133,12 +132,6 @@ impl Container<'_> {
             Network::None => "none",
             Network::Host => "host",
         }
-    }
-
-    /// In its own network the init may listen at low ports without a right to it. New daemons say the same by themselves.
-    fn sysctls(&self) -> Option<HashMap<String, String>> {
-        let low_ports = ("net.ipv4.ip_unprivileged_port_start".to_owned(), "0".to_owned());
-        (self.spec.network == Network::None).then(|| HashMap::from([low_ports]))
     }
 
     fn security_options(&self) -> Vec<String> {
