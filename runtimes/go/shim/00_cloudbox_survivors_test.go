@@ -17,7 +17,26 @@ func left(body func()) []string {
 	return cloudboxSurvivors()
 }
 
+// settle waits until what was told to end, by other tests too, has ended.
+func settle() {
+	for count := -1; count != runtime.NumGoroutine(); time.Sleep(50 * time.Millisecond) {
+		count = runtime.NumGoroutine()
+	}
+}
+
+// within is whether it becomes so: a machine that is busy lets a goroutine wait for longer than is waited for it.
+func within(isSo func() bool) bool {
+	for i := 0; i < 500; i++ {
+		if isSo() {
+			return true
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return false
+}
+
 func TestGoroutinesThatAreLeftAreTold(t *testing.T) {
+	settle()
 	stop := make(chan struct{})
 	defer close(stop)
 	for name, body := range map[string]func(){
@@ -42,6 +61,7 @@ func TestGoroutinesThatAreLeftAreTold(t *testing.T) {
 }
 
 func TestGoroutinesThatEndAndThoseOfTheLibraryAreNot(t *testing.T) {
+	settle()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "hi") }))
 	defer server.Close()
 	transport := &http.Transport{}
@@ -65,15 +85,16 @@ func TestGoroutinesThatEndAndThoseOfTheLibraryAreNot(t *testing.T) {
 		},
 		"a timer": func() { time.AfterFunc(time.Hour, func() {}) },
 	} {
-		if told := left(body); told != nil {
+		if told := left(body); told != nil && !within(func() bool { return left(body) == nil }) {
 			t.Errorf("%s: %v", name, told)
 		}
 	}
+	settle()
 	// The server's goroutine for the connection is the author's; the client's two are not.
 	before := cloudboxAuthors()
 	get()
-	if after := cloudboxAuthors(); after != before+1 || runtime.NumGoroutine() < after+2 {
-		t.Errorf("%d goroutines of %d, before %d", after, runtime.NumGoroutine(), before)
+	if !within(func() bool { return cloudboxAuthors() == before+1 && runtime.NumGoroutine() >= before+3 }) {
+		t.Errorf("%d goroutines of %d, before %d", cloudboxAuthors(), runtime.NumGoroutine(), before)
 	}
 }
 
