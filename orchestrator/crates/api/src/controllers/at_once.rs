@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use cloudbox_http::api::Api;
 use cloudbox_http::error::ApiError;
-use cloudbox_store::{Error, FunctionPatch, NewFunction};
+use cloudbox_http::extract::Fields;
+use cloudbox_http::settings;
+use cloudbox_store::{Error, NewFunction};
 use cloudbox_types::function::FunctionSettings;
 use cloudbox_types::{Deployment, DeploymentStatus, Function, FunctionId, FunctionStatus, ProjectId};
 use tokio::time::{Instant, sleep};
 
-use super::deployments;
+use super::{deployments, functions};
 
 /// How long a deployment waits for another one of its function.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -35,8 +37,7 @@ pub(super) async fn create(
         match deploy(&api, made.id).await {
             Ok(deployed) => Ok(deployed),
             Err(error) => {
-                api.store.delete_function(made.id).await?;
-                api.backend.function_deleted(made.project_id, made.id);
+                functions::remove(&api, &made).await?;
                 Err(error)
             }
         }
@@ -49,27 +50,15 @@ pub(super) async fn create(
 /// change is kept, and calls go on with the version that they had.
 ///
 /// # Errors
-/// The store's; `DEPLOYMENT_ERROR` with the build's logs.
-pub(super) async fn change(
-    api: &Arc<Api>,
-    before: Function,
-    settings: FunctionSettings,
-    names_code: bool,
-) -> Result<Function, ApiError> {
+/// What is wrong with the body; the store's; `DEPLOYMENT_ERROR` with the build's logs.
+pub(super) async fn change(api: &Arc<Api>, before: Function, body: Fields) -> Result<Function, ApiError> {
+    let names_code = body.has("code");
+    let settings = settings::patch(&before.settings, body, &api.known_runtimes(), &api.ranges)?;
     let api = Arc::clone(api);
     to_its_end(async move {
         let is_again = names_code && before.status != FunctionStatus::Deployed;
         let is_build = is_again || is_of_the_build(&before.settings, &settings);
-        let mut after = before;
-        if settings != after.settings {
-            let patch = FunctionPatch { expected_revision: after.revision, settings };
-            after = api.store.update_function(after.id, patch).await?;
-            let version = match after.active_version {
-                Some(number) => api.store.version(after.id, number).await?,
-                None => None,
-            };
-            api.backend.function_changed(after.clone(), version);
-        }
+        let after = functions::update(&api, before, settings).await?;
         if is_build && after.settings.code.is_some() { deploy(&api, after.id).await } else { Ok(after) }
     })
     .await

@@ -16,7 +16,7 @@ use cloudbox_store::RecordFilter;
 use http::StatusCode;
 
 use super::answer::Made;
-use super::{GONE, at_once};
+use super::{GONE, at_once, functions};
 
 mod fields;
 pub mod invoke;
@@ -53,10 +53,7 @@ pub async fn list(
     query: Query,
 ) -> Result<Json<List<EdgeFunction>>, ApiError> {
     let project = access::project(&api, caller, &project).await?;
-    let page = page_request(&query)?;
-    api.backend.flush().await;
-    let page = api.store.functions(project.id, page).await?;
-    api.backend.settled().await;
+    let page = functions::page(&api, project.id, &query).await?;
     Ok(Json(List::from_page(page, |function| EdgeFunction::new(function, &api.public_url))))
 }
 
@@ -88,10 +85,7 @@ pub async fn change(
     JsonObject(body): JsonObject,
 ) -> Result<Json<EdgeFunction>, ApiError> {
     let before = access::function_meant(&api, caller, &project, &id).await?;
-    let body = fields::of_change(body);
-    let names_code = body.has("code");
-    let settings = settings::patch(&before.settings, body, &api.known_runtimes(), &api.ranges)?;
-    let after = at_once::change(&api, before, settings, names_code).await?;
+    let after = at_once::change(&api, before, fields::of_change(body)).await?;
     Ok(Json(EdgeFunction::new(after, &api.public_url)))
 }
 
@@ -106,8 +100,7 @@ pub async fn delete(
     Path(id): Path<String>,
 ) -> Result<StatusCode, ApiError> {
     let function = access::function_meant(&api, caller, &project, &id).await?;
-    api.store.delete_function(function.id).await?;
-    api.backend.function_deleted(function.project_id, function.id);
+    functions::remove(&api, &function).await?;
     Ok(GONE)
 }
 

@@ -11,12 +11,12 @@ use cloudbox_api_types::function_service::{CodeAnswer, Done, FunctionAnswer, Fun
 use cloudbox_http::api::Api;
 use cloudbox_http::auth::{Caller, MaybeCaller, access};
 use cloudbox_http::error::ApiError;
-use cloudbox_http::extract::{JsonObject, Path, Query, page_request};
+use cloudbox_http::extract::{JsonObject, Path, Query};
 use cloudbox_http::settings;
 use cloudbox_types::{ErrorCode, Function};
 use http::{StatusCode, header};
 
-use super::at_once;
+use super::{at_once, functions};
 
 mod fields;
 pub mod invoke;
@@ -94,10 +94,7 @@ pub async fn list(
     query: Query,
 ) -> Result<Json<FunctionsAnswer>, ApiError> {
     let project = access::project(&api, caller, &project).await?;
-    let page = page_request(&query)?;
-    api.backend.flush().await;
-    let page = api.store.functions(project.id, page).await?;
-    api.backend.settled().await;
+    let page = functions::page(&api, project.id, &query).await?;
     let next_cursor = page.next.map(|next| next.to_string());
     let functions = page.items.into_iter().map(Into::into).collect();
     Ok(Json(FunctionsAnswer { success: true, functions, next_cursor }))
@@ -146,10 +143,7 @@ pub async fn change(
     JsonObject(body): JsonObject,
 ) -> Result<Json<FunctionAnswer>, ApiError> {
     let before = access::function(&api, caller, &project, &name).await?;
-    let body = fields::of_change(body);
-    let names_code = body.has("code");
-    let settings = settings::patch(&before.settings, body, &api.known_runtimes(), &api.ranges)?;
-    Ok(shown(at_once::change(&api, before, settings, names_code).await?))
+    Ok(shown(at_once::change(&api, before, fields::of_change(body)).await?))
 }
 
 /// Switch a function on or off, or change it in another way.
@@ -176,8 +170,7 @@ pub async fn delete(
     Path((project, name)): Path<(String, String)>,
 ) -> Result<Json<Done>, ApiError> {
     let function = access::function(&api, caller, &project, &name).await?;
-    api.store.delete_function(function.id).await?;
-    api.backend.function_deleted(function.project_id, function.id);
+    functions::remove(&api, &function).await?;
     Ok(Json(Done { success: true }))
 }
 
@@ -204,8 +197,5 @@ pub async fn register(
         }
         Err(error) => return Err(error),
     };
-    let body = fields::of_change(body);
-    let names_code = body.has("code");
-    let settings = settings::patch(&before.settings, body, &api.known_runtimes(), &api.ranges)?;
-    Ok(shown(at_once::change(&api, before, settings, names_code).await?).into_response())
+    Ok(shown(at_once::change(&api, before, fields::of_change(body)).await?).into_response())
 }

@@ -11,6 +11,8 @@ use cloudbox_http::error::ApiError;
 use cloudbox_http::extract::{JsonObject, Path, Query, page_request};
 use cloudbox_http::settings;
 use cloudbox_store::{FunctionPatch as RowPatch, NewFunction as NewRow};
+use cloudbox_types::function::FunctionSettings;
+use cloudbox_types::{Function as Row, Page, ProjectId};
 use http::StatusCode;
 
 use super::GONE;
@@ -45,10 +47,7 @@ pub async fn list(
     query: Query,
 ) -> Result<Json<List<Function>>, ApiError> {
     let project = access::project(&api, caller, &project).await?;
-    let page = page_request(&query)?;
-    api.backend.flush().await;
-    let page = api.store.functions(project.id, page).await?;
-    api.backend.settled().await;
+    let page = page(&api, project.id, &query).await?;
     Ok(Json(List::from_page(page, |function| Function::new(function, &api.public_url))))
 }
 
@@ -81,16 +80,7 @@ pub async fn change(
 ) -> Result<Json<Function>, ApiError> {
     let before = access::function(&api, caller, &project, &function).await?;
     let settings = settings::patch(&before.settings, fields, &api.known_runtimes(), &api.ranges)?;
-    if settings == before.settings {
-        return Ok(Json(Function::new(before, &api.public_url)));
-    }
-    let patch = RowPatch { expected_revision: before.revision, settings };
-    let after = api.store.update_function(before.id, patch).await?;
-    let version = match after.active_version {
-        Some(number) => api.store.version(after.id, number).await?,
-        None => None,
-    };
-    api.backend.function_changed(after.clone(), version);
+    let after = update(&api, before, settings).await?;
     Ok(Json(Function::new(after, &api.public_url)))
 }
 
@@ -105,7 +95,37 @@ pub async fn delete(
     Path((project, function)): Path<(String, String)>,
 ) -> Result<StatusCode, ApiError> {
     let function = access::function(&api, caller, &project, &function).await?;
+    remove(&api, &function).await?;
+    Ok(GONE)
+}
+
+/// A page of a project's functions, with the calls that were counted until now.
+pub(super) async fn page(api: &Api, project: ProjectId, query: &Query) -> Result<Page<Row>, ApiError> {
+    let page = page_request(query)?;
+    api.backend.flush().await;
+    let page = api.store.functions(project, page).await?;
+    api.backend.settled().await;
+    Ok(page)
+}
+
+/// Keeps other settings, and has calls see them; nothing where they are as they were.
+pub(super) async fn update(api: &Api, before: Row, settings: FunctionSettings) -> Result<Row, ApiError> {
+    if settings == before.settings {
+        return Ok(before);
+    }
+    let patch = RowPatch { expected_revision: before.revision, settings };
+    let after = api.store.update_function(before.id, patch).await?;
+    let version = match after.active_version {
+        Some(number) => api.store.version(after.id, number).await?,
+        None => None,
+    };
+    api.backend.function_changed(after.clone(), version);
+    Ok(after)
+}
+
+/// Deletes a function with its versions and records, and what runs of it.
+pub(super) async fn remove(api: &Api, function: &Row) -> Result<(), ApiError> {
     api.store.delete_function(function.id).await?;
     api.backend.function_deleted(function.project_id, function.id);
-    Ok(GONE)
+    Ok(())
 }

@@ -10,12 +10,12 @@ use cloudbox_api_types::{ErrorBody, List, NewFunction};
 use cloudbox_http::api::Api;
 use cloudbox_http::auth::{Caller, Tenant, access};
 use cloudbox_http::error::ApiError;
-use cloudbox_http::extract::{Fields, JsonObject, Path, Query, page_request};
+use cloudbox_http::extract::{Fields, JsonObject, Path, Query};
 use cloudbox_http::settings;
 use http::StatusCode;
 
 use super::answer::Made;
-use super::{GONE, at_once};
+use super::{GONE, at_once, functions};
 
 /// `requires_api_key` is the opposite of `is_public`.
 fn translated(mut body: Fields) -> Fields {
@@ -59,10 +59,7 @@ pub async fn list(
     query: Query,
 ) -> Result<Json<List<ListedFunction>>, ApiError> {
     let project = access::project(&api, caller, &project).await?;
-    let page = page_request(&query)?;
-    api.backend.flush().await;
-    let page = api.store.functions(project.id, page).await?;
-    api.backend.settled().await;
+    let page = functions::page(&api, project.id, &query).await?;
     Ok(Json(List::from_page(page, |function| ListedFunction::new(function, &api.public_url))))
 }
 
@@ -96,10 +93,7 @@ pub async fn change(
     JsonObject(body): JsonObject,
 ) -> Result<Json<ListedFunction>, ApiError> {
     let before = access::function_meant(&api, caller, &project, &function).await?;
-    let body = translated(body);
-    let names_code = body.has("code");
-    let settings = settings::patch(&before.settings, body, &api.known_runtimes(), &api.ranges)?;
-    let after = at_once::change(&api, before, settings, names_code).await?;
+    let after = at_once::change(&api, before, translated(body)).await?;
     Ok(Json(ListedFunction::new(after, &api.public_url)))
 }
 
@@ -114,7 +108,6 @@ pub async fn delete(
     Path(function): Path<String>,
 ) -> Result<StatusCode, ApiError> {
     let function = access::function_meant(&api, caller, &project, &function).await?;
-    api.store.delete_function(function.id).await?;
-    api.backend.function_deleted(function.project_id, function.id);
+    functions::remove(&api, &function).await?;
     Ok(GONE)
 }
