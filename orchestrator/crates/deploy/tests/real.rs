@@ -7,6 +7,8 @@
 #[path = "../../drivers/tests/support/init.rs"]
 #[expect(dead_code, reason = "some of it is for the sandbox crate's tests")]
 mod init;
+#[path = "../../protocol/tests/support/invoke.rs"]
+mod invoke;
 #[path = "real/machine.rs"]
 mod machine;
 #[path = "real/sources.rs"]

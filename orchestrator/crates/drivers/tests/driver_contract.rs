@@ -11,6 +11,8 @@ mod contract;
 mod daemon;
 #[path = "support/init.rs"]
 mod init;
+#[path = "../../protocol/tests/support/invoke.rs"]
+mod invoke;
 
 use contract::fixture::{Fixture, Subject};
 

@@ -2,12 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic where it can't go on")]
 
+#[path = "support/invoke.rs"]
+mod invoke;
+
 use std::io::Write;
 use std::time::Duration;
 
 use bytes::Bytes;
 use cloudbox_protocol::channel::{ChannelLimits, FaultKind};
-use cloudbox_protocol::message::{DataSource, Invoke, ResultMode};
 use cloudbox_protocol::{Answer, Channel, Frame, FrameLimits, Kind, Request};
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
@@ -51,23 +53,7 @@ fn soon() -> Instant {
 }
 
 fn request(body: Bytes) -> Request {
-    let invoke = Invoke {
-        nonce: String::new(),
-        invocation_id: "i".to_owned(),
-        mode: ResultMode::Raw,
-        data: DataSource::Body,
-        method: "POST".to_owned(),
-        path: "/".to_owned(),
-        base_path: String::new(),
-        query: String::new(),
-        headers: Vec::new(),
-        timestamp: "2026-01-01T00:00:00Z".to_owned(),
-        timeout_ms: 1000,
-        max_response_bytes: 1 << 20,
-        may_stream: false,
-        deadline_ms: 0,
-    };
-    Request::without_host(invoke, body)
+    Request::without_host(invoke::invoke(), body)
 }
 
 #[tokio::test]

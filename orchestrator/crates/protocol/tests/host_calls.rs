@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic where it can't go on")]
 
+#[path = "support/invoke.rs"]
+mod invoke;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -10,7 +13,6 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use cloudbox_protocol::channel::{ChannelLimits, FaultKind};
 use cloudbox_protocol::host::{MAX_ARGUMENT_BYTES, MAX_CALLS, MAX_IN_FLIGHT, MAX_REPLY_BYTES, MAX_RUNNING};
-use cloudbox_protocol::message::{DataSource, Invoke, ResultMode};
 use cloudbox_protocol::{Answer, Channel, Frame, FrameLimits, Host, HostError, Kind, Request};
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
@@ -110,23 +112,7 @@ impl Shim {
 }
 
 fn request(host: &Arc<Scripted>) -> Request {
-    let invoke = Invoke {
-        nonce: String::new(),
-        invocation_id: "i".to_owned(),
-        mode: ResultMode::Raw,
-        data: DataSource::Body,
-        method: "POST".to_owned(),
-        path: "/".to_owned(),
-        base_path: String::new(),
-        query: String::new(),
-        headers: Vec::new(),
-        timestamp: "2026-01-01T00:00:00Z".to_owned(),
-        timeout_ms: 1000,
-        max_response_bytes: 1 << 20,
-        may_stream: false,
-        deadline_ms: 0,
-    };
-    Request { invoke, body: Bytes::new(), host: Arc::clone(host) as _, outlet: None }
+    Request { invoke: invoke::invoke(), body: Bytes::new(), host: Arc::clone(host) as _, outlet: None }
 }
 
 /// One exchange with a peer that does as `play` says: its outcome, and the host.

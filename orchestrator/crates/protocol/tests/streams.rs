@@ -2,12 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic where it can't go on")]
 
+#[path = "support/invoke.rs"]
+mod invoke;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use cloudbox_protocol::channel::{ChannelLimits, FaultKind};
-use cloudbox_protocol::message::{DataSource, Invoke, ResultMode};
+use cloudbox_protocol::message::{Invoke, ResultMode};
 use cloudbox_protocol::stream::{Inlet, MAX_CHUNK_BYTES, stream};
 use cloudbox_protocol::{Answer, Channel, Frame, FrameLimits, Kind, NoHost, Request, Streamed};
 use serde_json::{Value, json};
@@ -64,22 +67,7 @@ fn pair() -> (Channel, Shim) {
 }
 
 fn invoke() -> Invoke {
-    Invoke {
-        nonce: String::new(),
-        invocation_id: "i".to_owned(),
-        mode: ResultMode::Http,
-        data: DataSource::Body,
-        method: "POST".to_owned(),
-        path: "/".to_owned(),
-        base_path: String::new(),
-        query: String::new(),
-        headers: Vec::new(),
-        timestamp: "2026-01-01T00:00:00Z".to_owned(),
-        timeout_ms: 1000,
-        max_response_bytes: 1 << 20,
-        may_stream: false,
-        deadline_ms: 0,
-    }
+    Invoke { mode: ResultMode::Http, ..invoke::invoke() }
 }
 
 /// A request whose answer may have `limit` bytes, and where it comes out.

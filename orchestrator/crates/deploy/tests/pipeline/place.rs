@@ -11,7 +11,7 @@ use cloudbox_bundles::{Catalogue, SearchPlaces};
 use cloudbox_deploy::{Deployer, Mirrors, Outcome, Settings};
 use cloudbox_store::{EnvironmentKey, FunctionPatch, NewFunction, Store};
 use cloudbox_types::function::FunctionSettings;
-use cloudbox_types::{Function, FunctionId, HandlerStyle, Isolation, Language, Limits, Name, ProjectId};
+use cloudbox_types::{Function, FunctionId, Language, Name, ProjectId};
 use tempfile::TempDir;
 
 use crate::fake::FakeDriver;
@@ -155,24 +155,9 @@ impl Place {
 
 pub fn settings(name: &str, code: &str) -> FunctionSettings {
     FunctionSettings {
-        name: Name::new(name).unwrap(),
-        description: String::new(),
-        runtime: "script1.2".to_owned(),
-        language: Language::Javascript,
         code: Some(code.to_owned()),
         entry_point: "handler".to_owned(),
-        handler_style: HandlerStyle::Auto,
-        isolation: Isolation::Version,
-        limits: Limits::default(),
-        environment: BTreeMap::new(),
-        dependencies: BTreeMap::new(),
-        is_public: false,
-        is_active: true,
-        expose_errors: false,
-        egress: Vec::new(),
-        cors: None,
-        min_instances: 0,
         max_instances: 1,
-        concurrency: 1,
+        ..FunctionSettings::new(Name::new(name).unwrap(), "script1.2".to_owned(), Language::Javascript)
     }
 }

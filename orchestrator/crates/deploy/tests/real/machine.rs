@@ -1,6 +1,5 @@
 //! This machine: its toolchains, a driver, and a deployer in a folder of its own.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -11,12 +10,11 @@ use cloudbox_bundles::{Catalogue, SearchPlaces};
 use cloudbox_deploy::{Deployer, Mirrors, Outcome, Settings, launch_of};
 use cloudbox_drivers::{docker, native};
 use cloudbox_protocol::channel::ChannelLimits;
-use cloudbox_protocol::message::DataSource;
-use cloudbox_protocol::{Answer, Invoke, Request, ResultMode};
+use cloudbox_protocol::{Answer, Invoke, Request};
 use cloudbox_sandbox::{Error, Instance, SandboxDriver, SandboxId};
 use cloudbox_store::{EnvironmentKey, NewFunction, Store};
 use cloudbox_types::function::FunctionSettings;
-use cloudbox_types::{DeploymentStatus, HandlerStyle, Isolation, Language, Limits, Name, ProjectId, Stage};
+use cloudbox_types::{DeploymentStatus, Language, Limits, Name, ProjectId, Stage};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::time::Instant;
@@ -202,44 +200,22 @@ impl Machine {
 
 fn invoke() -> Invoke {
     Invoke {
-        nonce: String::new(),
         invocation_id: "00000000-0000-7000-8000-000000000000".to_owned(),
-        mode: ResultMode::Raw,
-        data: DataSource::Body,
-        method: "POST".to_owned(),
-        path: "/".to_owned(),
-        base_path: String::new(),
-        query: String::new(),
         headers: vec![("content-type".to_owned(), "application/json".to_owned())],
         timestamp: "2026-11-21T00:00:00Z".to_owned(),
         timeout_ms: 30_000,
-        max_response_bytes: 1 << 20,
-        may_stream: false,
         deadline_ms: 4_102_444_800_000,
+        ..crate::invoke::invoke()
     }
 }
 
 fn settings(name: &str, language: Language, entry_point: &str, code: &str) -> FunctionSettings {
     FunctionSettings {
-        name: Name::new(name).unwrap(),
-        description: String::new(),
-        runtime: String::new(),
-        language,
         code: Some(code.to_owned()),
         entry_point: entry_point.to_owned(),
-        handler_style: HandlerStyle::Auto,
-        isolation: Isolation::Version,
         // The smallest that may be asked for.
         limits: Limits { memory_mb: 64, ..Limits::default() },
-        environment: BTreeMap::new(),
-        dependencies: BTreeMap::new(),
-        is_public: false,
-        is_active: true,
-        expose_errors: false,
-        egress: Vec::new(),
-        cors: None,
-        min_instances: 0,
         max_instances: 1,
-        concurrency: 1,
+        ..FunctionSettings::new(Name::new(name).unwrap(), String::new(), language)
     }
 }

@@ -11,8 +11,8 @@ use bytes::Bytes;
 use cloudbox_cgroup::Ceiling;
 use cloudbox_drivers::{docker, native};
 use cloudbox_protocol::channel::ChannelLimits;
-use cloudbox_protocol::message::{DataSource, FunctionInfo, ResultMode};
-use cloudbox_protocol::{Answer, Invoke, Load, Reply, Request};
+use cloudbox_protocol::message::FunctionInfo;
+use cloudbox_protocol::{Answer, Load, Reply, Request};
 use cloudbox_sandbox::{
     CodeDir, Error, Instance, Network, Program, RootFs, Sandbox, SandboxDriver, SandboxFault, SandboxSpec,
     Workspace,
@@ -21,6 +21,7 @@ use cloudbox_types::Limits;
 use tempfile::TempDir;
 use tokio::time::Instant;
 
+use crate::invoke::invoke;
 use crate::{daemon, init};
 
 /// Of every fixture's sandboxes together: more than any test needs.
@@ -226,23 +227,7 @@ pub async fn call(
     command: &str,
     deadline: Instant,
 ) -> Result<Reply<Answer>, SandboxFault> {
-    let invoke = Invoke {
-        nonce: String::new(),
-        invocation_id: "i".to_owned(),
-        mode: ResultMode::Raw,
-        data: DataSource::Body,
-        method: "POST".to_owned(),
-        path: "/".to_owned(),
-        base_path: String::new(),
-        query: String::new(),
-        headers: Vec::new(),
-        timestamp: "2026-01-01T00:00:00Z".to_owned(),
-        timeout_ms: 1000,
-        max_response_bytes: 1 << 20,
-        may_stream: false,
-        deadline_ms: 0,
-    };
-    sandbox.exchange(Request::without_host(invoke, Bytes::from(command.to_owned())), deadline).await
+    sandbox.exchange(Request::without_host(invoke(), Bytes::from(command.to_owned())), deadline).await
 }
 
 pub fn text(reply: Reply<Answer>) -> String {

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use cloudbox_pool::fake::{FakeDriver, Script};
 use cloudbox_pool::{Lease, LeaseError, Pool, Reason, Settings, SpareSpec, Start, Target, TargetKey};
 use cloudbox_protocol::channel::ChannelLimits;
-use cloudbox_protocol::message::{DataSource, FunctionInfo, ResultMode};
+use cloudbox_protocol::message::FunctionInfo;
 use cloudbox_protocol::{Answer, Invoke, Load, Reply, Request};
 use cloudbox_sandbox::{AfterCall, CodeDir, Launch, Program, RootFs, SandboxFault};
 use cloudbox_types::{FunctionId, Limits, ProjectId};
@@ -107,22 +107,7 @@ pub fn spares(count: u32) -> SpareSpec {
 }
 
 pub fn invoke(path: &str) -> Invoke {
-    Invoke {
-        nonce: String::new(),
-        invocation_id: String::new(),
-        mode: ResultMode::Raw,
-        data: DataSource::Body,
-        method: "POST".to_owned(),
-        path: path.to_owned(),
-        base_path: String::new(),
-        query: String::new(),
-        headers: Vec::new(),
-        timestamp: String::new(),
-        timeout_ms: 30_000,
-        max_response_bytes: 1 << 20,
-        may_stream: false,
-        deadline_ms: 0,
-    }
+    Invoke { path: path.to_owned(), timeout_ms: 30_000, ..crate::invoke::invoke() }
 }
 
 pub async fn exchange(lease: &mut Lease, path: &str) -> Result<Reply<Answer>, SandboxFault> {

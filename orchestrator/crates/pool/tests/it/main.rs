@@ -4,6 +4,8 @@ mod backoff;
 mod cost;
 mod drain;
 mod harness;
+#[path = "../../../protocol/tests/support/invoke.rs"]
+mod invoke;
 mod isolation;
 mod lease;
 mod queue;
