@@ -7,7 +7,7 @@ use toml::{Table, Value};
 use super::{Error, Lookup, ServeArgs};
 
 /// Keys that are texts: their variables are taken as they are, so a path may be all digits.
-const TEXTS: [&str; 12] = [
+const TEXTS: &[&str] = &[
     "listen",
     "data_dir",
     "sandbox",
@@ -22,7 +22,7 @@ const TEXTS: [&str; 12] = [
     "log.level",
 ];
 /// Keys that are numbers or booleans.
-const SCALARS: [&str; 54] = [
+const SCALARS: &[&str] = &[
     "allow_weak_sandbox",
     "drain_timeout_s",
     "limits.max_request_bytes",
@@ -104,7 +104,7 @@ const FOREIGN: [&str; 3] = ["CLOUDBOX_SERVICE_", "CLOUDBOX_PORT", "CLOUDBOX_TEST
 
 /// Whether a variable that begins with `CLOUDBOX_` means anything.
 pub(super) fn is_known(name: &str) -> bool {
-    TEXTS.iter().chain(&SCALARS).any(|key| variable(key) == name)
+    TEXTS.iter().chain(SCALARS).any(|key| variable(key) == name)
         || BORROWED.iter().any(|(borrowed, _)| *borrowed == name)
         || OTHERS.contains(&name)
         || FOREIGN.iter().any(|begin| name.starts_with(begin))
@@ -125,7 +125,7 @@ pub(super) fn merge(args: &ServeArgs, lookup: Lookup<'_>) -> Result<Table, Error
     }
     for key in SCALARS {
         if let Some(text) = lookup(&variable(key)) {
-            let value = if FLAGS.contains(&key) { flag(text) } else { scalar(text) };
+            let value = if FLAGS.contains(key) { flag(text) } else { scalar(text) };
             put(&mut above, key, value)?;
         }
     }

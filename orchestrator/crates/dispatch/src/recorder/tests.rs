@@ -23,6 +23,23 @@ async fn function(store: &Arc<dyn Store>) -> FunctionId {
     store.create_function(NewFunction { project_id: ProjectId(1), settings }).await.unwrap().id
 }
 
+/// A store with a function, and a spool that is empty.
+struct Bench {
+    dir: tempfile::TempDir,
+    store: Arc<dyn Store>,
+    spool: PathBuf,
+    function: FunctionId,
+}
+
+impl Bench {
+    async fn open() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let (store, spool) = (store(dir.path()).await, dir.path().join("spool"));
+        let function = function(&store).await;
+        Self { dir, store, spool, function }
+    }
+}
+
 fn record(function_id: FunctionId) -> Record {
     Record {
         id: InvocationId::generate(),
@@ -59,9 +76,7 @@ fn files(dir: &Path) -> usize {
 
 #[tokio::test]
 async fn a_flush_moves_what_was_recorded_and_leaves_no_file() {
-    let dir = tempfile::tempdir().unwrap();
-    let (store, spool) = (store(dir.path()).await, dir.path().join("spool"));
-    let function = function(&store).await;
+    let Bench { dir: _dir, store, spool, function } = Bench::open().await;
     let recorder = Recorder::open(&spool, LIMIT, Arc::clone(&store)).unwrap();
     for _ in 0..1200 {
         recorder.record(&record(function));
@@ -77,9 +92,7 @@ async fn a_flush_moves_what_was_recorded_and_leaves_no_file() {
 
 #[tokio::test]
 async fn an_earlier_life_is_taken_over_without_its_cut_off_last_line() {
-    let dir = tempfile::tempdir().unwrap();
-    let (store, spool) = (store(dir.path()).await, dir.path().join("spool"));
-    let function = function(&store).await;
+    let Bench { dir: _dir, store, spool, function } = Bench::open().await;
     let first = Recorder::open(&spool, LIMIT, Arc::clone(&store)).unwrap();
     first.record(&record(function));
     first.record(&record(function));
@@ -97,9 +110,7 @@ async fn an_earlier_life_is_taken_over_without_its_cut_off_last_line() {
 
 #[tokio::test]
 async fn a_segment_that_is_moved_twice_counts_once() {
-    let dir = tempfile::tempdir().unwrap();
-    let (store, spool) = (store(dir.path()).await, dir.path().join("spool"));
-    let function = function(&store).await;
+    let Bench { dir: _dir, store, spool, function } = Bench::open().await;
     let recorder = Recorder::open(&spool, LIMIT, Arc::clone(&store)).unwrap();
     recorder.record(&record(function));
     let segment = std::fs::read_dir(&spool).unwrap().next().unwrap().unwrap().path();
@@ -112,9 +123,7 @@ async fn a_segment_that_is_moved_twice_counts_once() {
 
 #[tokio::test]
 async fn a_store_that_refuses_leaves_the_records_in_the_spool() {
-    let dir = tempfile::tempdir().unwrap();
-    let (store, spool) = (store(dir.path()).await, dir.path().join("spool"));
-    let function = function(&store).await;
+    let Bench { dir: _dir, store, spool, function } = Bench::open().await;
     let recorder = Recorder::open(&spool, LIMIT, Arc::clone(&store)).unwrap();
     recorder.record(&record(function));
     store.close().await;
@@ -124,9 +133,7 @@ async fn a_store_that_refuses_leaves_the_records_in_the_spool() {
 
 #[tokio::test]
 async fn a_full_spool_loses_whole_records_and_says_so() {
-    let dir = tempfile::tempdir().unwrap();
-    let (store, spool) = (store(dir.path()).await, dir.path().join("spool"));
-    let function = function(&store).await;
+    let Bench { dir: _dir, store, spool, function } = Bench::open().await;
     let recorder = Recorder::open(&spool, 2000, Arc::clone(&store)).unwrap();
     assert_eq!(recorder.condition(), Condition::default());
     let long = Record { logs: "x".repeat(3000), ..record(function) };
@@ -173,9 +180,7 @@ async fn of_a_line_that_the_disk_has_no_room_for_nothing_stays() {
 
 #[tokio::test]
 async fn a_reader_does_not_wait_for_a_store_that_refuses() {
-    let dir = tempfile::tempdir().unwrap();
-    let (store, spool) = (store(dir.path()).await, dir.path().join("spool"));
-    let function = function(&store).await;
+    let Bench { dir: _dir, store, spool, function } = Bench::open().await;
     let recorder = Recorder::open(&spool, LIMIT, Arc::clone(&store)).unwrap();
     recorder.record(&record(function));
     store.close().await;
