@@ -20,30 +20,6 @@ use cloudbox_tests::{Answer, Api, Service};
 use reqwest::Method;
 use serde_json::json;
 
-/// For each name, an `async fn name(driver: Driver)` becomes two tests: `name::native` and `name::docker`.
-macro_rules! both_drivers {
-    ($($name:ident),+ $(,)?) => {$(
-        mod $name {
-            use cloudbox_tests::Driver;
-
-            #[tokio::test(flavor = "multi_thread")]
-            async fn native() {
-                if Driver::Native.is_tested() {
-                    super::$name(Driver::Native).await;
-                }
-            }
-
-            #[tokio::test(flavor = "multi_thread")]
-            async fn docker() {
-                if Driver::Docker.is_tested() {
-                    super::$name(Driver::Docker).await;
-                }
-            }
-        }
-    )+};
-}
-pub(crate) use both_drivers;
-
 /// A call of a function that waits for as long as it is told.
 fn hang(api: &Api, name: &str) -> impl Future<Output = Answer> + use<> {
     let path = api.functions(&format!("/{name}/execute"));

@@ -3,7 +3,7 @@
 
 mod site;
 
-use cloudbox_tests::{Driver, Home, Language, Plan, Stage};
+use cloudbox_tests::{Driver, Home, Language, Plan, Stage, both_drivers};
 use cloudbox_types::ErrorCode;
 use serde_json::{Value, json};
 
@@ -20,21 +20,9 @@ const TRAPS: [(&str, &str); 5] = [
 /// Connections of one sandbox at once, in this test.
 const CONNECTIONS: usize = 20;
 
-mod g10_the_way_out {
-    use super::*;
+both_drivers! { g10_the_way_out }
 
-    #[tokio::test(flavor = "multi_thread")]
-    async fn native() {
-        run(Driver::Native).await;
-    }
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn docker() {
-        run(Driver::Docker).await;
-    }
-}
-
-async fn run(driver: Driver) {
+async fn g10_the_way_out(driver: Driver) {
     let (home, site) = (Home::new(), Site::start().await);
     let mut hosts = format!("{:?} = \"{}\"\n", site::NAME, site::ADDRESS);
     for (name, address) in TRAPS {

@@ -48,6 +48,30 @@ impl Driver {
     }
 }
 
+/// For each name, an `async fn name(driver: Driver)` becomes two tests: `name::native` and `name::docker`.
+#[macro_export]
+macro_rules! both_drivers {
+    ($($name:ident),+ $(,)?) => {$(
+        mod $name {
+            #[tokio::test(flavor = "multi_thread")]
+            async fn native() {
+                run($crate::Driver::Native).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn docker() {
+                run($crate::Driver::Docker).await;
+            }
+
+            async fn run(driver: $crate::Driver) {
+                if driver.is_tested() {
+                    super::$name(driver).await;
+                }
+            }
+        }
+    )+};
+}
+
 /// The drivers whose tests run here.
 #[must_use]
 pub fn drivers() -> Vec<Driver> {

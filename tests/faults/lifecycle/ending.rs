@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use cloudbox_tests::service::Plan;
-use cloudbox_tests::{Answer, Api, Driver, Home, leftovers};
+use cloudbox_tests::{Answer, Api, Driver, Home, both_drivers, leftovers};
 use cloudbox_types::ErrorCode;
 use nix::sys::signal::Signal;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
+use crate::hang;
 use crate::load::{Load, SLOW, answers};
-use crate::{both_drivers, hang};
 
 both_drivers! {
     i1_sigterm_under_load_answers_what_was_accepted,

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use cloudbox_tests::service::Plan;
-use cloudbox_tests::{Answer, Api, Driver, Home, Service, machine};
+use cloudbox_tests::{Answer, Api, Driver, Home, Service, both_drivers, machine};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use crate::load::{Load, SLOW, answers};
-use crate::{both_drivers, sandboxes};
+use crate::sandboxes;
 
 both_drivers! { i2_kill_of_the_service_under_load }
 

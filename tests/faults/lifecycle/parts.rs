@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use cloudbox_tests::service::Plan;
-use cloudbox_tests::{Answer, Api, Driver, Home, Service};
+use cloudbox_tests::{Answer, Api, Driver, Home, Service, both_drivers};
 use cloudbox_types::ErrorCode;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::load::answers;
-use crate::{both_drivers, hang, sandboxes};
+use crate::{hang, sandboxes};
 
 both_drivers! {
     i2_kill_of_the_runtime_in_a_call,

@@ -5,12 +5,13 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
 
-use cloudbox_tests::{Answer, Driver, Language, Plan, Stage, on_both_drivers};
+use cloudbox_tests::{Answer, Driver, Language, Plan, Stage, both_drivers, on_both_drivers};
 use futures::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
 
 on_both_drivers! { a6_noisy_neighbours, a8_a_crash_loop }
+both_drivers! { a7_saturation }
 
 /// Rounds of a measurement on a machine that others use too: the best one counts.
 const ROUNDS: usize = 8;
@@ -91,64 +92,50 @@ async fn crash(stage: &Stage) {
     }
 }
 
-mod a7_saturation {
-    use super::*;
+/// Ten times what a function can do: as much is done as before, the rest is refused at once, and when the load is
+/// over it is over.
+async fn a7_saturation(driver: Driver) {
+    const CAP: usize = 2;
+    let plan = Plan::new(driver).with("CLOUDBOX_POOL_QUEUE_LEN", "8");
+    let Some(stage) = Stage::with(plan).await else { return };
+    let code = "const id = Math.random();\n\
+        exports.handler = async () => { await new Promise((done) => setTimeout(done, 50)); return id; };";
+    stage.deploy_code("busy", Language::Node, code, &json!({"max_instances": CAP, "cpu": 0.5})).await;
+    let nothing = json!({});
+    join_all((0..CAP).map(|_| stage.call("busy", &nothing))).await;
+    let (peak, _) = load(&stage, CAP).await;
+    let (under, ids) = load(&stage, 10 * CAP).await;
+    eprintln!("a7: {peak} calls done by {CAP} callers, {under} by ten times as many");
+    assert!(under * 10 >= peak * 8, "{under} calls done under load, {peak} without");
+    assert!(ids.len() <= CAP, "{} sandboxes for {CAP}", ids.len());
+    let _ = stage.call("busy", &json!({})).await.with(200);
+    stage.is_healthy().await;
+    stage.stop().await;
+}
 
-    #[tokio::test(flavor = "multi_thread")]
-    async fn native() {
-        run(Driver::Native).await;
-    }
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn docker() {
-        run(Driver::Docker).await;
-    }
-
-    /// Ten times what a function can do: as much is done as before, the rest is refused at once, and when the load is
-    /// over it is over.
-    async fn run(driver: Driver) {
-        const CAP: usize = 2;
-        let plan = Plan::new(driver).with("CLOUDBOX_POOL_QUEUE_LEN", "8");
-        let Some(stage) = Stage::with(plan).await else { return };
-        let code = "const id = Math.random();\n\
-            exports.handler = async () => { await new Promise((done) => setTimeout(done, 50)); return id; };";
-        stage.deploy_code("busy", Language::Node, code, &json!({"max_instances": CAP, "cpu": 0.5})).await;
-        let nothing = json!({});
-        join_all((0..CAP).map(|_| stage.call("busy", &nothing))).await;
-        let (peak, _) = load(&stage, CAP).await;
-        let (under, ids) = load(&stage, 10 * CAP).await;
-        eprintln!("a7: {peak} calls done by {CAP} callers, {under} by ten times as many");
-        assert!(under * 10 >= peak * 8, "{under} calls done under load, {peak} without");
-        assert!(ids.len() <= CAP, "{} sandboxes for {CAP}", ids.len());
-        let _ = stage.call("busy", &json!({})).await.with(200);
-        stage.is_healthy().await;
-        stage.stop().await;
-    }
-
-    /// How many calls are done while so many callers call for some seconds, and by which sandboxes.
-    async fn load(stage: &Stage, callers: usize) -> (usize, BTreeSet<String>) {
-        let until = SystemTime::now() + Duration::from_secs(3);
-        let call = || async {
-            let (mut done, mut ids) = (0, BTreeSet::new());
-            while SystemTime::now() < until {
-                let answer = stage.call("busy", &json!({})).await;
-                if answer.status == 200 {
-                    done += 1;
-                    ids.insert(answer.json::<Value>()["response"].to_string());
-                    continue;
-                }
-                assert!([429, 503].contains(&answer.status), "{}", answer.text());
-                assert!(answer.header("retry-after").parse::<u64>().is_ok(), "{answer:?}");
-                tokio::time::sleep(Duration::from_millis(25)).await;
+/// How many calls are done while so many callers call for some seconds, and by which sandboxes.
+async fn load(stage: &Stage, callers: usize) -> (usize, BTreeSet<String>) {
+    let until = SystemTime::now() + Duration::from_secs(3);
+    let call = || async {
+        let (mut done, mut ids) = (0, BTreeSet::new());
+        while SystemTime::now() < until {
+            let answer = stage.call("busy", &json!({})).await;
+            if answer.status == 200 {
+                done += 1;
+                ids.insert(answer.json::<Value>()["response"].to_string());
+                continue;
             }
-            (done, ids)
-        };
-        let each = join_all((0..callers).map(|_| call())).await;
-        each.into_iter().fold((0, BTreeSet::new()), |(sum, mut all), (done, ids)| {
-            all.extend(ids);
-            (sum + done, all)
-        })
-    }
+            assert!([429, 503].contains(&answer.status), "{}", answer.text());
+            assert!(answer.header("retry-after").parse::<u64>().is_ok(), "{answer:?}");
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+        (done, ids)
+    };
+    let each = join_all((0..callers).map(|_| call())).await;
+    each.into_iter().fold((0, BTreeSet::new()), |(sum, mut all), (done, ids)| {
+        all.extend(ids);
+        (sum + done, all)
+    })
 }
 
 /// The p99 of a healthy tenant at 50 requests a second, each of which succeeds.

@@ -1,6 +1,6 @@
 //! Code that comes with the call: run, tried and looked at without a stored function.
 
-use cloudbox_tests::{Api, Driver, Service};
+use cloudbox_tests::{Api, Driver, Service, both_drivers};
 use cloudbox_types::ErrorCode;
 use serde_json::{Value, json};
 
@@ -15,10 +15,7 @@ let calls = 0;
 export const config = { name: 'My Function', timeout: 30000, memory: 128, env_required: ['API_KEY'] };
 ";
 
-async fn run(driver: Driver) {
-    if !driver.is_tested() {
-        return;
-    }
+async fn inline_code(driver: Driver) {
     let service = Service::start(driver).await;
     let api = service.api();
     code_runs_and_is_warm_the_second_time(&api).await;
@@ -29,15 +26,7 @@ async fn run(driver: Driver) {
     service.stop().await;
 }
 
-#[tokio::test]
-async fn native() {
-    run(Driver::Native).await;
-}
-
-#[tokio::test]
-async fn docker() {
-    run(Driver::Docker).await;
-}
+both_drivers! { inline_code }
 
 async fn code_runs_and_is_warm_the_second_time(api: &Api) {
     let body = json!({

@@ -1,7 +1,7 @@
 //! A function's documents: projects apart, quotas that hold, and arguments that come from an attacker.
 
 use cloudbox_tests::service::Plan;
-use cloudbox_tests::{Answer, Api, Driver};
+use cloudbox_tests::{Answer, Api, Driver, both_drivers};
 use serde_json::{Value, json};
 
 /// Makes the host call that its data says, as the shim of an attacker could: no entity's name or argument is looked at
@@ -27,10 +27,7 @@ fn response(answer: &Answer) -> Value {
     serde_json::from_slice::<Value>(&answer.body).unwrap()["response"].clone()
 }
 
-async fn run(driver: Driver) {
-    if !driver.is_tested() {
-        return;
-    }
+async fn documents(driver: Driver) {
     let plan = Plan::new(driver)
         .with("CLOUDBOX_DOCUMENTS_PER_PROJECT", "3")
         .with("CLOUDBOX_DOCUMENTS_BYTES_PER_DOCUMENT", "100")
@@ -132,12 +129,4 @@ async fn odd_calls_are_refused(api: &Api) {
     assert_eq!(ask(api, "db.count", &users, json!([])).await, json!({"value": 1}));
 }
 
-#[tokio::test]
-async fn documents_native() {
-    run(Driver::Native).await;
-}
-
-#[tokio::test]
-async fn documents_docker() {
-    run(Driver::Docker).await;
-}
+both_drivers! { documents }

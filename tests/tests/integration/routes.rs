@@ -1,13 +1,10 @@
 //! The compatible routes over a real service, as clients of each use them one after another.
 
-use cloudbox_tests::{Answer, Api, Driver, Service};
+use cloudbox_tests::{Answer, Api, Driver, Service, both_drivers};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-async fn run(driver: Driver) {
-    if !driver.is_tested() {
-        return;
-    }
+async fn compatible_routes(driver: Driver) {
     let service = Service::start(driver).await;
     let api = service.api();
     a_function_service(&api).await;
@@ -17,15 +14,7 @@ async fn run(driver: Driver) {
     service.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn native() {
-    run(Driver::Native).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn docker() {
-    run(Driver::Docker).await;
-}
+both_drivers! { compatible_routes }
 
 const HELLO: &str = "export async function handler(event, context) {
   console.log('Processing request')

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cloudbox_api_types::{ExecuteAnswer, Execution};
-use cloudbox_tests::{Answer, Api, Driver, Service};
+use cloudbox_tests::{Answer, Api, Driver, Service, both_drivers};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -131,20 +131,9 @@ func handler(w http.ResponseWriter, r *http.Request) {
     ),
 ];
 
-#[tokio::test]
-async fn native() {
-    run(Driver::Native).await;
-}
+both_drivers! { streamed_answers }
 
-#[tokio::test]
-async fn docker() {
-    run(Driver::Docker).await;
-}
-
-async fn run(driver: Driver) {
-    if !driver.is_tested() {
-        return;
-    }
+async fn streamed_answers(driver: Driver) {
     let service = Service::start(driver).await;
     let api = service.api();
     for (name, language, code) in SOURCES {
