@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use cloudbox_api::router::{self, Bounds};
 use cloudbox_check::Reader;
 use cloudbox_dispatch::Shares;
 use cloudbox_http::api::Api;
+use cloudbox_routes::Bounds;
 use cloudbox_server::{Limits, Server, Timeouts};
 use cloudbox_types::EgressRule;
 use cloudbox_types::limits::Ranges;
@@ -58,7 +58,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         metrics,
     });
     announce(&app, &server)?;
-    let router = router::build(api, &bounds(&http));
+    let router = cloudbox_routes::build(api, &bounds(&http));
     let deaf = CancellationToken::new();
     tokio::join!(server.run(router, deaf.clone(), BREAK_OFF), async {
         ending.closing.cancelled().await;

@@ -26,7 +26,9 @@ const EDGES: &[(&str, &[&str])] = &[
     ("check", &["types"]),
     ("api-types", &["types"]),
     ("http", &["api-types", "check", "dispatch", "store", "types"]),
-    ("api", &["api-types", "check", "dispatch", "http", "protocol", "store", "types"]),
+    ("api", &["api-types", "dispatch", "http", "protocol", "store", "types"]),
+    ("compatible", &["api", "api-types", "check", "dispatch", "http", "protocol", "store", "types"]),
+    ("routes", &["api", "api-types", "compatible", "http", "types"]),
     ("cli", &["api-types", "types"]),
 ];
 

@@ -1,6 +1,4 @@
-//! The HTTP API: every route, its handler, and the document that describes them.
+//! The native HTTP API: the handlers of its routes, and the metrics.
 
 pub mod controllers;
 pub mod metrics;
-pub mod openapi;
-pub mod router;

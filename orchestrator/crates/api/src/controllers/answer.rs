@@ -14,16 +14,16 @@ use serde::Serialize;
 use tokio::sync::mpsc;
 
 /// The header with a call's id.
-pub(super) const ID_HEADER: &str = "x-cloudbox-invocation-id";
+pub const ID_HEADER: &str = "x-cloudbox-invocation-id";
 /// Events that wait for a slow reader.
 const EVENTS_AHEAD: usize = 16;
 
 /// The end of a stream that a handler writes to.
-pub(super) struct EventSender(mpsc::Sender<Event>);
+pub struct EventSender(mpsc::Sender<Event>);
 
 impl EventSender {
     /// Sends one event; false when its reader has gone.
-    pub(super) async fn send(&self, name: &str, data: &impl Serialize) -> bool {
+    pub async fn send(&self, name: &str, data: &impl Serialize) -> bool {
         match Event::default().event(name).json_data(data) {
             Ok(event) => self.0.send(event).await.is_ok(),
             Err(_) => false,
@@ -32,7 +32,7 @@ impl EventSender {
 }
 
 /// A stream of what `produce` sends; it ends with it, and is dropped with its reader.
-pub(super) fn async_stream<F: Future<Output = ()> + Send>(
+pub fn async_stream<F: Future<Output = ()> + Send>(
     produce: impl FnOnce(EventSender) -> F,
 ) -> impl Stream<Item = Result<Event, Infallible>> {
     let (sender, receiver) = mpsc::channel(EVENTS_AHEAD);
@@ -57,7 +57,7 @@ impl<T: Serialize> IntoResponse for Made<T> {
 }
 
 /// The headers that every answer to a call has.
-pub(super) fn call_headers(outcome: &Outcome, traceparent: Option<&HeaderValue>) -> HeaderMap {
+pub fn call_headers(outcome: &Outcome, traceparent: Option<&HeaderValue>) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(8);
     let mut put = |name: &'static str, value: String| {
         if let Ok(value) = HeaderValue::try_from(value) {

@@ -65,7 +65,9 @@ pub async fn deploy(
     Ok(Json(answer).into_response())
 }
 
-pub(super) fn failed(deployment: Row) -> ApiError {
+/// What a caller who waited reads of a deployment that failed.
+#[must_use]
+pub fn failed(deployment: Row) -> ApiError {
     let sentence = deployment.error.unwrap_or_else(|| "the deployment failed".to_owned());
     let mut error = ApiError::new(ErrorCode::DeploymentError, sentence);
     error.body.build_logs = Some(deployment.build_logs);

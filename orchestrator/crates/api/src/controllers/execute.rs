@@ -22,7 +22,7 @@ use serde_json::json;
 use self::request::Wanted;
 use super::answer::call_headers;
 
-pub(super) mod request;
+pub mod request;
 
 /// Call a function and see everything of the call.
 #[utoipa::path(post, path = "/api/projects/{project}/functions/{function}/execute", tag = "executions",
@@ -97,7 +97,8 @@ fn success_body(outcome: &Outcome, success: &Success) -> Bytes {
     [b"{\"response\":", result, b",", &rest.as_bytes()[1..]].concat().into()
 }
 
-pub(super) fn error_of(outcome: &Outcome, failure: &Failure) -> ApiError {
+/// What a user of the API reads of a call that failed: everything.
+pub fn error_of(outcome: &Outcome, failure: &Failure) -> ApiError {
     let mut error = ApiError::new(failure.code, &failure.message);
     error.retry_after_s = failure.retry_after_s;
     let body = &mut error.body;

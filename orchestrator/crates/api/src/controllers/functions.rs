@@ -100,7 +100,10 @@ pub async fn delete(
 }
 
 /// A page of a project's functions, with the calls that were counted until now.
-pub(super) async fn page(api: &Api, project: ProjectId, query: &Query) -> Result<Page<Row>, ApiError> {
+///
+/// # Errors
+/// What is wrong with `limit` or `cursor`; the store's.
+pub async fn page(api: &Api, project: ProjectId, query: &Query) -> Result<Page<Row>, ApiError> {
     let page = page_request(query)?;
     api.backend.flush().await;
     let page = api.store.functions(project, page).await?;
@@ -109,7 +112,10 @@ pub(super) async fn page(api: &Api, project: ProjectId, query: &Query) -> Result
 }
 
 /// Keeps other settings, and has calls see them; nothing where they are as they were.
-pub(super) async fn update(api: &Api, before: Row, settings: FunctionSettings) -> Result<Row, ApiError> {
+///
+/// # Errors
+/// `CONFLICT` where another change came first, or the name is taken; the store's.
+pub async fn update(api: &Api, before: Row, settings: FunctionSettings) -> Result<Row, ApiError> {
     if settings == before.settings {
         return Ok(before);
     }
@@ -124,7 +130,10 @@ pub(super) async fn update(api: &Api, before: Row, settings: FunctionSettings) -
 }
 
 /// Deletes a function with its versions and records, and what runs of it.
-pub(super) async fn remove(api: &Api, function: &Row) -> Result<(), ApiError> {
+///
+/// # Errors
+/// The store's.
+pub async fn remove(api: &Api, function: &Row) -> Result<(), ApiError> {
     api.store.delete_function(function.id).await?;
     api.backend.function_deleted(function.project_id, function.id);
     Ok(())

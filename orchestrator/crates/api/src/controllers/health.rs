@@ -69,6 +69,7 @@ pub async fn health(State(api): State<Arc<Api>>) -> Response {
 
 /// Whether the process runs at all.
 #[utoipa::path(get, path = "/health/live", tag = "health", responses((status = 200, body = Live)))]
+#[expect(clippy::unused_async, reason = "a handler")]
 pub async fn live() -> Json<Live> {
     Json(Live { status: "ok".to_owned() })
 }
@@ -95,6 +96,7 @@ pub async fn ready(State(api): State<Arc<Api>>) -> (StatusCode, Json<Ready>) {
 
 /// Series for Prometheus, as text.
 #[utoipa::path(get, path = "/metrics", tag = "health", responses((status = 200, body = String)))]
+#[expect(clippy::unused_async, reason = "a handler")]
 pub async fn metrics(State(api): State<Arc<Api>>) -> Response {
     crate::metrics::refresh();
     api.backend.refresh_metrics();

@@ -23,7 +23,7 @@ use super::answer::{ID_HEADER, call_headers};
 
 mod way;
 
-pub(super) use way::Way;
+pub use way::Way;
 
 /// Call a function. A public one needs no credential; another one needs that of its project.
 #[utoipa::path(method(get, post, put, patch, delete), path = "/p/{project}/functions/{name}", tag = "calls",
@@ -59,7 +59,7 @@ pub async fn call_below(
 
 /// The answer of any public way. A call that began has its id in its answer; one that was refused before gets one, so
 /// that all errors look alike.
-pub(super) async fn answered(
+pub async fn answered(
     api: &Api,
     caller: Option<Caller>,
     way: Way,
@@ -78,7 +78,10 @@ pub(super) async fn answered(
 }
 
 /// A function of a way that answers with a shape of its own: the call, and the trace that it continues.
-pub(super) async fn begun(
+///
+/// # Errors
+/// `NOT_FOUND`, `UNAUTHORIZED`; what is wrong with the body.
+pub async fn begun(
     api: &Api,
     caller: Option<Caller>,
     way: Way,
@@ -91,7 +94,8 @@ pub(super) async fn begun(
     Ok((Call { mode: ResultMode::Raw, may_stream: false, ..call }, traceparent))
 }
 
-pub(super) fn refused(mut error: ApiError) -> Response {
+/// The answer to a call that was refused before it began.
+pub fn refused(mut error: ApiError) -> Response {
     let id = InvocationId::generate().to_string();
     let header = HeaderValue::try_from(&id).ok().map(|id| (HeaderName::from_static(ID_HEADER), id));
     error.headers.extend(header);
@@ -207,7 +211,8 @@ fn streamed(rest: Rest) -> axum::body::Body {
     }))
 }
 
-pub(super) fn error_of(outcome: &Outcome, failure: &Failure, expose_errors: bool) -> ApiError {
+/// What the public reads of a call that failed, and with `expose_errors` everything.
+pub fn error_of(outcome: &Outcome, failure: &Failure, expose_errors: bool) -> ApiError {
     let sentence = if expose_errors { failure.message.as_str() } else { sentence(failure) };
     let mut error = ApiError::new(failure.code, sentence).public();
     error.retry_after_s = failure.retry_after_s;

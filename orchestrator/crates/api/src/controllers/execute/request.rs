@@ -16,13 +16,19 @@ const MAX_HEADERS: usize = 100;
 
 /// What a caller wants the handler to see.
 #[derive(Debug, PartialEq, Eq)]
-pub(in crate::controllers) struct Wanted {
-    pub(in crate::controllers) body: Option<Bytes>,
-    pub(in crate::controllers) headers: Vec<(String, String)>,
-    pub(in crate::controllers) method: String,
-    pub(in crate::controllers) path: Option<String>,
-    pub(in crate::controllers) query: String,
-    pub(in crate::controllers) timeout: Option<Duration>,
+pub struct Wanted {
+    /// The event; none where the caller sent none.
+    pub body: Option<Bytes>,
+    /// As they were sent, names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// Of the HTTP request that the handler sees.
+    pub method: String,
+    /// Of that request; the function's own where the caller names none.
+    pub path: Option<String>,
+    /// Without its question mark.
+    pub query: String,
+    /// At most the function's own.
+    pub timeout: Option<Duration>,
 }
 
 impl Wanted {
@@ -30,7 +36,7 @@ impl Wanted {
     ///
     /// # Errors
     /// `VALIDATION_ERROR` that names the field.
-    pub(in crate::controllers) fn read(request: ExecuteRequest, longest: Duration) -> Result<Self, ApiError> {
+    pub fn read(request: ExecuteRequest, longest: Duration) -> Result<Self, ApiError> {
         let body = request.data.map(|data| Bytes::from(String::from(Box::<str>::from(data))));
         not_too_deep("data", body.as_deref().unwrap_or_default())?;
         if let Some(ms) = request.timeout_ms

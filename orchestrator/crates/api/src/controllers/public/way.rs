@@ -10,7 +10,7 @@ use http::{HeaderMap, Uri};
 
 /// What of a path leads to a function: everything before belongs to the service, everything behind to the function.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::controllers) enum Way {
+pub enum Way {
     /// `/p/{project}/functions/{name}`
     Project,
     /// `/_functions/{name}`

@@ -6,6 +6,10 @@ use std::time::Duration;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::any;
 use axum::{Router, middleware as layers};
+use cloudbox_api::controllers::{deployments, execute, functions, health, logs, projects, public, runtimes};
+use cloudbox_compatible::{
+    dashboard, edge_functions, execution_logs, function_service, inline, invoke, listed_functions,
+};
 use cloudbox_http::api::Api;
 use cloudbox_http::error::ApiError;
 use cloudbox_http::middleware::{self, Gate, envelope, observe, refuse_when_closing};
@@ -15,10 +19,6 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use utoipa_swagger_ui::SwaggerUi;
 
-use crate::controllers::{
-    dashboard, deployments, edge_functions, execute, execution_logs, function_service, functions, health,
-    inline, invoke, listed_functions, logs, projects, public, runtimes,
-};
 use crate::openapi;
 
 fn routes() -> OpenApiRouter<Arc<Api>> {

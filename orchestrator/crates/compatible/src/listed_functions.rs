@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use cloudbox_api::controllers::answer::Made;
+use cloudbox_api::controllers::{GONE, functions};
 use cloudbox_api_types::dashboard::ListedFunction;
 use cloudbox_api_types::{ErrorBody, List, NewFunction};
 use cloudbox_http::api::Api;
@@ -14,8 +16,7 @@ use cloudbox_http::extract::{Fields, JsonObject, Path, Query};
 use cloudbox_http::settings;
 use http::StatusCode;
 
-use super::answer::Made;
-use super::{GONE, at_once, functions};
+use crate::at_once;
 
 /// `requires_api_key` is the opposite of `is_public`.
 fn translated(mut body: Fields) -> Fields {

@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use cloudbox_api::controllers::functions;
 use cloudbox_api_types::ErrorBody;
 use cloudbox_api_types::function_service::{CodeAnswer, Done, FunctionAnswer, FunctionsAnswer};
 use cloudbox_http::api::Api;
@@ -16,7 +17,7 @@ use cloudbox_http::settings;
 use cloudbox_types::{ErrorCode, Function};
 use http::{StatusCode, header};
 
-use super::{at_once, functions};
+use crate::at_once;
 
 mod fields;
 pub mod invoke;

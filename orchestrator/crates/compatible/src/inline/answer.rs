@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
+use cloudbox_api::controllers::answer::call_headers;
 use cloudbox_api_types::{InlineAnswer, InlineError, InlineLog};
 use cloudbox_check::Problem;
 use cloudbox_dispatch::{Failure, Outcome, Refused};
@@ -12,8 +13,6 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
-
-use crate::controllers::answer::call_headers;
 
 /// What the code of an error is where the handler gives none.
 const NO_CODE: &str = "ERROR";

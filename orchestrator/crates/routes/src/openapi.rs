@@ -1,10 +1,10 @@
 //! The OpenAPI document: what the routes' own lines don't say.
 
+use cloudbox_api::controllers::public;
+use cloudbox_compatible::invoke;
 use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
-
-use crate::controllers::{invoke, public};
 
 #[derive(OpenApi)]
 #[openapi(

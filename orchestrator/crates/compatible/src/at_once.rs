@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use cloudbox_api::controllers::{deployments, functions};
 use cloudbox_http::api::Api;
 use cloudbox_http::error::ApiError;
 use cloudbox_http::extract::Fields;
@@ -11,8 +12,6 @@ use cloudbox_store::{Error, NewFunction};
 use cloudbox_types::function::FunctionSettings;
 use cloudbox_types::{Deployment, DeploymentStatus, Function, FunctionId, FunctionStatus, ProjectId};
 use tokio::time::{Instant, sleep};
-
-use super::{deployments, functions};
 
 /// How long a deployment waits for another one of its function.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use cloudbox_api::controllers::execute::request::Wanted as Request;
 use cloudbox_api_types::ExecuteRequest;
 use cloudbox_http::api::Api;
 use cloudbox_http::error::{ApiError, detail};
@@ -11,8 +12,6 @@ use cloudbox_types::function::FunctionSettings;
 use cloudbox_types::limits::Ranges;
 use serde_json::value::to_raw_value;
 use serde_json::{Map, Value, json};
-
-use crate::controllers::execute::request::Wanted as Request;
 
 /// What the function is called by its own context and in metrics.
 const NAME: &str = "inline";

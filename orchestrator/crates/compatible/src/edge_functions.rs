@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use cloudbox_api::controllers::answer::Made;
+use cloudbox_api::controllers::{GONE, functions};
 use cloudbox_api_types::edge_function::{EdgeFunction, EdgeInvocation};
 use cloudbox_api_types::{ErrorBody, List};
 use cloudbox_http::api::Api;
@@ -15,8 +17,7 @@ use cloudbox_http::settings;
 use cloudbox_store::RecordFilter;
 use http::StatusCode;
 
-use super::answer::Made;
-use super::{GONE, at_once, functions};
+use crate::at_once;
 
 mod fields;
 pub mod invoke;

@@ -100,6 +100,7 @@ pub async fn validate(
 
 /// What this service is, and what code may ask of it.
 #[utoipa::path(get, path = "/info", tag = "inline", responses((status = 200, body = Info)))]
+#[expect(clippy::unused_async, reason = "a handler")]
 pub async fn info(State(api): State<Arc<Api>>) -> Json<Info> {
     let usual = api.ranges.usual();
     let runtimes = api.backend.runtimes();

@@ -222,7 +222,7 @@ impl TestApp {
             closing: closing.clone(),
             inline: None,
             reader: cloudbox_check::Reader::new("/bin/false".into(), Vec::new()),
-            metrics: crate::metrics::install(),
+            metrics: cloudbox_api::metrics::install(),
         });
         Self { router: super::build(api, &BOUNDS), backend, closing, _dir: dir }
     }

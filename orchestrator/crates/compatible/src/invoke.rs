@@ -4,13 +4,12 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::response::Response;
+use cloudbox_api::controllers::public::{Way, answered};
 use cloudbox_api_types::ErrorBody;
 use cloudbox_http::api::Api;
 use cloudbox_http::auth::MaybeCaller;
 use cloudbox_http::error::ApiError;
 use cloudbox_http::extract::Path;
-
-use super::public::{Way, answered};
 
 /// Call a function of the project that the host or `X-Project-Id` names, else of the default one.
 #[utoipa::path(method(get, post, put, patch, delete), path = "/_functions/{name}", tag = "calls",

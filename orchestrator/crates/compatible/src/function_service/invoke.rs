@@ -5,6 +5,9 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
+use cloudbox_api::controllers::answer::call_headers;
+use cloudbox_api::controllers::execute;
+use cloudbox_api::controllers::public::{self, Way};
 use cloudbox_api_types::ErrorBody;
 use cloudbox_api_types::function_service::{InvokeAnswer, log_lines};
 use cloudbox_dispatch::{Outcome, Success};
@@ -15,10 +18,6 @@ use cloudbox_http::extract::Path;
 use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
-
-use super::super::answer::call_headers;
-use super::super::execute;
-use super::super::public::{self, Way};
 
 /// Call a function of a project; a public one without a credential.
 #[utoipa::path(post, path = "/api/v1/functions/{project}/{name}", tag = "function service",

@@ -9,6 +9,9 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use cloudbox_api::controllers::answer::call_headers;
+use cloudbox_api::controllers::execute;
+use cloudbox_api::controllers::execute::request::Wanted;
 use cloudbox_api_types::edge_function::EdgeAnswer;
 use cloudbox_api_types::{ErrorBody, ExecuteRequest};
 use cloudbox_dispatch::{Call, Failure, Outcome, Success};
@@ -25,10 +28,6 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
-
-use super::super::answer::call_headers;
-use super::super::execute;
-use super::super::execute::request::Wanted;
 
 /// The request that the handler is to see. Every field may be left out.
 #[derive(Debug, Default, Deserialize, ToSchema)]
