@@ -1,6 +1,6 @@
 //! The section of functions' documents.
 
-use cloudbox_store::documents::Quota;
+use cloudbox_documents::Quota;
 use serde::Deserialize;
 
 /// `[documents]`: what functions may keep through `context.db`.

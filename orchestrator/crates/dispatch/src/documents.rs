@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use cloudbox_documents::{Error, Operation, Quota, Rehearsal};
 use cloudbox_protocol::HostError;
 use cloudbox_store::Store;
-use cloudbox_store::documents::{Error, Operation, Quota, Rehearsal};
 use cloudbox_types::InvocationId;
 use parking_lot::Mutex;
 
@@ -41,7 +41,7 @@ impl Documents {
     fn session(&self, context: &CallContext) -> Arc<Session> {
         let mut sessions = self.sessions.lock();
         let session = sessions.entry(context.invocation).or_insert_with(|| {
-            let rehearsal = context.is_test.then(|| Arc::clone(&self.store).rehearsal(context.project));
+            let rehearsal = context.is_test.then(|| self.store.rehearsal(context.project));
             Arc::new(Session { operations: AtomicU32::new(0), rehearsal })
         });
         Arc::clone(session)
@@ -82,8 +82,8 @@ fn told(method: &str, error: &Error) -> HostError {
         Error::Invalid { .. } => "VALIDATION_ERROR",
         Error::Taken { .. } => "CONFLICT",
         Error::Quota { .. } => "QUOTA_EXCEEDED",
-        Error::Store(cloudbox_store::Error::Missing { .. }) => "NOT_FOUND",
-        Error::Store(cause) => {
+        Error::NoProject => "NOT_FOUND",
+        Error::Database(cause) => {
             tracing::error!(
                 error = cause as &dyn std::error::Error,
                 method,

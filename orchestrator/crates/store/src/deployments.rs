@@ -1,14 +1,15 @@
 //! Deployments: what begins, notes and ends them. Each change takes the function's row first, so that two of them, or
 //! one and the function's deletion, wait for one another and can't lock each other out.
 
+use cloudbox_database::{Query, Row, Transaction};
 use cloudbox_types::version::{Stage, StageReport, StageStatus};
 use cloudbox_types::{
     Deployment, DeploymentId, DeploymentStatus, Function, FunctionId, Page, PageRequest, Version,
 };
 use jiff::Timestamp;
 
-use crate::database::{Query, Row, Transaction};
 use crate::error::Error;
+use crate::rows::Read as _;
 use crate::sql_store::{SqlStore, committed};
 use crate::store::NewVersion;
 

@@ -1,6 +1,6 @@
 //! Why the store could not answer.
 
-use crate::outage::Outage;
+use cloudbox_database::Outage;
 
 /// A failure of the store.
 #[derive(Debug, thiserror::Error)]

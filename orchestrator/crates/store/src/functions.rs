@@ -1,12 +1,13 @@
 //! Functions and their versions.
 
+use cloudbox_database::{Query, Row};
 use cloudbox_types::function::FunctionSettings;
 use cloudbox_types::{Function, FunctionId, FunctionStatus, Page, PageRequest, ProjectId, Version};
 use jiff::Timestamp;
 
-use crate::database::{Query, Row};
 use crate::error::Error;
 use crate::key::Owner;
+use crate::rows::Read as _;
 use crate::sql_store::{SqlStore, committed, unless_taken};
 use crate::store::{FunctionPatch, NewFunction};
 

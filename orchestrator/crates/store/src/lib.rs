@@ -1,19 +1,14 @@
 //! What is kept: projects, functions, versions, deployments, records and documents, in SQLite or PostgreSQL.
 //!
 //! One interface, [`Store`], and one implementation in SQL that both databases understand (`sql_store`); what differs
-//! between them is in `database` and `open`. One story test (`tests/story.rs`) holds both to the same behaviour.
+//! between them is in the crate `database` and in `open`. One story test (`tests/story.rs`) holds both to the same behaviour.
 
-mod database;
 mod deployments;
-pub mod documents;
 pub mod error;
 mod functions;
 mod key;
 mod open;
-pub mod outage;
 mod overview;
-mod patience;
-mod presence;
 mod projects;
 mod records;
 mod rows;
@@ -22,10 +17,10 @@ pub mod store;
 #[cfg(test)]
 mod tests;
 
+pub use cloudbox_database::Outage;
 pub use error::Error;
 pub use key::{EnvironmentKey, InvalidKey};
 pub use open::open;
-pub use outage::Outage;
 pub use store::{
     FunctionPatch, NewFunction, NewProject, NewVersion, NumberedPage, Overview, ProjectPatch, RecordFilter,
     Store, Totals,

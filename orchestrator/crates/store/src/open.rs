@@ -5,15 +5,14 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use cloudbox_database::{Connections, Database, Presence};
 use sqlx::Connection;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
-use crate::database::{Connections, Database};
 use crate::error::Error;
 use crate::key::EnvironmentKey;
-use crate::presence::Presence;
 use crate::sql_store::SqlStore;
 use crate::store::Store;
 
@@ -53,7 +52,7 @@ pub async fn open(url: &str, key: EnvironmentKey) -> Result<Arc<dyn Store>, Erro
     } else {
         open_sqlite(url).await?
     };
-    Ok(Arc::new(SqlStore { database, key }))
+    Ok(Arc::new(SqlStore { database: Arc::new(database), key }))
 }
 
 fn unusable(why: String) -> Error {

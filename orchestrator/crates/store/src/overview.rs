@@ -1,10 +1,11 @@
 //! What a dashboard shows: numbered pages, the newest calls of all functions, counts.
 
+use cloudbox_database::{Query, Row};
 use cloudbox_types::{FunctionId, Name, Record, RecordStatus};
 use sqlx::AssertSqlSafe;
 
-use crate::database::{Query, Row};
 use crate::error::Error;
+use crate::rows::Read as _;
 use crate::sql_store::SqlStore;
 use crate::store::{NumberedPage, Overview};
 

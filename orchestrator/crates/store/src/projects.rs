@@ -1,10 +1,11 @@
 //! Projects.
 
+use cloudbox_database::{Query, Row};
 use cloudbox_types::{Name, Page, PageRequest, Project, ProjectId};
 use jiff::Timestamp;
 
-use crate::database::{Query, Row};
 use crate::error::Error;
+use crate::rows::Read as _;
 use crate::sql_store::{SqlStore, committed, unless_taken};
 use crate::store::{NewProject, ProjectPatch};
 

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use cloudbox_database::{For, Query, Row};
 use cloudbox_types::{ErrorCode, FunctionId, Page, PageRequest, Record, RecordStatus};
 use jiff::Timestamp;
 use sqlx::AssertSqlSafe;
 
-use crate::database::{Query, Row};
 use crate::error::Error;
-use crate::patience::For;
+use crate::rows::Read as _;
 use crate::sql_store::{SqlStore, committed};
 use crate::store::{RecordFilter, Totals};
 

@@ -1,49 +1,31 @@
 //! What rows become: the domain's types.
 
+use cloudbox_database::{Row, unreadable};
 use cloudbox_types::function::FunctionSettings;
 use cloudbox_types::{
     Deployment, DeploymentId, Function, FunctionId, InvocationId, Limits, Name, Page, PageRequest, Project,
     ProjectId, Record, Version,
 };
-use jiff::Timestamp;
-use serde::de::DeserializeOwned;
 
-use crate::database::Row;
 use crate::error::Error;
 use crate::key::{EnvironmentKey, Owner};
 
-/// A value that this release can't read, in a column that it names.
-fn unreadable(column: &str, source: impl std::error::Error + Send + Sync + 'static) -> sqlx::Error {
-    sqlx::Error::ColumnDecode { index: column.to_owned(), source: Box::new(source) }
+/// What a row becomes.
+pub(crate) trait Read {
+    fn name(&self, column: &str) -> Result<Name, sqlx::Error>;
+    fn project(&self) -> Result<Project, Error>;
+    fn function(&self, key: &EnvironmentKey) -> Result<Function, Error>;
+    fn version(&self) -> Result<Version, Error>;
+    fn deployment(&self) -> Result<Deployment, Error>;
+    fn record(&self) -> Result<Record, Error>;
 }
 
-impl Row {
-    fn time(&self, column: &str) -> Result<Timestamp, sqlx::Error> {
-        Timestamp::from_millisecond(self.get(column)?).map_err(|error| unreadable(column, error))
-    }
-
-    /// An unsigned number, of any width.
-    fn count<T>(&self, column: &str) -> Result<T, sqlx::Error>
-    where
-        T: TryFrom<i64, Error: std::error::Error + Send + Sync + 'static>,
-    {
-        T::try_from(self.get::<i64>(column)?).map_err(|error| unreadable(column, error))
-    }
-
-    fn json<T: DeserializeOwned>(&self, column: &str) -> Result<T, sqlx::Error> {
-        serde_json::from_str(&self.get::<String>(column)?).map_err(|error| unreadable(column, error))
-    }
-
-    /// One of the words that the types write with `as_str`.
-    fn word<T: DeserializeOwned>(&self, column: &str) -> Result<T, sqlx::Error> {
-        serde_json::from_value(self.get::<String>(column)?.into()).map_err(|error| unreadable(column, error))
-    }
-
-    pub(crate) fn name(&self, column: &str) -> Result<Name, sqlx::Error> {
+impl Read for Row {
+    fn name(&self, column: &str) -> Result<Name, sqlx::Error> {
         Name::new(self.get::<String>(column)?).map_err(|error| unreadable(column, error))
     }
 
-    pub(crate) fn project(&self) -> Result<Project, Error> {
+    fn project(&self) -> Result<Project, Error> {
         Ok(Project {
             id: ProjectId(self.get("id")?),
             name: self.get("name")?,
@@ -54,13 +36,13 @@ impl Row {
         })
     }
 
-    pub(crate) fn function(&self, key: &EnvironmentKey) -> Result<Function, Error> {
+    fn function(&self, key: &EnvironmentKey) -> Result<Function, Error> {
         let id = FunctionId(self.get("id")?);
         let project_id = ProjectId(self.get("project_id")?);
         Ok(Function {
             id,
             project_id,
-            settings: self.settings(Owner { project: project_id, function: id }, key)?,
+            settings: settings(self, Owner { project: project_id, function: id }, key)?,
             revision: self.get("revision")?,
             status: self.word("status")?,
             active_version: self.get("active_version")?,
@@ -72,40 +54,7 @@ impl Row {
         })
     }
 
-    fn settings(&self, owner: Owner, key: &EnvironmentKey) -> Result<FunctionSettings, Error> {
-        Ok(FunctionSettings {
-            name: self.name("name")?,
-            description: self.get("description")?,
-            runtime: self.get("runtime")?,
-            language: self.word("language")?,
-            code: self.get("code")?,
-            entry_point: self.get("entry_point")?,
-            handler_style: self.word("handler_style")?,
-            isolation: self.word("isolation")?,
-            limits: Limits {
-                timeout_s: self.count("timeout_s")?,
-                memory_mb: self.count("memory_mb")?,
-                cpu_millis: self.count("cpu_millis")?,
-                tmp_mb: self.count("tmp_mb")?,
-                pids: self.count("pids")?,
-            },
-            environment: key.decrypt(owner, &self.get::<String>("environment")?)?,
-            dependencies: self.json("dependencies")?,
-            is_public: self.get("is_public")?,
-            is_active: self.get("is_active")?,
-            expose_errors: self.get("expose_errors")?,
-            egress: self.json("egress")?,
-            cors: match self.get::<Option<String>>("cors")? {
-                Some(_) => Some(self.json("cors")?),
-                None => None,
-            },
-            min_instances: self.count("min_instances")?,
-            max_instances: self.count("max_instances")?,
-            concurrency: self.count("concurrency")?,
-        })
-    }
-
-    pub(crate) fn version(&self) -> Result<Version, Error> {
+    fn version(&self) -> Result<Version, Error> {
         Ok(Version {
             function_id: FunctionId(self.get("version_function")?),
             number: self.get("version_number")?,
@@ -119,7 +68,7 @@ impl Row {
         })
     }
 
-    pub(crate) fn deployment(&self) -> Result<Deployment, Error> {
+    fn deployment(&self) -> Result<Deployment, Error> {
         Ok(Deployment {
             id: DeploymentId(self.get("id")?),
             function_id: FunctionId(self.get("function_id")?),
@@ -137,7 +86,7 @@ impl Row {
         })
     }
 
-    pub(crate) fn record(&self) -> Result<Record, Error> {
+    fn record(&self) -> Result<Record, Error> {
         let id: String = self.get("id")?;
         Ok(Record {
             id: id.parse::<InvocationId>().map_err(|error| unreadable("id", error))?,
@@ -168,6 +117,39 @@ impl Row {
             },
         })
     }
+}
+
+fn settings(row: &Row, owner: Owner, key: &EnvironmentKey) -> Result<FunctionSettings, Error> {
+    Ok(FunctionSettings {
+        name: row.name("name")?,
+        description: row.get("description")?,
+        runtime: row.get("runtime")?,
+        language: row.word("language")?,
+        code: row.get("code")?,
+        entry_point: row.get("entry_point")?,
+        handler_style: row.word("handler_style")?,
+        isolation: row.word("isolation")?,
+        limits: Limits {
+            timeout_s: row.count("timeout_s")?,
+            memory_mb: row.count("memory_mb")?,
+            cpu_millis: row.count("cpu_millis")?,
+            tmp_mb: row.count("tmp_mb")?,
+            pids: row.count("pids")?,
+        },
+        environment: key.decrypt(owner, &row.get::<String>("environment")?)?,
+        dependencies: row.json("dependencies")?,
+        is_public: row.get("is_public")?,
+        is_active: row.get("is_active")?,
+        expose_errors: row.get("expose_errors")?,
+        egress: row.json("egress")?,
+        cors: match row.get::<Option<String>>("cors")? {
+            Some(_) => Some(row.json("cors")?),
+            None => None,
+        },
+        min_instances: row.count("min_instances")?,
+        max_instances: row.count("max_instances")?,
+        concurrency: row.count("concurrency")?,
+    })
 }
 
 /// A page of the rows of a query that asked for one more than the page holds, see [`probe`].

@@ -1,9 +1,11 @@
-//! [`Store`] over SQL: which method is answered where. The statements are in `projects`, `functions`, `deployments`,
-//! `records` and `documents`.
+//! [`Store`] over SQL: which method is answered where. The statements are in `projects`, `functions`, `deployments`
+//! and `records`, those of documents in a crate of their own.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use cloudbox_database::{Database, Query, Row, Transaction};
+use cloudbox_documents::{self as documents, Desk, Operation, Quota, Rehearsal};
 use cloudbox_types::version::Stage;
 use cloudbox_types::{
     Deployment, DeploymentId, Function, FunctionId, InvocationId, Name, Page, PageRequest, Project,
@@ -11,12 +13,10 @@ use cloudbox_types::{
 };
 use jiff::Timestamp;
 
-use crate::database::{Database, Query, Row, Transaction};
-use crate::documents::run::Desk;
-use crate::documents::{self, Operation, Quota, Rehearsal};
 use crate::error::Error;
 use crate::key::EnvironmentKey;
 use crate::rows;
+use crate::rows::Read as _;
 use crate::store::{
     FunctionPatch, NewFunction, NewProject, NewVersion, NumberedPage, Overview, ProjectPatch, RecordFilter,
     Store, Totals,
@@ -24,7 +24,7 @@ use crate::store::{
 
 /// A store in one of the two databases.
 pub(crate) struct SqlStore {
-    pub(crate) database: Database,
+    pub(crate) database: Arc<Database>,
     pub(crate) key: EnvironmentKey,
 }
 
@@ -228,8 +228,8 @@ impl Store for SqlStore {
     ) -> Result<String, documents::Error> {
         Desk { database: &self.database, project, quota }.run(operation).await
     }
-    fn rehearsal(self: Arc<Self>, project: ProjectId) -> Rehearsal {
-        Rehearsal::new(self, project)
+    fn rehearsal(&self, project: ProjectId) -> Rehearsal {
+        Rehearsal::new(Arc::clone(&self.database), project)
     }
 
     async fn close(&self) {

@@ -1,9 +1,9 @@
 //! The interface of both databases.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use async_trait::async_trait;
+use cloudbox_documents::{self as documents, Operation, Quota, Rehearsal};
 use cloudbox_types::function::FunctionSettings;
 use cloudbox_types::version::Stage;
 use cloudbox_types::{
@@ -12,7 +12,6 @@ use cloudbox_types::{
 };
 use jiff::Timestamp;
 
-use crate::documents::{self, Operation, Quota, Rehearsal};
 use crate::error::Error;
 
 /// A project to be made.
@@ -221,7 +220,7 @@ pub trait Store: Send + Sync + 'static {
         quota: &Quota,
     ) -> Result<String, documents::Error>;
     /// A copy of a project's documents for one dry run.
-    fn rehearsal(self: Arc<Self>, project: ProjectId) -> Rehearsal;
+    fn rehearsal(&self, project: ProjectId) -> Rehearsal;
 
     /// Writes out what is pending and closes the connections.
     async fn close(&self);

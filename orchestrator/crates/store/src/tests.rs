@@ -1,18 +1,14 @@
 //! Lists have to stay cheap with a million rows: SQLite's own plans of their queries, with the indexes they use.
 
-use cloudbox_types::{FunctionId, ProjectId, RecordStatus};
+use cloudbox_database::{Database, Query};
+use cloudbox_types::{FunctionId, RecordStatus};
 use jiff::Timestamp;
-use sqlx::AssertSqlSafe;
 
-use crate::database::{Database, Query};
-use crate::documents::run::Desk;
-use crate::documents::{Action, Operation, Quota};
 use crate::store::RecordFilter;
 use crate::{functions, open, records};
 
 async fn plan(database: &Database, query: Query) -> String {
-    let explained = query.map_text(|text| AssertSqlSafe(format!("EXPLAIN QUERY PLAN {text}")));
-    let rows = database.rows(explained).await.unwrap();
+    let rows = database.rows(query.explained()).await.unwrap();
     let steps: Vec<String> = rows.iter().map(|row| row.get("detail").unwrap()).collect();
     steps.join("; ")
 }
@@ -49,28 +45,5 @@ async fn lists_use_their_indexes() {
             assert_indexed(&plan, "COVERING INDEX records_by_time (function_id=? AND created_at>?)");
         }
     }
-    database.close().await;
-}
-
-#[tokio::test]
-async fn documents_are_found_among_those_of_their_entity_alone() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("cloudbox.db");
-    let database = open::open_sqlite(path.to_str().unwrap()).await.unwrap();
-    let quota = Quota::default();
-    let desk = Desk { database: &database, project: ProjectId(1), quota: &quota };
-    let query = |args: serde_json::Value| {
-        let arguments = serde_json::json!({"entity": "users", "args": args});
-        match Operation::parse("findMany", &arguments).unwrap().action {
-            Action::Find { list, .. } => desk.list("users", &list),
-            other => panic!("{other:?}"),
-        }
-    };
-    let plan_of_all = plan(&database, query(serde_json::json!([]))).await;
-    assert_indexed(&plan_of_all, "documents_of_entity (project_id=? AND entity=?)");
-    let filtered = plan(&database, query(serde_json::json!([{"age": 4}]))).await;
-    assert_indexed(&filtered, "documents_of_entity (project_id=? AND entity=?)");
-    let one = plan(&database, query(serde_json::json!(["7"]))).await;
-    assert!(one.contains("(project_id=? AND entity=? AND id=?)"), "{one}");
     database.close().await;
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cloudbox_store::documents::{Error, Operation, Quota};
+use cloudbox_documents::{Error, Operation, Quota};
 use cloudbox_store::{NewProject, Store};
 use cloudbox_types::ProjectId;
 use serde_json::{Value, json};
@@ -296,7 +296,7 @@ pub async fn projects_are_apart(store: &dyn Store) {
 
 pub async fn a_rehearsal_leaves_nothing(store: &Arc<dyn Store>) {
     let before = done(&**store, "people", "findMany", json!([])).await;
-    let rehearsal = Arc::clone(store).rehearsal(OURS);
+    let rehearsal = store.rehearsal(OURS);
     let ask = async |method: &str, args: Value| {
         let operation = operation("people", method, &args).unwrap();
         let text = rehearsal.run(&operation, &Quota::default()).await.unwrap();

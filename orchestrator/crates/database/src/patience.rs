@@ -24,7 +24,7 @@ pub(crate) struct Patience {
 
 /// For whom an operation is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum For {
+pub enum For {
     /// Somebody who waits for an answer.
     Request,
     /// Nobody: it may take its time, however the database was.

@@ -9,7 +9,7 @@ use crate::outage::Outage;
 
 /// The files, as they were when the database was opened.
 #[derive(Debug)]
-pub(crate) struct Presence {
+pub struct Presence {
     files: Vec<(PathBuf, (u64, u64))>,
 }
 
@@ -19,7 +19,10 @@ fn identity(metadata: &Metadata) -> (u64, u64) {
 
 impl Presence {
     /// Of an open database: its file and its log, which is there as long as a connection.
-    pub(crate) fn of(path: &Path) -> std::io::Result<Self> {
+    ///
+    /// # Errors
+    /// One of them isn't there.
+    pub fn of(path: &Path) -> std::io::Result<Self> {
         let mut log = path.as_os_str().to_owned();
         log.push("-wal");
         let files = [path.to_owned(), log.into()].into_iter();

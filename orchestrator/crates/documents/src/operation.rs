@@ -4,9 +4,8 @@
 
 use serde_json::{Map, Value};
 
-use super::filter::{Field, Filter};
-use super::invalid;
-use crate::documents::Error;
+use crate::filter::{Field, Filter};
+use crate::{Error, invalid};
 
 /// Documents that one list may have, and has where no limit is given.
 pub const MAX_LIST: u32 = 1000;

@@ -1,15 +1,15 @@
 //! Operations on the documents of a database. Answers are JSON, as text.
 
+use cloudbox_database::{Database, Query, Row, Transaction};
 use cloudbox_types::ProjectId;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::filter::Filter;
-use super::operation::{Action, List, Operation};
-use super::statement::{Dialect, Statement};
-use super::{Error, Quota, invalid};
-use crate::database::{Database, Query, Row, Transaction};
+use crate::filter::Filter;
+use crate::operation::{Action, List, Operation};
+use crate::statement::{Dialect, Statement};
+use crate::{Error, Quota, invalid};
 
 /// Documents that one operation may change.
 const MAX_CHANGED: usize = 1000;
@@ -24,15 +24,21 @@ const ADD_TO_TOTALS: &str =
 
 /// Where an operation works: one project's documents in one database, within its quota.
 #[derive(Clone, Copy)]
-pub(crate) struct Desk<'a> {
-    pub(crate) database: &'a Database,
-    pub(crate) project: ProjectId,
-    pub(crate) quota: &'a Quota,
+pub struct Desk<'a> {
+    /// Where they are kept.
+    pub database: &'a Database,
+    /// Whose.
+    pub project: ProjectId,
+    /// What it may use.
+    pub quota: &'a Quota,
 }
 
 impl Desk<'_> {
     /// Carries out an operation; its answer is JSON.
-    pub(crate) async fn run(self, operation: &Operation) -> Result<String, Error> {
+    ///
+    /// # Errors
+    /// What is wrong with it, what is used up, or the database's.
+    pub async fn run(self, operation: &Operation) -> Result<String, Error> {
         let entity = operation.entity.as_str();
         match &operation.action {
             Action::Find { list, is_one } => {
@@ -110,9 +116,7 @@ impl Desk<'_> {
         let held =
             open.row(Query::new(HOLD_TOTALS).bind(self.project.0)).await.map_err(|error| {
                 match error.as_database_error() {
-                    Some(cause) if cause.is_foreign_key_violation() => {
-                        crate::Error::Missing { what: "project" }
-                    }
+                    Some(cause) if cause.is_foreign_key_violation() => Error::NoProject,
                     _ => error.into(),
                 }
             })?;

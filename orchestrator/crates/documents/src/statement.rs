@@ -1,11 +1,11 @@
 //! Filters and orders in SQL. Each database has its own words for a field inside JSON; all values, the fields' names
 //! among them, are bound.
 
+use cloudbox_database::{Query, Value};
 use serde_json::Number;
 use sqlx::AssertSqlSafe;
 
-use super::filter::{Field, Filter, Side, Test};
-use crate::database::{Query, Value};
+use crate::filter::{Field, Filter, Side, Test};
 
 /// Whose SQL it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

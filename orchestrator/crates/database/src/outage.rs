@@ -50,7 +50,8 @@ impl Outage {
     }
 
     /// The outage that an error tells of; none where the statement or the program is at fault.
-    pub(crate) fn of(error: &sqlx::Error) -> Option<Self> {
+    #[must_use]
+    pub fn of(error: &sqlx::Error) -> Option<Self> {
         match error {
             sqlx::Error::Io(error) => {
                 let found = error.get_ref().and_then(|inner| inner.downcast_ref::<Found>());

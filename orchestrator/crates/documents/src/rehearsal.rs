@@ -5,25 +5,24 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use cloudbox_database::{Connections, Database, Query, Row};
 use cloudbox_types::ProjectId;
 use sqlx::sqlite::SqlitePoolOptions;
 use tokio::sync::Mutex;
 
-use super::operation::Operation;
-use super::run::{Desk, NewRow, Usage};
-use super::{Error, Quota, invalid};
-use crate::database::{Connections, Database, Query, Row};
-use crate::sql_store::SqlStore;
+use crate::operation::Operation;
+use crate::run::{Desk, NewRow, Usage};
+use crate::{Error, Quota, invalid};
 
 /// Bytes of the entities that one dry run may use: they are in memory.
 const MAX_COPIED_BYTES: u64 = 64 << 20;
 
 /// The same tables as in the file.
-const TABLES: &str = include_str!("../../../../../migrations/sqlite/0002_documents.sql");
+pub(crate) const TABLES: &str = include_str!("../../../../migrations/sqlite/0002_documents.sql");
 
 /// A project's documents for one dry run.
 pub struct Rehearsal {
-    store: Arc<SqlStore>,
+    database: Arc<Database>,
     project: ProjectId,
     copy: Mutex<Option<Copy>>,
 }
@@ -36,8 +35,10 @@ struct Copy {
 }
 
 impl Rehearsal {
-    pub(crate) fn new(store: Arc<SqlStore>, project: ProjectId) -> Self {
-        Self { store, project, copy: Mutex::new(None) }
+    /// Of this project, in the database that is read.
+    #[must_use]
+    pub fn new(database: Arc<Database>, project: ProjectId) -> Self {
+        Self { database, project, copy: Mutex::new(None) }
     }
 
     /// Carries out an operation; its answer is JSON.
@@ -69,7 +70,7 @@ impl Rehearsal {
         sqlx::raw_sql(TABLES).execute(&pool).await?;
         let database = Database::new(Connections::Memory(pool));
         let query = "SELECT documents, bytes FROM document_totals WHERE project_id = $1";
-        let used = match self.store.database.row(Query::new(query).bind(self.project.0)).await? {
+        let used = match self.database.row(Query::new(query).bind(self.project.0)).await? {
             Some(row) => Usage { documents: row.get("documents")?, bytes: row.get("bytes")? },
             None => Usage::default(),
         };
@@ -83,7 +84,7 @@ impl Rehearsal {
     /// Copies an entity, in its order.
     async fn fetch(&self, copy: &mut Copy, entity: &str) -> Result<(), Error> {
         let quota = Quota::default();
-        let from = Desk { database: &self.store.database, project: self.project, quota: &quota };
+        let from = Desk { database: &self.database, project: self.project, quota: &quota };
         let to = Desk { database: &copy.database, ..from };
         let mut rows = Vec::new();
         let mut bytes = copy.bytes;
@@ -99,7 +100,7 @@ impl Rehearsal {
             }));
             Ok(bytes < MAX_COPIED_BYTES)
         };
-        if !self.store.database.rows_while(from.all(entity), keep).await? {
+        if !self.database.rows_while(from.all(entity), keep).await? {
             return invalid(format!(
                 "the documents of {entity} are too large for a dry run, which copies the entities that it uses: at most \
                  {MAX_COPIED_BYTES} bytes together"

@@ -6,12 +6,15 @@
 mod filter;
 mod operation;
 mod rehearsal;
-pub(crate) mod run;
+mod run;
 mod statement;
+#[cfg(test)]
+mod tests;
 
 pub use filter::{Field, Filter, Side, Test};
 pub use operation::{Action, List, MAX_LIST, Operation};
 pub use rehearsal::Rehearsal;
+pub use run::Desk;
 
 /// What a project's documents may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,15 +69,12 @@ pub enum Error {
         /// The operator's setting.
         setting: &'static str,
     },
+    /// The project was deleted meanwhile.
+    #[error("there is no such project")]
+    NoProject,
     /// The database failed.
-    #[error(transparent)]
-    Store(#[from] crate::Error),
-}
-
-impl From<sqlx::Error> for Error {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Store(error.into())
-    }
+    #[error("the database failed")]
+    Database(#[from] sqlx::Error),
 }
 
 /// The error of what can't be asked for.

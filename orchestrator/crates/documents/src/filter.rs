@@ -5,8 +5,7 @@
 use jiff::Timestamp;
 use serde_json::{Map, Number, Value};
 
-use super::invalid;
-use crate::documents::Error;
+use crate::{Error, invalid};
 
 /// Conditions of one filter, those inside `$and` and `$or` included.
 const MAX_CONDITIONS: usize = 64;
