@@ -5,7 +5,7 @@ const { KIND, bytesOf } = require('./frame.cjs');
 const { inspect } = require('util');
 const { stringify } = JSON;
 const { from } = Buffer;
-const { keys } = Object;
+const { assign, keys } = Object;
 const { isArray } = Array;
 const { isInteger } = Number;
 const test = Function.prototype.call.bind(RegExp.prototype.test);
@@ -85,6 +85,31 @@ function bodyOf(answer) {
   return { body: jsonOf(body), type: JSON_TYPE };
 }
 
+/** The headers of an answer; those of Lambda's `multiValueHeaders` come in place of `headers`' own, `cookies` beside them. */
+function allHeadersOf({ headers, multiValueHeaders, cookies }) {
+  const hasMany = multiValueHeaders !== null && typeof multiValueHeaders === 'object';
+  if ((!hasMany && !isArray(cookies)) || typeof (headers || {}) !== 'object') return headers;
+  const many = hasMany ? multiValueHeaders : {};
+  const replaced = keys(many).map(lower);
+  const all = {};
+  for (const name of keys(headers || {})) {
+    if (!replaced.includes(lower(name))) all[name] = headers[name];
+  }
+  assign(all, many);
+  if (!isArray(cookies)) return all;
+  const name = keys(all).find((one) => lower(one) === 'set-cookie') || 'set-cookie';
+  all[name] = [].concat(all[name] === undefined ? [] : all[name], cookies);
+  return all;
+}
+
+/** An answer with these bytes as its body: as they are over HTTP, elsewhere as text or base64. */
+function withBytes(answer, bytes, mode) {
+  if (mode !== 'raw') return { ...answer, body: bytes.length === 0 ? undefined : bytes, isBase64Encoded: undefined };
+  const text = bytes.toString('utf8');
+  const isText = from(text).equals(bytes);
+  return { ...answer, body: isText ? text : bytes.toString('base64'), isBase64Encoded: !isText };
+}
+
 function checkStatus(status) {
   if (status < 100 || status > 599) throw new Unfit(`statusCode ${status} of the response is not between 100 and 599`);
 }
@@ -97,7 +122,7 @@ function httpOf(value) {
   const status = value.statusCode;
   checkStatus(status);
   const { body, type } = bodyOf(value);
-  return { status, headers: headersOf(value.headers, type), body };
+  return { status, headers: headersOf(allHeadersOf(value), type), body };
 }
 
 /** The frame for what the handler returned: `{kind, header, body}`. */
@@ -112,10 +137,10 @@ function resultFrame(head, value) {
 }
 
 /** The header of a result whose body follows in pieces. */
-function streamHeader(head, { statusCode, headers }, isText) {
-  checkStatus(statusCode);
-  const fields = headersOf(headers, isText ? TEXT_TYPE : BYTES_TYPE);
-  return `{"nonce":"${head.nonce}","status":${statusCode},"headers":${fields},"is_streamed":true}`;
+function streamHeader(head, value, isText) {
+  checkStatus(value.statusCode);
+  const fields = headersOf(allHeadersOf(value), isText ? TEXT_TYPE : BYTES_TYPE);
+  return `{"nonce":"${head.nonce}","status":${value.statusCode},"headers":${fields},"is_streamed":true}`;
 }
 
 /** The last frame of a streamed body; `thrown` is the frame that tells why it broke off, where it did. */
@@ -179,4 +204,4 @@ function logFrame(nonce, level, message, fields) {
   return { kind: KIND.log, header, body: null };
 }
 
-module.exports = { Unfit, resultFrame, streamHeader, lastFrame, failureFrame, thrownFrame, logFrame, messageOf };
+module.exports = { Unfit, withBytes, resultFrame, streamHeader, lastFrame, failureFrame, thrownFrame, logFrame, messageOf };

@@ -13,6 +13,8 @@ const os = require('os');
 const path = require('path');
 const vm = require('vm');
 
+const { ANY_NAME } = require('./names.cjs');
+
 /** A syntax error as V8 shows it: `file:3`, the line, a caret under it, and the message. */
 function describe(text, name) {
   const lines = text.split('\n');
@@ -89,15 +91,12 @@ function check(folder, main) {
 /** Code that exports something under a name that isn't written there: a whole object, a default, another file's. */
 const EXPORTS_ANYTHING = /\bmodule\b|\bdefault\b|\bexport\s*\*|\bexports\s*\[|\bObject\b|\brequire\b|\bthis\b|\\u/;
 
-/** Names that say "the handler", whatever it is called. */
-const ANY_NAME = ['handler', 'main', 'index', 'default'];
-
 /** Throws `Refused` where no name in the source could be the handler's. */
 function checkEntryPoint(folder, main, entryPoint) {
   const source = fs.readFileSync(path.join(folder, main), 'utf8');
   const wanted = entryPoint.slice(entryPoint.lastIndexOf('.') + 1);
   const hasWord = (name) => source.split(/[^\w$]+/).includes(name);
-  const others = ANY_NAME.includes(wanted) ? ['handler', 'main', 'handle', 'fetch'] : [];
+  const others = ANY_NAME.includes(wanted) ? ['handler', 'main', 'handle', 'fetch', 'listen', 'serve', 'addEventListener', 'app', 'server'] : [];
   if ([wanted, ...others].some(hasWord) || EXPORTS_ANYTHING.test(source)) return;
   throw new Refused(`${main}: no function "${wanted}" to call: nothing of this name is exported`);
 }

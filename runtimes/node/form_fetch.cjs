@@ -1,7 +1,8 @@
 'use strict';
 // `fetch(request, env, ctx)` and `(request) => Response` with the Web's own Request and Response, from Node.js 18 on.
 
-const { requestOf } = require('./forms.cjs');
+const { parameterNames, requestOf } = require('./forms.cjs');
+const { assign, create } = Object;
 const { from } = Buffer;
 
 /** Methods whose requests have no body. */
@@ -32,6 +33,14 @@ function answerOf(response, waiting) {
   return { statusCode: response.status, headers, body: piecesOf(response.body === null ? [] : response.body, waiting) };
 }
 
+/** Handlers whose second parameter is the context, as Netlify and Supabase have them, instead of the environment. */
+const withContext = new WeakMap();
+
+function takesContext(handler) {
+  if (!withContext.has(handler)) withContext.set(handler, /^_?(ctx|context)$/i.test(parameterNames(handler)[1]));
+  return withContext.get(handler);
+}
+
 /** Calls the handler; what `ctx.waitUntil` was given is waited for, since an idle sandbox does not run. */
 async function call(handler, event) {
   if (typeof Request !== 'function') {
@@ -44,7 +53,8 @@ async function call(handler, event) {
     props: {},
     context: event.context,
   };
-  const value = await handler(webRequest(event), event.env, ctx);
+  const second = takesContext(handler) ? assign(create(event.context), ctx, { params: {} }) : event.env;
+  const value = await handler(webRequest(event), second, ctx);
   const isResponse = value instanceof Response ||
     (value !== null && typeof value === 'object' && typeof value.arrayBuffer === 'function');
   if (isResponse) return answerOf(value, waiting);

@@ -3,6 +3,7 @@
 
 const { Readable, Writable } = require('stream');
 const { STATUS_CODES } = require('http');
+const { withBytes } = require('./answer.cjs');
 const { requestOf } = require('./forms.cjs');
 const { from, concat, isBuffer } = Buffer;
 

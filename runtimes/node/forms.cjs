@@ -9,9 +9,12 @@ const { create, assign } = Object;
 const test = Function.prototype.call.bind(RegExp.prototype.test);
 const showSource = Function.prototype.call.bind(Function.prototype.toString);
 
+/** The text of a function; none of an application that is an object. */
+const sourceOf = (handler) => (typeof handler === 'function' ? showSource(handler) : '');
+
 /** The names of a function's parameters, as far as its text tells; destructured ones are ''. */
 function parameterNames(handler) {
-  const text = showSource(handler).slice(0, 4096).replace(/\/\*[^]*?\*\/|\/\/[^\n]*/g, '');
+  const text = sourceOf(handler).slice(0, 4096).replace(/\/\*[^]*?\*\/|\/\/[^\n]*/g, '');
   const match = /^\s*(?:async\b\s*)?(?:function\b\s*\*?\s*[\w$]*\s*)?(?:[\w$]+\s*)?(?:\(([^)]*)\)|([\w$]+)\s*=>)/.exec(text);
   if (!match) return [];
   const list = match[1] === undefined ? match[2] : match[1];
@@ -21,7 +24,32 @@ function parameterNames(handler) {
 const isRequest = (name) => test(/^_?(req|request)$/i, name);
 const isResponse = (name) => test(/^_?(res|resp|response)$/i, name);
 const isContext = (name) => test(/^_?(ctx|context)$/i, name);
+const isCallback = (name) => test(/^(cb|callback|done)$/i, name);
 const isWeb = (text) => test(/\bnew\s+Response\b|\bResponse\s*\.\s*(json|redirect|error)\b/, text);
+
+/** Fields that only the events of Lambda's gateways have, and Netlify's. */
+const GATEWAY = 'requestContext|rawPath|rawQueryString|(?:multiValueQ|q)ueryStringParameters|pathParameters|httpMethod|isBase64Encoded';
+
+/** Whether a handler reads its first parameter as an event of a gateway. */
+function readsGateway(name, text) {
+  const escaped = name.replace(/\$/g, '\\$&');
+  const fields = name === '' ? `^[^{(]*\\(\\s*\\{[^}]*\\b(?:${GATEWAY})\\b`
+    : `\\b${escaped}\\s*(?:\\?\\.|\\.)\\s*(?:${GATEWAY})\\b|JSON\\.parse\\(\\s*${escaped}\\.body\\b`;
+  return test(new RegExp(fields), text);
+}
+
+/** Whether a handler is given `{req, res, …}`, as one object or taken apart. */
+function takesParts(name, text) {
+  return name === '' ? test(/^[^{=]*\(\s*\{[^}]*\bres\b[^}]*\}\s*\)/, text) : isContext(name) && test(new RegExp(`\\b${name}\\.res\\.\\w+\\(`), text);
+}
+
+/** Whether an export is an application for a server: of Express or Connect, Koa, Fastify, or a server itself. */
+function isApplication(value) {
+  if (value === null || (typeof value !== 'object' && typeof value !== 'function')) return false;
+  const has = (...names) => names.every((name) => typeof value[name] === 'function');
+  return typeof value === 'function' ? has('handle', 'use')
+    : has('callback', 'use', 'listen') || has('ready', 'inject', 'route') || has('listen', 'address', 'setTimeout');
+}
 
 /** `{method, url, headers, …}` of a call, as the forms with a request have it. */
 function requestOf({ data, context, head, body }) {
@@ -113,10 +141,11 @@ function callWithCallback(handler, { data, context }) {
 /**
  * The forms, the first that fits wins. `name` is the style that is pinned or reported; one style may have several forms.
  * `fits` gets what is known of a handler: `{handler, names, text, origin}`, with `origin` one of `named`, `default` (the
- * default export of an ES module), `whole` (`module.exports` itself), `fetch` (a method of the default export) and `main`
+ * default export of an ES module), `whole` (`module.exports` itself), `fetch` (a method of the default export), `main`
  * (a function of that name that is not exported).
  */
 const STYLES = [
+  { name: 'app', fits: ({ handler }) => isApplication(handler), call: (handler, event) => require('./form_app.cjs').call(handler, event) },
   {
     name: 'fetch',
     fits: ({ origin, names, text }) => origin === 'fetch' ||
@@ -125,8 +154,28 @@ const STYLES = [
   },
   {
     name: 'req-res',
-    fits: ({ names }) => isRequest(names[0]) && isResponse(names[1]),
+    fits: ({ origin, names }) => origin === 'framework' || (isRequest(names[0]) && isResponse(names[1])),
     call: (handler, event) => require('./form_req_res.cjs').call(handler, event),
+  },
+  {
+    name: 'appwrite',
+    fits: ({ origin, names, text }) => (origin === 'default' || origin === 'whole') && takesParts(names[0], text),
+    call: (handler, event) => require('./form_peers.cjs').callAppwrite(handler, event),
+  },
+  {
+    name: 'azure',
+    fits: ({ names }) => isContext(names[0]) && isRequest(names[1]),
+    call: (handler, event) => require('./form_peers.cjs').callAzure(handler, event),
+  },
+  {
+    name: 'nuclio',
+    fits: ({ origin, names }) => origin === 'named' && isContext(names[0]) && names[1] === 'event',
+    call: (handler, event) => require('./form_peers.cjs').callNuclio(handler, event),
+  },
+  {
+    name: 'fission',
+    fits: ({ origin, names }) => origin === 'whole' && isContext(names[0]) && (names.length === 1 || (names.length === 2 && isCallback(names[1]))),
+    call: (handler, event) => require('./form_peers.cjs').callFission(handler, event),
   },
   {
     name: 'platform',
@@ -145,6 +194,14 @@ const STYLES = [
     call: callOpenFaas,
   },
   { name: 'openwhisk', fits: ({ origin }) => origin === 'main', call: callOpenWhisk },
+  {
+    name: 'lambda',
+    fits: ({ names, text }) => names.length > 0 && readsGateway(names[0], text),
+    call: (handler, event) => {
+      const named = { ...event, data: require('./form_lambda.cjs').eventOf(event) };
+      return handler.length >= 3 ? callWithCallback(handler, named) : handler(named.data, named.context);
+    },
+  },
   { name: 'data', fits: ({ handler }) => handler.length >= 3, call: callWithCallback },
   { name: 'data', fits: () => true, call: (handler, { data, context }) => handler(data, context) },
 ];
@@ -152,7 +209,7 @@ const STYLES = [
 /** The form that fits a handler, or the one that is pinned; nothing where there is no such style. */
 function formOf(handler, origin, pinned) {
   const names = parameterNames(handler);
-  const facts = { handler, names, text: showSource(handler), origin };
+  const facts = { handler, names, text: sourceOf(handler), origin };
   if (pinned === 'auto') return STYLES.find((style) => style.fits(facts));
   const pinnedForms = STYLES.filter((style) => style.name === pinned);
   return pinnedForms.find((style) => style.fits(facts)) || pinnedForms[0];
@@ -161,4 +218,4 @@ function formOf(handler, origin, pinned) {
 /** The names of all styles. */
 const styleNames = () => [...new Set(STYLES.map(({ name }) => name))];
 
-module.exports = { formOf, styleNames, parameterNames, requestOf };
+module.exports = { formOf, styleNames, isApplication, parameterNames, requestOf };

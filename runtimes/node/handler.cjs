@@ -7,7 +7,8 @@ const { dirname, extname, join } = require('path');
 const { pathToFileURL } = require('url');
 const Module = require('module');
 
-const { formOf, styleNames } = require('./forms.cjs');
+const { ANY_NAME } = require('./names.cjs');
+const { formOf, isApplication, styleNames } = require('./forms.cjs');
 
 /** No handler where one was looked for. */
 class NoEntryPoint extends Error {}
@@ -63,9 +64,6 @@ async function exportsOf(file) {
   }
 }
 
-/** Names that say "the handler", whatever it is called: what functions have whose author chose none. */
-const ANY_NAME = ['handler', 'main', 'index', 'default'];
-
 /** The handler among the exports, and where it was found: the one named; for a name that is no choice, others too. */
 function find(exported, entryPoint) {
   const wanted = entryPoint.slice(entryPoint.lastIndexOf('.') + 1);
@@ -77,19 +75,63 @@ function find(exported, entryPoint) {
   const named = isObject ? [['named', exported[wanted]], ['named', innerNamed[wanted]]] : [];
   const others = isObject ? [
     ['named', exported.handler], ['default', inner], ['fetch', bound(innerNamed, 'fetch')], ['named', innerNamed.handler],
-    ['fetch', bound(whole, 'fetch')], ['named', exported.main], ['named', exported.handle], ['whole', exported],
+    ['fetch', bound(whole, 'fetch')], ['named', exported.main], ['named', exported.handle], ['named', exported.app],
+    ['named', exported.server], ['whole', exported],
   ] : [];
-  const candidates = isChosen ? named : named.map(([origin, it]) => [it === inner ? 'default' : origin, it]).concat(others);
-  const found = candidates.find(([, candidate]) => typeof candidate === 'function');
+  const isCallable = (value) => typeof value === 'function' || isApplication(value);
+  const applications = [['default', inner], ['whole', exported]].filter(([, it]) => isApplication(it));
+  const candidates = isChosen ? named : applications.concat(named.map(([origin, it]) => [it === inner ? 'default' : origin, it]), others);
+  const found = candidates.find(([, candidate]) => isCallable(candidate)) || registered(wanted, isChosen);
   if (found) return { handler: found[1], origin: found[0] };
   const names = isObject ? Object.keys(exported) : [];
   const has = names.length > 0 ? names.slice(0, 50).join(', ') : 'nothing';
   throw new NoEntryPoint(`no function "${wanted}" to call: the code exports ${has}`);
 }
 
+/** Handlers that were given to a function in place of being exported: `Deno.serve`, or a listener for `fetch`. */
+const given = [];
+/** What a source says that gives its handler so. */
+const GIVES = /\bDeno\s*\.\s*serve\s*\(|^\s*addEventListener\s*\(\s*['"`]fetch\b/m;
+
+/** Has a file that does so find those functions; nobody else sees them, since libraries ask by them where they are. */
+function takeHandlers(file, env) {
+  if (!GIVES.test(readFileSync(file, 'utf8'))) return;
+  const serve = (...all) => {
+    const handler = all.find((one) => typeof one === 'function') || bound(all[0], 'handler') || bound(all[0], 'fetch');
+    given.push(['fetch', handler]);
+    return { finished: new Promise(() => {}), shutdown: async () => {}, ref() {}, unref() {} };
+  };
+  if (!('Deno' in globalThis)) {
+    const all = { get: (name) => process.env[name], has: (name) => name in process.env, toObject: () => ({ ...env }) };
+    globalThis.Deno = { serve, env: all };
+  }
+  if ('addEventListener' in globalThis) return;
+  globalThis.addEventListener = (type, listener) => {
+    if (type !== 'fetch') return;
+    given.push(['fetch', (request, _, ctx) => new Promise((resolve, reject) => {
+      Promise.resolve(listener({ type, request, respondWith: resolve, waitUntil: ctx.waitUntil, passThroughOnException() {} })).catch(reject);
+    })]);
+  };
+}
+
+/** The handler that was registered: with one of those functions, with Google's framework, or as a server that listens. */
+function registered(wanted, isChosen) {
+  let found = isChosen ? undefined : given[given.length - 1];
+  const registry = Object.keys(require.cache).find((name) => /functions-framework\/build\/src\/function_registry\.js$/.test(name));
+  if (registry !== undefined) {
+    const entry = require.cache[registry].exports.getRegisteredFunction(wanted);
+    if (entry && entry.signatureType === 'http') found = ['framework', entry.userFunction];
+  }
+  if (found === undefined && !isChosen) {
+    const server = process._getActiveHandles().find((one) => one.constructor.name === 'Server' && one.listenerCount('request') > 0);
+    if (server !== undefined) found = ['whole', server];
+  }
+  return found;
+}
+
 /** A method that keeps its object. */
 function bound(object, name) {
-  return typeof object[name] === 'function' ? object[name].bind(object) : undefined;
+  return object !== undefined && object !== null && typeof object[name] === 'function' ? object[name].bind(object) : undefined;
 }
 
 /** The `config` that the code exports beside its handler. */
@@ -101,8 +143,9 @@ function configOf(exported, handler) {
 }
 
 /** Loads the code: `{handler, style, config}`. */
-async function loadHandler({ code_dir, main, entry_point, handler_style }) {
+async function loadHandler({ code_dir, main, entry_point, handler_style, env }) {
   const file = join(code_dir, main);
+  takeHandlers(file, env);
   const plain = plainExportsOf(file);
   const exported = plain || await exportsOf(file);
   const { handler, origin } = find(exported, entry_point);

@@ -5,7 +5,7 @@
 // caller takes that, else when all of it is there.
 
 const { bytesOf } = require('./frame.cjs');
-const { Unfit, streamHeader } = require('./answer.cjs');
+const { Unfit, streamHeader, withBytes } = require('./answer.cjs');
 const { from, concat } = Buffer;
 const { isInteger } = Number;
 const immediate = setImmediate;
@@ -30,15 +30,6 @@ function bytesOfPiece(piece) {
   if (piece instanceof Uint8Array) return from(piece.buffer, piece.byteOffset, piece.byteLength);
   if (piece instanceof ArrayBuffer) return from(piece);
   throw new Unfit(`a piece of the response's body is ${piece === null ? 'null' : typeof piece}, not text or bytes`);
-}
-
-/** The value with its whole body, in the way that the mode wants it. */
-function whole(head, value, held) {
-  const bytes = concat(held);
-  if (head.mode !== 'raw') return { ...value, body: bytes.length === 0 ? undefined : bytes, isBase64Encoded: undefined };
-  const text = bytes.toString('utf8');
-  const isText = from(text).equals(bytes);
-  return { ...value, body: isText ? text : bytes.toString('base64'), isBase64Encoded: !isText };
 }
 
 /**
@@ -67,7 +58,7 @@ async function take(head, value, begin, send) {
         flush();
         step = await next;
       }
-      if (step.done) return isBegun ? undefined : whole(head, value, held);
+      if (step.done) return isBegun ? undefined : withBytes(value, concat(held), head.mode);
       isText = isText && typeof step.value === 'string';
       held.push(bytesOfPiece(step.value));
       size += bytesOf(held[held.length - 1]);

@@ -54,6 +54,23 @@ def _header_values(name, value):
         yield text
 
 
+def _all_headers(answer):
+    """The headers of an answer; those of Lambda's `multiValueHeaders` come in place of `headers`' own, `cookies` beside."""
+    headers, many, cookies = answer.get("headers"), answer.get("multiValueHeaders"), answer.get("cookies")
+    is_plain = not isinstance(many, dict) and not isinstance(cookies, list)
+    if is_plain or not isinstance(headers, (dict, type(None))):
+        return headers
+    many = many if isinstance(many, dict) else {}
+    replaced = {str(name).lower() for name in many}
+    merged = {name: value for name, value in (headers or {}).items() if str(name).lower() not in replaced}
+    merged.update(many)
+    if isinstance(cookies, list):
+        name = next((name for name in merged if str(name).lower() == "set-cookie"), "set-cookie")
+        earlier = merged.get(name, [])
+        merged[name] = (list(earlier) if isinstance(earlier, (list, tuple)) else [earlier]) + cookies
+    return merged
+
+
 def _headers_of(headers, fallback):
     if headers is None:
         return fallback
@@ -103,7 +120,7 @@ def has_pieces(value):
 def stream_head(value, is_text):
     """`(status, headers)` of an answer whose body comes in pieces."""
     _check_status(value["statusCode"])
-    return value["statusCode"], _headers_of(value.get("headers"), _TEXT if is_text else _BYTES)
+    return value["statusCode"], _headers_of(_all_headers(value), _TEXT if is_text else _BYTES)
 
 
 def _http(value):
@@ -113,7 +130,7 @@ def _http(value):
         return 200, _JSON, json_of(value)
     _check_status(status)
     body, fallback = _body_of(value)
-    return status, _headers_of(value.get("headers"), fallback), body
+    return status, _headers_of(_all_headers(value), fallback), body
 
 
 def result(head, value):

@@ -59,6 +59,39 @@ def _is_openfaas(handler):
     return getattr(handler, "__name__", "") == "handle"
 
 
+def _words(handler):
+    """The names and texts that a function uses."""
+    code = _code_of(getattr(handler, "__wrapped__", handler))
+    if code is None:
+        return frozenset()
+    return frozenset(code.co_names) | frozenset(word for word in code.co_consts if isinstance(word, str))
+
+
+def _is_lambda(handler):
+    return len(_parameters(handler)) == 2 and not own_module("cloudbox_lambda").WORDS.isdisjoint(_words(handler))
+
+
+def _is_flask(handler):
+    """A function of Google's framework, or one that gets Flask's request as Fission and that framework have it."""
+    if "flask" not in sys.modules or isinstance(handler, type):
+        return False
+    registry = getattr(sys.modules.get("functions_framework._function_registry"), "REGISTRY_MAP", {})
+    names = _parameters(getattr(handler, "__wrapped__", handler))
+    return getattr(handler, "__name__", "") in registry or names in ((), ("request",), ("req",))
+
+
+def _is_appwrite(handler):
+    return _parameters(handler) == ("context",) and not _words(handler).isdisjoint(("req", "res"))
+
+
+def _is_nuclio(handler):
+    return _parameters(handler) == ("context", "event")
+
+
+def _is_request_handler(handler):
+    return isinstance(handler, type) and any(base.__name__ == "BaseHTTPRequestHandler" for base in handler.__mro__)
+
+
 def plain_headers(headers):
     """Headers as they are sent: names in lower case, and no length, which the service tells."""
     return [[name.lower(), value] for name, value in headers if name.lower() != "content-length"]
@@ -121,11 +154,21 @@ def _call_openfaas(handler, event):
     return value
 
 
+def _by(module, name):
+    """The call of a form whose module is loaded when it is needed."""
+    return lambda handler, event: getattr(own_module(module), name)(handler, event)
+
+
 # The forms, the first that matches wins: name, whether it fits, how it is called.
 STYLES = [
+    ("app", _is_request_handler, _by("cloudbox_peers", "call_request_handler")),
     ("asgi", _is_asgi, _call_asgi),
     ("wsgi", _is_wsgi, _call_wsgi),
     ("openfaas", _is_openfaas, _call_openfaas),
+    ("flask", _is_flask, _by("cloudbox_peers", "call_flask")),
+    ("appwrite", _is_appwrite, _by("cloudbox_peers", "call_appwrite")),
+    ("nuclio", _is_nuclio, _by("cloudbox_peers", "call_nuclio")),
+    ("lambda", _is_lambda, _by("cloudbox_lambda", "call")),
     ("data", _takes_one, lambda handler, event: handler(event.data)),
     ("data", lambda handler: True, lambda handler, event: handler(event.data, event.context)),
 ]

@@ -10,6 +10,8 @@ mod documents;
 mod inline;
 #[path = "integration/lifecycle.rs"]
 mod lifecycle;
+#[path = "integration/peers.rs"]
+mod peers;
 #[path = "integration/platform.rs"]
 mod platform;
 #[path = "integration/program.rs"]

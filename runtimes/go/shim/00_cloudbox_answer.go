@@ -169,7 +169,59 @@ func (r *cloudboxReply) asHTTP() *cloudboxFault {
 	if fault != nil {
 		return fault
 	}
-	return r.setHeaders(fields["headers"], kind)
+	headers, fault := cloudboxHeaderFields(fields)
+	if fault != nil {
+		return fault
+	}
+	return r.setHeaders(headers, kind)
+}
+
+// cloudboxHeaderFields is the headers of an answer; those of Lambda's `multiValueHeaders` come in place of `headers`' own,
+// `cookies` beside them.
+func cloudboxHeaderFields(fields map[string]json.RawMessage) (map[string]interface{}, *cloudboxFault) {
+	headers, fault := cloudboxObject(fields["headers"])
+	if fault != nil {
+		return nil, fault
+	}
+	many, _ := cloudboxObject(fields["multiValueHeaders"])
+	for name, values := range many {
+		for other := range headers {
+			if strings.EqualFold(name, other) {
+				delete(headers, other)
+			}
+		}
+		headers[name] = values
+	}
+	var cookies []interface{}
+	if json.Unmarshal(fields["cookies"], &cookies) != nil || len(cookies) == 0 {
+		return headers, nil
+	}
+	for name, earlier := range headers {
+		if strings.EqualFold(name, "set-cookie") {
+			delete(headers, name)
+			if list, isList := earlier.([]interface{}); isList {
+				cookies = append(append([]interface{}{}, list...), cookies...)
+			} else {
+				cookies = append([]interface{}{earlier}, cookies...)
+			}
+		}
+	}
+	headers["set-cookie"] = cookies
+	return headers, nil
+}
+
+// cloudboxObject is an object of headers; an empty one where there is none.
+func cloudboxObject(raw json.RawMessage) (map[string]interface{}, *cloudboxFault) {
+	headers := map[string]interface{}{}
+	decoder := json.NewDecoder(bytes.NewReader(raw))
+	decoder.UseNumber()
+	if len(raw) > 0 && decoder.Decode(&headers) != nil {
+		return map[string]interface{}{}, cloudboxUnfit("headers of the response must be an object")
+	}
+	if headers == nil {
+		headers = map[string]interface{}{}
+	}
+	return headers, nil
 }
 
 // setBody gives the content type that goes with the body; none for an empty one.
@@ -195,14 +247,8 @@ func (r *cloudboxReply) setBody(raw json.RawMessage, isBase64 bool) (string, *cl
 	return "text/plain; charset=utf-8", nil
 }
 
-func (r *cloudboxReply) setHeaders(raw json.RawMessage, kind string) *cloudboxFault {
+func (r *cloudboxReply) setHeaders(headers map[string]interface{}, kind string) *cloudboxFault {
 	r.Headers = [][2]string{}
-	var headers map[string]interface{}
-	decoder := json.NewDecoder(bytes.NewReader(raw))
-	decoder.UseNumber()
-	if len(raw) > 0 && decoder.Decode(&headers) != nil {
-		return cloudboxUnfit("headers of the response must be an object")
-	}
 	names := make([]string, 0, len(headers))
 	for name := range headers {
 		names = append(names, name)

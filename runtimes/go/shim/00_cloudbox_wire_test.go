@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -236,5 +237,20 @@ func TestFunctionsInMapsAreLeftOut(t *testing.T) {
 		if _, fault := cloudboxJSON(bad); fault == nil || fault.Kind != "invalid_response" {
 			t.Errorf("%T: %v", bad, fault)
 		}
+	}
+}
+
+func TestHeadersOfLambdaCount(t *testing.T) {
+	value := map[string]interface{}{
+		"statusCode": 201, "headers": map[string]string{"X-One": "lost", "Set-Cookie": "a=1"},
+		"multiValueHeaders": map[string][]string{"x-one": {"1", "2"}}, "cookies": []string{"b=2"},
+	}
+	reply, fault := cloudboxAnswer(&cloudboxInvokeHead{Mode: "http", MaxResponseBytes: 100}, value)
+	if fault != nil {
+		t.Fatal(fault.Message)
+	}
+	want := [][2]string{{"set-cookie", "a=1"}, {"set-cookie", "b=2"}, {"x-one", "1"}, {"x-one", "2"}}
+	if fmt.Sprint(reply.Headers) != fmt.Sprint(want) {
+		t.Fatal(reply.Headers)
 	}
 }

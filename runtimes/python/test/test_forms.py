@@ -104,7 +104,7 @@ def app(environ, start_response):
         shim = self.style("def handle(data, context):\n    return data", "data", handler_style="data", entry_point="handle")
         self.assertEqual(shim.invoke({"a": 1}).json, {"a": 1})
         with Shim("def handler(data, context):\n    return data") as other:
-            self.assertIn("asgi, data, openfaas, wsgi", other.load(handler_style="edge").header["message"])
+            self.assertIn("appwrite, asgi, data, flask, lambda, nuclio, openfaas, wsgi", other.load(handler_style="edge").header["message"])
 
 
 if __name__ == "__main__":

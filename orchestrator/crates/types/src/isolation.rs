@@ -25,6 +25,20 @@ pub enum HandlerStyle {
     /// `main(params)` of OpenWhisk.
     #[serde(rename = "openwhisk")]
     OpenWhisk,
+    /// `(event, context)` whose event is the one of AWS Lambda's gateways.
+    Lambda,
+    /// An application for a server: of Express, Koa or Fastify, a server of Node's, or Python's `BaseHTTPRequestHandler`.
+    App,
+    /// `({req, res, log, error})` of Appwrite.
+    Appwrite,
+    /// `(context, req)` of Azure Functions.
+    Azure,
+    /// `(context, event)` of Nuclio.
+    Nuclio,
+    /// `(context)` of Fission, with the request in it.
+    Fission,
+    /// A Python function with Flask's request, as of Google's Functions Framework.
+    Flask,
     /// A Python application with `scope`, `receive` and `send`.
     Asgi,
     /// A Python application with `environ` and `start_response`.
@@ -48,7 +62,7 @@ pub enum Isolation {
 
 impl HandlerStyle {
     /// Every style, `auto` first.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 18] = [
         Self::Auto,
         Self::Data,
         Self::Edge,
@@ -57,6 +71,13 @@ impl HandlerStyle {
         Self::Fetch,
         Self::OpenFaas,
         Self::OpenWhisk,
+        Self::Lambda,
+        Self::App,
+        Self::Appwrite,
+        Self::Azure,
+        Self::Nuclio,
+        Self::Fission,
+        Self::Flask,
         Self::Asgi,
         Self::Wsgi,
         Self::Http,
@@ -74,6 +95,13 @@ impl HandlerStyle {
             Self::Fetch => "fetch",
             Self::OpenFaas => "openfaas",
             Self::OpenWhisk => "openwhisk",
+            Self::Lambda => "lambda",
+            Self::App => "app",
+            Self::Appwrite => "appwrite",
+            Self::Azure => "azure",
+            Self::Nuclio => "nuclio",
+            Self::Fission => "fission",
+            Self::Flask => "flask",
             Self::Asgi => "asgi",
             Self::Wsgi => "wsgi",
             Self::Http => "http",
