@@ -14,6 +14,7 @@ const path = require('path');
 const vm = require('vm');
 
 const { ANY_NAME } = require('./names.cjs');
+const { mapOf } = require('./maps.cjs');
 
 /** A syntax error as V8 shows it: `file:3`, the line, a caret under it, and the message. */
 function describe(text, name) {
@@ -66,6 +67,16 @@ function packageType(folder) {
 /** What the author is told. */
 class Refused extends Error {}
 
+/** Of a compiled file: what is wrong with it, at its place in the source. Else the same text. */
+function inSource(folder, main, error) {
+  const map = mapOf(path.join(folder, main));
+  const place = map && error !== null && /^(.*):(\d+):(\d+): (.*)/.exec(error);
+  const found = place ? map.find(Number(place[2]), Number(place[3])) : null;
+  if (!found || typeof found.source !== 'string') return error;
+  const name = path.join(path.dirname(main), found.source);
+  return `${name}:${found.line}:${found.column}: ${place[4]} (no syntax of Node.js ${process.version})`;
+}
+
 /** The name of the file to load; throws `Refused`. */
 function check(folder, main) {
   const file = path.join(folder, main);
@@ -74,7 +85,7 @@ function check(folder, main) {
   const extension = path.extname(main);
   const type = packageType(folder);
   const must = (error) => {
-    if (error) throw new Refused(error);
+    if (error) throw new Refused(inSource(folder, main, error));
     return main;
   };
   if (extension === '.mjs' || (extension === '.js' && type === 'module')) return must(moduleError(source, main));
@@ -98,7 +109,9 @@ function checkEntryPoint(folder, main, entryPoint) {
   const hasWord = (name) => source.split(/[^\w$]+/).includes(name);
   const others = ANY_NAME.includes(wanted) ? ['handler', 'main', 'handle', 'fetch', 'listen', 'serve', 'addEventListener', 'app', 'server'] : [];
   if ([wanted, ...others].some(hasWord) || EXPORTS_ANYTHING.test(source)) return;
-  throw new Refused(`${main}: no function "${wanted}" to call: nothing of this name is exported`);
+  const map = mapOf(path.join(folder, main));
+  const name = map && typeof map.sources[0] === 'string' ? path.join(path.dirname(main), map.sources[0]) : main;
+  throw new Refused(`${name}: no function "${wanted}" to call: nothing of this name is exported`);
 }
 
 function run(folder, main, entryPoint) {

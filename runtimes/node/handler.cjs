@@ -2,7 +2,7 @@
 // From a file to a handler that can be called: which module system, which export, which form.
 
 const { createRequire } = require('module');
-const { readFileSync } = require('fs');
+const { existsSync, readFileSync } = require('fs');
 const { dirname, extname, join } = require('path');
 const { pathToFileURL } = require('url');
 const Module = require('module');
@@ -146,6 +146,8 @@ function configOf(exported, handler) {
 async function loadHandler({ code_dir, main, entry_point, handler_style, env }) {
   const file = join(code_dir, main);
   takeHandlers(file, env);
+  // Compiled code: its stacks are to show the sources' lines.
+  if (existsSync(`${file}.map`)) require('./maps.cjs').install();
   const plain = plainExportsOf(file);
   const exported = plain || await exportsOf(file);
   const { handler, origin } = find(exported, entry_point);

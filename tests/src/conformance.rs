@@ -79,9 +79,10 @@ struct Shape {
 }
 
 /// A source of a case: the file's extension decides over language and dialect.
-const DIALECTS: [(&str, &str, &str); 4] = [
+const DIALECTS: [(&str, &str, &str); 5] = [
     ("node", "js", "javascript"),
     ("node", "mjs", "javascript"),
+    ("node", "ts", "typescript"),
     ("python", "py", "python"),
     ("go", "go", "go"),
 ];

@@ -24,7 +24,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("documents", &["database", "types"]),
     ("store", &["database", "documents", "types"]),
     ("bundles", &["sandbox", "types"]),
-    ("deploy", &["bundles", "egress", "protocol", "sandbox", "store", "types"]),
+    ("deploy", &["bundles", "check", "egress", "protocol", "sandbox", "store", "types"]),
     (
         "dispatch",
         &["bundles", "deploy", "documents", "egress", "pool", "protocol", "sandbox", "store", "types"],

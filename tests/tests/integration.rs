@@ -24,3 +24,5 @@ mod routes;
 mod story;
 #[path = "integration/streams.rs"]
 mod streams;
+#[path = "integration/typescript.rs"]
+mod typescript;

@@ -8,11 +8,12 @@ mod patterns;
 
 use cloudbox_types::Language;
 use oxc_allocator::Allocator;
-use oxc_ast::ast::Program;
+use oxc_ast::ast::{Expression, Program};
 use oxc_diagnostics::{LabeledSpan, OxcDiagnostic};
 use oxc_parser::{ParseOptions, Parser, ParserReturn};
 use oxc_semantic::{Scoping, SemanticBuilder};
 use oxc_span::SourceType;
+use serde_json::Value;
 
 use crate::report::{Findings, Report};
 use exports::Exports;
@@ -88,4 +89,9 @@ fn inspect(program: &Program<'_>, scoping: &Scoping, findings: &mut Findings<'_>
     if let Some(config) = exports.config {
         findings.config = config::read(config, findings);
     }
+}
+
+/// The value of an expression, as far as it is written in literals.
+pub(crate) fn literal(expression: &Expression<'_>) -> Value {
+    config::read(expression, &mut Findings::new(""))
 }

@@ -1,11 +1,12 @@
 //! What can be said of a function's source without running it: syntax errors, patterns that are dangerous or can't work in
-//! a sandbox, and the configuration that it exports.
+//! a sandbox, and the configuration that it exports. And what TypeScript comes to as JavaScript.
 //!
 //! Nothing here is a wall: the sandbox is. The findings are for the author.
 //!
 //! Parsers recurse, so hostile text can overflow any stack, and no thread can be stopped. [`Reader`] therefore has the
 //! source read by a process of its own, which may crash or be ended; [`read`] is what that process does.
 
+mod compile;
 mod javascript;
 mod lines;
 mod process;
@@ -14,6 +15,7 @@ mod report;
 
 use cloudbox_types::Language;
 
+pub use compile::{Compilation, CompiledFile, FileProblem, SourceFile, compile, is_compiled, is_read};
 pub use process::{ReadError, Reader, answer_one};
 pub use report::{Problem, Report, Rule, Warning};
 

@@ -14,22 +14,28 @@ use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 use tokio::sync::Semaphore;
 
-use crate::{MAX_SOURCE_BYTES, Problem, Report, read};
+use crate::{Compilation, FileProblem, MAX_SOURCE_BYTES, Problem, Report, SourceFile, compile, read};
 
 /// The stack of the reading thread. Only what is used of it is memory: honest code stays below a megabyte.
 const STACK_BYTES: usize = 256 << 20;
 /// How long a reading may take. A source of the greatest length takes less than a second.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a compilation may take. Sources of the greatest lengths take a few seconds.
+const COMPILE_PATIENCE: Duration = Duration::from_secs(60);
 /// How many sources are read at a time.
 const READERS: usize = 2;
+/// Why a reading ends the process that does it.
+const TOO_DEEP: &str = "the code is nested too deeply to be read";
 /// How many reports are kept for when the same source comes again.
 const REMEMBERED: usize = 16;
 
 /// What the reading process is asked.
 #[derive(Serialize, Deserialize)]
-struct Question {
-    source: String,
-    language: Language,
+enum Question {
+    /// To be answered with a [`Report`].
+    Read { source: String, language: Language },
+    /// To be answered with the files that are begun, a line for each, and then a [`Compilation`].
+    Compile(Vec<SourceFile>),
 }
 
 /// Has sources read by processes of their own.
@@ -48,8 +54,8 @@ pub enum ReadError {
     /// The reading process can't be started or talked to.
     #[error("the process that reads sources")]
     Process(#[from] io::Error),
-    /// It said something that is no report.
-    #[error("the report on a source")]
+    /// It said something that is no answer.
+    #[error("the answer of the process that reads sources")]
     Report(#[from] serde_json::Error),
 }
 
@@ -78,15 +84,52 @@ impl Reader {
             return Ok(Some(report));
         }
         let _place = self.places.acquire().await.map_err(io::Error::other)?;
-        let question = Question { source, language };
+        let question = Question::Read { source: source.clone(), language };
         let report = match tokio::time::timeout(PATIENCE, self.ask(&question)).await {
-            Ok(answer) => answer?,
+            Ok(answer) => match answer? {
+                Ok(report) => serde_json::from_slice(&report)?,
+                Err(_) => refusal(TOO_DEEP),
+            },
             Err(_) => refusal("the code takes too long to be read; make it simpler"),
         };
         let mut known = self.known.lock();
         known.truncate(REMEMBERED - 1);
-        known.push_front((language, question.source, report.clone()));
+        known.push_front((language, source, report.clone()));
         Ok(Some(report))
+    }
+
+    /// Has the sources of a folder compiled, as [`compile`] does it.
+    ///
+    /// # Errors
+    /// The process that compiles can't be started.
+    pub async fn compile(&self, sources: Vec<SourceFile>) -> Result<Compilation, ReadError> {
+        let _place = self.places.acquire().await.map_err(io::Error::other)?;
+        let question = Question::Compile(sources);
+        let problem = |path: &str, message: &str| Compilation {
+            problems: vec![FileProblem {
+                path: path.to_owned(),
+                line: 1,
+                column: 1,
+                message: message.to_owned(),
+            }],
+            ..Compilation::default()
+        };
+        let asked = tokio::time::timeout(COMPILE_PATIENCE, self.ask(&question)).await;
+        let Ok(answer) = asked else {
+            return Ok(problem("tsconfig.json", "the code takes too long to be compiled; make it simpler"));
+        };
+        match answer? {
+            Ok(answer) => {
+                let last = answer.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
+                Ok(serde_json::from_slice(last)?)
+            }
+            Err(said) => {
+                let mut lines = said.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+                let begun: String =
+                    lines.next_back().map(serde_json::from_slice).transpose()?.unwrap_or_default();
+                Ok(problem(&begun, TOO_DEEP))
+            }
+        }
     }
 
     fn remembered(&self, source: &str, language: Language) -> Option<Report> {
@@ -95,7 +138,8 @@ impl Reader {
         found.map(|(_, _, report)| report.clone())
     }
 
-    async fn ask(&self, question: &Question) -> Result<Report, ReadError> {
+    /// What the process said; as an error where it was ended, which hostile text can do to it.
+    async fn ask(&self, question: &Question) -> Result<Result<Vec<u8>, Vec<u8>>, ReadError> {
         let mut child = self.command().spawn()?;
         let mut stdin = child.stdin.take().ok_or_else(|| io::Error::other("no stdin"))?;
         let question = serde_json::to_vec(question)?;
@@ -103,10 +147,7 @@ impl Reader {
         let _ = stdin.write_all(&question).await;
         drop(stdin);
         let ended = child.wait_with_output().await?;
-        if !ended.status.success() {
-            return Ok(refusal("the code is nested too deeply to be read"));
-        }
-        Ok(serde_json::from_slice(&ended.stdout)?)
+        Ok(if ended.status.success() { Ok(ended.stdout) } else { Err(ended.stdout) })
     }
 
     #[expect(clippy::disallowed_methods, reason = "a parser of hostile text, kept out of the service")]
@@ -124,16 +165,29 @@ fn refusal(message: &str) -> Report {
     Report { errors: vec![problem], ..Report::default() }
 }
 
-/// What the reading process does: one question on stdin, one report on stdout.
+/// What the reading process does: one question on stdin, one answer on stdout.
 ///
 /// # Errors
-/// The question or the report can't be passed.
+/// The question or the answer can't be passed.
 pub fn answer_one() -> io::Result<()> {
     let mut question = Vec::new();
     io::stdin().read_to_end(&mut question)?;
-    let Question { source, language } = serde_json::from_slice(&question)?;
-    let read = move || read(&source, language).map(|report| serde_json::to_vec(&report));
-    let thread = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(read)?;
-    let report = thread.join().map_err(|_| io::Error::other("a parser gave up"))?;
-    io::stdout().write_all(&report.transpose()?.unwrap_or_default())
+    let question = serde_json::from_slice(&question)?;
+    let answer = move || match question {
+        Question::Read { source, language } => {
+            read(&source, language).map(|report| serde_json::to_vec(&report)).transpose()
+        }
+        Question::Compile(sources) => {
+            // Line by line, since nothing is said any more by a process that is ended.
+            let mut begins = |path: &str| {
+                let _ = writeln!(io::stdout(), "{}", serde_json::Value::from(path));
+            };
+            Some(serde_json::to_vec(&compile(&sources, &mut begins))).transpose()
+        }
+    };
+    let thread = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(answer)?;
+    let answer = thread.join().map_err(|_| io::Error::other("a parser gave up"))?;
+    let mut stdout = io::stdout();
+    stdout.write_all(&answer?.unwrap_or_default())?;
+    stdout.flush()
 }

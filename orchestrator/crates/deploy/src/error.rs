@@ -33,6 +33,9 @@ pub enum StageError {
     /// The host's side of a sandbox failed.
     #[error(transparent)]
     Sandbox(#[from] cloudbox_sandbox::Error),
+    /// The process that compiles TypeScript can't be used.
+    #[error(transparent)]
+    Compiler(#[from] cloudbox_check::ReadError),
     /// A file operation of the service failed.
     #[error("{what} {}", path.display())]
     Io {

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use cloudbox_check::Reader;
 use cloudbox_egress::Broker;
 use cloudbox_protocol::channel::ChannelLimits;
 use cloudbox_types::Limits;
@@ -41,6 +42,8 @@ pub struct Settings {
     pub mirrors: Mirrors,
     /// The way out of the sandbox in which a version's code is loaded for the first time.
     pub broker: Option<Arc<Broker>>,
+    /// Compiles TypeScript, in a process of its own.
+    pub reader: Arc<Reader>,
 }
 
 impl Settings {
@@ -62,6 +65,8 @@ impl Settings {
             has_network: true,
             mirrors: Mirrors::default(),
             broker: None,
+            // Itself, also where its file was replaced meanwhile.
+            reader: Arc::new(Reader::new("/proc/self/exe".into(), vec!["read-source".to_owned()])),
         }
     }
 

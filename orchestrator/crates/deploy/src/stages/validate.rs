@@ -7,7 +7,7 @@ use crate::error::StageError;
 use crate::pipeline::{Site, Work};
 use crate::settings::Settings;
 use crate::stages::install;
-use crate::stages::over_source;
+use crate::stages::{over_source, typescript};
 
 /// Finds the runtime, writes the source into a build folder, and has the language check it.
 pub(crate) async fn run(site: &Site, work: &mut Work) -> Result<(), StageError> {
@@ -33,6 +33,7 @@ pub(crate) async fn run(site: &Site, work: &mut Work) -> Result<(), StageError> 
     work.folder = Some(folder);
     work.bundle = Some(bundle);
     work.main = main;
+    typescript::compile(site, work).await?;
     check(site, work).await
 }
 

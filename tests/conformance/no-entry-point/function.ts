@@ -1,0 +1,1 @@
+export const hander = async (): Promise<number> => 1;

@@ -1,0 +1,3 @@
+// The
+// third line is wrong.
+export const handler = async (data: ) => 1;
