@@ -30,7 +30,8 @@ fuzz: ## looks for input that breaks the reader of what sandboxes send, for a mi
 check: ## runs what CI runs: all tests, nothing skipped
 	@CI=true $(MAKE) --no-print-directory test
 
-bench: setup ## measures warm and first calls beside peers without isolation
+bench: setup ## measures warm and first calls beside peers, in one run
 	@scripts/setup wrk
 	@scripts/build release
+	@cargo build --locked --release -p cloudbox-bench-peer
 	@python3 benches/run.py "$${CARGO_TARGET_DIR:-target}/release/cloudbox"

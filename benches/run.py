@@ -1,199 +1,158 @@
 #!/usr/bin/env python3
-"""Warm and first calls of the service beside peers without isolation, in one run, interleaved over rounds.
+"""The service beside its peers, in one run, interleaved over rounds.
 
-usage: benches/run.py CLOUDBOX_BINARY [--rounds 3] [--seconds 3] [--drivers native,docker]
+usage: benches/run.py CLOUDBOX_BINARY [--rounds 3] [--seconds 3] [--first 100] [--drivers native,docker] [--only WORD,…]
 
 Prints a table and writes it, with the machine's description, to benches/results/. Figures of one run can be compared
 with each other and with nothing else: ratios matter.
 """
 import argparse
-import json
 import os
-import platform
-import re
-import shutil
-import signal
-import statistics
-import subprocess
-import sys
-import tempfile
 import time
-import urllib.error
-import urllib.request
+
+from bench import machine, single
+from bench.load import closed, open_loop
+from bench.report import Row, ratios, table
+from bench.servers import all_peers, post
+from bench.service import CODE, Service
+from bench.tools import Tools
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-TOKEN = "bench-token"
-BODY = '{"name": "Ada"}'
-CODE = {
-    "node": ("nodejs20", "exports.handler = async (data) => ({ greeting: `Hello, ${data.name}!` });"),
-    "python": ("python3.11", "def handler(data, context):\n    return {'greeting': f\"Hello, {data['name']}!\"}\n"),
-    "go": (
-        "go1.19",
-        "package main\n\nfunc handler(data, context map[string]interface{}) (interface{}, error) {\n"
-        '\treturn map[string]interface{}{"greeting": "Hello, " + data["name"].(string) + "!"}, nil\n}\n',
-    ),
-}
+CONNECTIONS = (1, 8, 64)
+# How each call of these is isolated from the one before, beside the sandbox around both.
+DIAL = [("node", "invocation"), ("python", "process"), ("python", "invocation"), ("go", "invocation")]
+ZYGO = ("zygo, a forked Python process per call, was not run: it needs cgroup v2 alone. Its author's figures for two cores: "
+        "p50 1.44 ms, p99 10.5 ms, 1,108 requests/s.")
 
 
-def wrk(url, connections, seconds):
-    """Requests/s, p50 and p99 in µs, as wrk prints them; a wrong answer counts as an error."""
-    script = os.path.join(HERE, "post.lua")
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-s", script, url]
-    text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    bad = re.search(r"Non-2xx or 3xx responses: (\d+)", text)
-    if bad:
-        sys.exit(f"{bad.group(1)} calls of {url} failed")
-    unit = {"us": 1, "ms": 1e3, "s": 1e6}
+class Subject:
+    """One thing that is measured: a row, where it is called, and whose processes it takes."""
 
-    def at(percent):
-        value, name = re.search(rf"{percent}%\s+([\d.]+)(us|ms|s)", text).groups()
-        return float(value) * unit[name]
+    def __init__(self, row, url, owner, connections=CONNECTIONS):
+        self.row, self.url, self.owner, self.connections = row, url, owner, connections
 
-    return float(re.search(r"Requests/sec:\s+([\d.]+)", text).group(1)), at(50), at(99)
-
-
-class Peer:
-    """A server without isolation that prints its port."""
-
-    def __init__(self, name, command):
-        self.name = name
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        self.url = f"http://127.0.0.1:{int(self.process.stdout.readline())}/"
-
-    def stop(self):
-        self.process.terminate()
-        self.process.wait()
+    def measure(self, tools, options):
+        """One round."""
+        for connections in self.connections:
+            before = machine.busy_s()
+            sample = closed(self.url, connections, options.seconds)
+            self.row.closed[connections].append(sample)
+            if connections == 8:
+                used = machine.busy_s() - before
+                self.row.cpu_us.append(used * 1e6 / max(sample.rate * options.seconds, 1))
+                self.row.loaded_mb.append(machine.memory_mb(self.owner.pids()))
+        if options.rate and self.row.closed[8][-1].rate > 2 * options.rate:
+            self.row.open.append(open_loop(tools.oha, self.url, options.rate, options.seconds))
 
 
-class Cloudbox:
-    """The service with one driver, with the three hello functions deployed."""
-
-    def __init__(self, binary, driver, bundles):
-        self.driver = driver
-        self.data = tempfile.mkdtemp(prefix="cb-bench-")
-        environment = dict(os.environ, CLOUDBOX_ADMIN_TOKEN=TOKEN, CLOUDBOX_BUNDLES_DIR=bundles)
-        command = [binary, "serve", "--listen", "127.0.0.1:0", "--data-dir", self.data, "--sandbox", driver]
-        log = open(os.path.join(self.data, "log"), "w")
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, env=environment)
-        self.base = re.search(r"http://[\d.:]+", self.process.stdout.readline()).group(0)
-        for language in CODE:
-            self.deploy(language, language)
-
-    def api(self, method, path, body=None):
-        request = urllib.request.Request(self.base + path, method=method, data=json.dumps(body or {}).encode())
-        request.add_header("Authorization", "Bearer " + TOKEN)
-        request.add_header("Content-Type", "application/json")
-        try:
-            return json.load(urllib.request.urlopen(request, timeout=300))
-        except urllib.error.HTTPError as error:
-            sys.exit(f"{method} {path}: {error.code} {error.read().decode()}")
-
-    def deploy(self, name, language):
-        runtime, code = CODE[language]
-        body = {"name": name, "runtime": runtime, "code": code, "is_public": True, "max_instances": 4}
-        self.api("POST", "/api/projects/1/functions", body)
-        self.api("POST", f"/api/projects/1/functions/{name}/deploy?wait=true")
-
-    def url(self, name):
-        return f"{self.base}/p/1/functions/{name}"
-
-    def first_calls(self, language, count):
-        """Milliseconds of the first call of `count` functions that were never called before, one after the other."""
-        times = []
-        for number in range(count):
-            name = f"first-{language}-{number}"
-            self.deploy(name, language)
-            time.sleep(0.3)
-            request = urllib.request.Request(self.url(name), data=BODY.encode(), method="POST")
-            request.add_header("Content-Type", "application/json")
-            began = time.perf_counter()
-            urllib.request.urlopen(request, timeout=60).read()
-            times.append((time.perf_counter() - began) * 1000)
-        return times
-
-    def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        self.process.wait(60)
-        shutil.rmtree(self.data, ignore_errors=True)
-
-
-def bare_start():
-    """Milliseconds of a bare start of each interpreter."""
-    times = {}
-    for name, command in {"node": ["node", "-e", "0"], "python": ["python3", "-I", "-S", "-c", "0"]}.items():
-        samples = []
-        for _ in range(10):
-            began = time.perf_counter()
-            subprocess.run(command, check=True, env={"PATH": os.environ["PATH"], "HOME": "/tmp"})
-            samples.append((time.perf_counter() - began) * 1000)
-        times[name] = statistics.median(samples)
-    return times
-
-
-def main():
-    parser = argparse.ArgumentParser()
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("binary")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=int, default=3)
-    parser.add_argument("--first", type=int, default=10)
+    parser.add_argument("--rate", type=int, default=500, help="requests/s of the open loop; 0 leaves it out")
+    parser.add_argument("--first", type=int, default=100, help="functions that are called for the first time")
     parser.add_argument("--drivers", default="native,docker")
+    parser.add_argument("--only", default="", help="rows whose names have one of these words")
     parser.add_argument("--bundles", default=os.path.join(HERE, "..", "target", "bundles"))
     options = parser.parse_args()
-    for tool in ("wrk", "node", "go"):
-        if not shutil.which(tool):
-            sys.exit(f"{tool} is missing (apt-get install wrk nodejs golang-go)")
-    scratch = tempfile.mkdtemp(prefix="cb-bench-peer-")
-    go_http = os.path.join(scratch, "go-http")
-    subprocess.run(["go", "build", "-o", go_http, os.path.join(HERE, "peers", "go-http.go")], check=True)
+    options.words = [word for word in options.only.split(",") if word]
+    options.drivers = options.drivers.split(",")
+    return options
+
+
+def is_wanted(options, name):
+    return not options.words or any(word in name for word in options.words)
+
+
+def peers(tools, options):
+    """Peers that were started, with the time to their first answer and their idle memory."""
+    for server in all_peers(tools):
+        if not is_wanted(options, server.name):
+            continue
+        row = Row(server.name, server.isolation)
+        row.first_ms.append(server.start())
+        row.idle_mb.append(machine.memory_mb(server.pids()))
+        yield Subject(row, server.url, server)
+
+
+def functions(service, options):
+    """The functions of one service: warm ones in each language, and those of the isolation dial."""
+    isolation = "container" if service.driver == "docker" else "native sandbox"
+    for language in CODE:
+        row = Row(f"Cloudbox {service.driver}, {language}", isolation)
+        if is_wanted(options, row.name):
+            service.deploy(language, language)
+            post(service.url(language))
+            row.idle_mb.append(machine.memory_mb(service.pids()))
+            yield Subject(row, service.url(language), service)
+    for language, dial in DIAL:
+        name = f"{language}-{dial}"
+        row = Row(f"Cloudbox {service.driver}, {language}, isolation {dial}", f"{isolation}, one call each")
+        if is_wanted(options, row.name):
+            service.deploy(name, language, isolation=dial)
+            post(service.url(name))
+            yield Subject(row, service.url(name), service, connections=(1, 8))
+
+
+def rounds(subjects, tools, options):
+    """Every subject once in each round, after one second each that doesn't count."""
+    for subject in subjects:
+        closed(subject.url, 8, 1)
+    for number in range(options.rounds):
+        for subject in subjects:
+            print(f"round {number + 1}: {subject.row.name}", flush=True)
+            subject.measure(tools, options)
+
+
+def starts(options):
+    """What starts a program for each call."""
+    commands = dict(single.COMMANDS)
+    image = single.node_image()
+    if image:
+        commands["docker run per call, Node"] = single.docker_run(image)
+    for name, command in commands.items():
+        if not is_wanted(options, name):
+            continue
+        row = Row(name, "container" if "docker" in name else "process")
+        for connections in (1, 8):
+            row.closed[connections].append(single.measure(command, connections, max(options.seconds, 2)))
+        yield row
+
+
+def first_calls(services, rows, options):
+    """The first call of functions that were never called before."""
+    for service in services:
+        for language in CODE:
+            row = next((row for row in rows if row.name == f"Cloudbox {service.driver}, {language}"), None)
+            if row and options.first:
+                print(f"first calls: {row.name}", flush=True)
+                row.first_ms, began = service.first_calls(language, options.first)
+                yield f"{row.name}: {options.first} first calls, of which {began.count('warm')} found a sandbox that was warm."
+
+
+def main():
+    options = arguments()
     os.environ.pop("NODE_EXTRA_CA_CERTS", None)
-    peers = [Peer("node:http, no isolation", ["node", os.path.join(HERE, "peers", "node-http.mjs")])]
-    peers.append(Peer("Go net/http, no isolation", [go_http]))
-    services = [Cloudbox(options.binary, driver, os.path.abspath(options.bundles)) for driver in options.drivers.split(",")]
-    rows = [(peer.name, peer.url) for peer in peers]
-    rows += [(f"Cloudbox {service.driver}, {language}", service.url(language)) for service in services for language in CODE]
-    samples = {name: {1: [], 8: [], 64: []} for name, _ in rows}
+    release = os.path.dirname(os.path.abspath(options.binary))
+    tools = Tools(os.path.join(release, "..", "bench-tools"), release)
+    tools.fetch()
+    services = [Service(options.binary, driver, os.path.abspath(options.bundles)) for driver in options.drivers]
+    subjects, notes = [], []
     try:
-        for _, url in rows:
-            wrk(url, 8, 1)
-        for _ in range(options.rounds):
-            for name, url in rows:
-                for connections in (1, 8, 64):
-                    samples[name][connections].append(wrk(url, connections, options.seconds))
-        first = {
-            f"Cloudbox {service.driver}, {language}": service.first_calls(language, options.first)
-            for service in services
-            for language in CODE
-        }
+        subjects += peers(tools, options)
+        for service in services:
+            service.start()
+            subjects += functions(service, options)
+        rounds(subjects, tools, options)
+        rows = [subject.row for subject in subjects] + list(starts(options))
+        notes += first_calls(services, rows, options)
     finally:
-        for each in peers + services:
-            each.stop()
-        shutil.rmtree(scratch)
-    report(samples, first, bare_start(), options)
-
-
-def report(samples, first, bare, options):
-    def median(name, connections, column):
-        return statistics.median(sample[column] for sample in samples[name][connections])
-
-    base = median("node:http, no isolation", 8, 0)
-    lines = [
-        f"{platform.machine()}, {os.cpu_count()} cores, Linux {platform.release()}, wrk on the same cores; "
-        f"{options.rounds} interleaved rounds of {options.seconds} s, medians.",
-        "",
-        "| | 1 conn.: p50 µs | 8 conn.: req/s | of node:http | 8 conn.: p99 ms | 64 conn.: req/s | first call p50, max ms |",
-        "|---|--:|--:|--:|--:|--:|--:|",
-    ]
-    for name in samples:
-        times = first.get(name)
-        calls = f"{statistics.median(times):.1f}, {max(times):.1f}" if times else ""
-        rate = median(name, 8, 0)
-        lines.append(
-            f"| {name} | {median(name, 1, 1):.0f} | {rate:.0f} | {rate / base:.2f} | {median(name, 8, 2) / 1e3:.1f} "
-            f"| {median(name, 64, 0):.0f} | {calls} |"
-        )
-    starts = ", ".join(f"{name} {ms:.0f} ms" for name, ms in bare.items())
-    lines += ["", f"A bare start of the interpreter, in the same run: {starts}."]
-    text = "\n".join(lines) + "\n"
+        for owner in {id(subject.owner): subject.owner for subject in subjects}.values():
+            owner.stop()
+        for service in services:
+            service.stop()
+    text = table(rows, options, [*notes, ZYGO, "", *ratios(rows)])
     print(text)
     results = os.path.join(HERE, "results")
     os.makedirs(results, exist_ok=True)
