@@ -49,6 +49,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
             ..app.config.limits.ranges()
         },
         max_request_bytes: app.config.limits.max_request_bytes,
+        max_stream_bytes: app.config.limits.max_stream_bytes,
         shares: Shares::new(http.max_calls_per_project),
         started_at: app.started_at,
         closing: ending.closing.clone(),

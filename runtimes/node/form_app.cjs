@@ -111,6 +111,14 @@ async function answerOf(response, { mode, max_response_bytes }) {
   return withBytes(answer, body, mode);
 }
 
+/** Sends a body on that is read as it comes, as fast as the application takes it. */
+async function pass(read, request) {
+  for (let piece = await read(); piece.length > 0; piece = await read()) {
+    if (!request.write(piece)) await new Promise((resolve) => request.once('drain', resolve));
+  }
+  request.end();
+}
+
 /** Has the application answer the call. */
 async function call(application, event) {
   const server = await serverOf(application);
@@ -121,6 +129,8 @@ async function call(application, event) {
     if (!OWN.includes(name) && name !== 'content-length') headers[name] = headers[name] === undefined ? value : [].concat(headers[name], value);
   }
   if (event.body.length > 0) headers['content-length'] = event.body.length;
+  const told = event.readBody === undefined ? undefined : event.context.headers['content-length'];
+  if (told !== undefined) headers['content-length'] = told;
   const [here, there] = connection();
   return new Promise((resolve, reject) => {
     const target = (path.slice(base.length) || '/') + search;
@@ -128,7 +138,8 @@ async function call(application, event) {
     request.on('response', (response) => resolve(answerOf(response, event.head)));
     request.on('error', reject);
     server.emit('connection', there);
-    request.end(Buffer.from(event.body));
+    if (event.readBody === undefined) request.end(Buffer.from(event.body));
+    else pass(event.readBody, request).catch((error) => request.destroy(error));
   });
 }
 

@@ -8,11 +8,28 @@ const { from } = Buffer;
 /** Methods whose requests have no body. */
 const BODILESS = ['GET', 'HEAD'];
 
+/** A body that is read as it comes: a piece for each that is asked for. */
+function streamOf(read) {
+  return new ReadableStream({
+    type: 'bytes',
+    async pull(controller) {
+      const piece = await read();
+      if (piece.length > 0) {
+        controller.enqueue(new Uint8Array(piece));
+        return;
+      }
+      controller.close();
+      if (controller.byobRequest) controller.byobRequest.respond(0);
+    },
+  }, { highWaterMark: 0 });
+}
+
 /** A Request of the call. */
 function webRequest(event) {
   const { method, url } = requestOf(event);
   const headers = new Headers();
   for (const [name, value] of event.head.headers) headers.append(name, value);
+  if (event.readBody !== undefined) return new Request(url, { method, headers, body: streamOf(event.readBody), duplex: 'half' });
   const body = BODILESS.includes(method) || event.body.length === 0 ? undefined : from(event.body);
   return new Request(url, { method, headers, body });
 }

@@ -43,6 +43,7 @@ class IncomingRequest extends Readable {
     const host = headers.host || 'localhost';
     const isForm = /^application\/x-www-form-urlencoded/i.test(headers['content-type'] || '');
     this.rawBody = from(event.body);
+    this.readBody = event.readBody;
     const body = isForm ? Object.fromEntries(new URLSearchParams(this.rawBody.toString())) : data;
     Object.assign(this, {
       method, headers, query, path: below,
@@ -58,6 +59,10 @@ class IncomingRequest extends Readable {
   }
 
   _read() {
+    if (this.readBody !== undefined) {
+      this.readBody().then((piece) => this.push(piece.length === 0 ? null : piece), (error) => this.destroy(error));
+      return;
+    }
     this.push(this.rawBody);
     this.push(null);
   }

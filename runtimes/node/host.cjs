@@ -37,8 +37,13 @@ class HostCalls {
     this.waiting = [];
   }
 
-  /** Asks the service for `method` on behalf of `exchange`: a promise of the result. */
-  call(exchange, method, args) {
+  /** The next piece of the request's body, for one that is read as it comes; an empty one at the end. */
+  readBody(exchange) {
+    return this.call(exchange, 'body.read', null, true);
+  }
+
+  /** Asks the service for `method` on behalf of `exchange`: a promise of the result, which is bytes where `isRaw` says so. */
+  call(exchange, method, args, isRaw = false) {
     if (this.running() !== exchange || exchange.phase !== 'call') {
       const why = 'a host call can be made only while a handler runs, for the call that it runs for';
       return Promise.reject(new HostCallError(`${method}: ${why}`, 'NO_CALL'));
@@ -51,7 +56,7 @@ class HostCalls {
       return Promise.reject(new HostCallError(`${method}: ${why}`, 'ARGUMENTS_TOO_LARGE'));
     }
     return new Promise((resolve, reject) => {
-      this.waiting.push({ nonce: exchange.nonce, method, body, size, resolve, reject });
+      this.waiting.push({ nonce: exchange.nonce, method, body, size, isRaw, resolve, reject });
       this.sendSome();
     });
   }
@@ -101,9 +106,17 @@ class HostCalls {
     if (call === undefined || call.nonce !== header.nonce) return;
     this.inFlight.delete(header.id);
     this.bytes -= call.size;
-    const value = body.length === 0 ? null : parse(textOf(body, 0, body.length));
-    if (header.ok) call.resolve(value);
-    else call.reject(new HostCallError(value.message, value.code));
+    if (header.ok && call.isRaw) {
+      call.resolve(Buffer.from(body));
+    } else {
+      try {
+        const value = body.length === 0 ? null : parse(textOf(body, 0, body.length));
+        if (header.ok) call.resolve(value);
+        else call.reject(new HostCallError(value.message, value.code));
+      } catch (error) {
+        call.reject(error);
+      }
+    }
     this.sendSome();
   }
 

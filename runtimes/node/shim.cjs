@@ -125,6 +125,7 @@ async function onInvoke(head, body) {
   try {
     const hostCall = (method, args) => hostCalls.call(exchange, method, args);
     const event = eventOf(head, body, loaded, logOf(exchange), hostCall);
+    if (head.has_upload) event.readBody = () => hostCalls.readBody(exchange);
     let value = await loaded.style.call(loaded.handler, event);
     if (hasPieces(value)) value = await stream(exchange, head, value);
     if (exchange.isAnswered) return;

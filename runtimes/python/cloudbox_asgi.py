@@ -73,12 +73,19 @@ async def begin(application):
 async def call(application, event):
     """The answer as a handler's value."""
     await begin(application)
-    request = [{"type": "http.request", "body": bytes(event.body), "more_body": False}]
+    request = [] if event.upload is not None else [{"type": "http.request", "body": bytes(event.body), "more_body": False}]
     answer = {"status": 500, "headers": []}
     body = []
     is_over = asyncio.get_event_loop().create_future()
 
+    has_more = event.upload is not None
+
     async def receive():
+        nonlocal has_more
+        if has_more:
+            piece = await event.upload.read_body_async()
+            has_more = len(piece) > 0
+            return {"type": "http.request", "body": piece, "more_body": has_more}
         if request:
             return request.pop()
         await is_over

@@ -15,13 +15,14 @@ class NoEntryPoint(Exception):
 
 
 class Event:
-    """What a call brings: `data`, `context`, the frame's header `head`, the request's `body`, and, where its caller takes an
-    answer in pieces, the `stream` that these go to."""
+    """What a call brings: `data`, `context`, the frame's header `head`, the request's `body`; where its caller takes an
+    answer in pieces, the `stream` that these go to; where the body is read as it comes, the `upload` that reads it."""
 
-    __slots__ = ("data", "context", "head", "body", "stream")
+    __slots__ = ("data", "context", "head", "body", "stream", "upload")
 
-    def __init__(self, data, context, head, body, stream=None):
-        self.data, self.context, self.head, self.body, self.stream = data, context, head, body, stream
+    def __init__(self, data, context, head, body, stream=None, upload=None):
+        self.data, self.context, self.head, self.body = data, context, head, body
+        self.stream, self.upload = stream, upload
 
 
 def _code_of(handler):

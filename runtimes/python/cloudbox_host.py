@@ -26,10 +26,10 @@ class HostCallError(Exception):
 
 
 class _Call:
-    __slots__ = ("nonce", "method", "body", "tell", "is_done", "value", "error")
+    __slots__ = ("nonce", "method", "body", "tell", "is_raw", "is_done", "value", "error")
 
-    def __init__(self, nonce, method, body, tell):
-        self.nonce, self.method, self.body, self.tell = nonce, method, body, tell
+    def __init__(self, nonce, method, body, tell, is_raw):
+        self.nonce, self.method, self.body, self.tell, self.is_raw = nonce, method, body, tell, is_raw
         self.is_done, self.value, self.error = False, None, None
 
     def settle(self, value, error):
@@ -65,9 +65,9 @@ class HostCalls:
         """From now on calls are made for this exchange."""
         self._nonce = nonce
 
-    def call(self, nonce, method, args):
-        """Asks the service for `method`, and waits for the result."""
-        one = self._begin(nonce, method, args, None)
+    def call(self, nonce, method, args, is_raw=False):
+        """Asks the service for `method`, and waits for the result, which is bytes where `is_raw` says so."""
+        one = self._begin(nonce, method, args, None, is_raw)
         with self._changed:
             while not one.is_done:
                 if self._is_reading:
@@ -76,7 +76,7 @@ class HostCalls:
                     self._lead(None)
         return one.outcome()
 
-    async def call_async(self, nonce, method, args):
+    async def call_async(self, nonce, method, args, is_raw=False):
         """The same for coroutines."""
         import asyncio
 
@@ -93,7 +93,7 @@ class HostCalls:
             except RuntimeError:  # The loop is closed: nobody waits any more.
                 pass
 
-        one = self._begin(nonce, method, args, tell)
+        one = self._begin(nonce, method, args, tell, is_raw)
         self._attend(loop, 1)
         try:
             await future
@@ -120,12 +120,12 @@ class HostCalls:
             self._attend(loop, -self._loops[loop])
         return any(one.tell is not None for one in left)
 
-    def _begin(self, nonce, method, args, tell):
+    def _begin(self, nonce, method, args, tell, is_raw):
         body = self._dumps(args)
         if len(body) > _MAX_ARGUMENT_BYTES:
             why = "%s: the arguments have %d bytes, the limit is %d" % (method, len(body), _MAX_ARGUMENT_BYTES)
             raise HostCallError(why, "ARGUMENTS_TOO_LARGE")
-        one = _Call(nonce, method, body, tell)
+        one = _Call(nonce, method, body, tell, is_raw)
         with self._changed:
             if nonce is None or nonce != self._nonce:
                 raise _no_call(method)
@@ -186,7 +186,14 @@ class HostCalls:
         one = self._in_flight.get(number)
         if one is None or one.nonce != header.get("nonce"):
             return
-        value = self._loads(body) if body else None
+        if header.get("ok") and one.is_raw:
+            self._settle(number, bytes(body), None)
+            return
+        try:
+            value = self._loads(body) if body else None
+        except ValueError as error:
+            self._settle(number, None, HostCallError(str(error), "INVALID_REPLY"))
+            return
         if header.get("ok"):
             self._settle(number, value, None)
         else:

@@ -6,6 +6,25 @@ from urllib.parse import unquote
 from cloudbox_forms import http_answer, plain_headers
 
 
+class _Input(io.RawIOBase):
+    """A body that is read as it comes."""
+
+    def __init__(self, upload):
+        super().__init__()
+        self._upload, self._rest = upload, b""
+
+    def readable(self):
+        """It is."""
+        return True
+
+    def readinto(self, into):
+        """Fills as much of `into` as has come; 0 at the end."""
+        piece = self._rest or self._upload.read_body()
+        count = min(len(piece), len(into))
+        into[:count], self._rest = piece[:count], piece[count:]
+        return count
+
+
 def _environment(event):
     head, headers = event.head, event.context["headers"]
     host = headers.get("host", "localhost")
@@ -32,7 +51,13 @@ def _environment(event):
     for header, value in headers.items():
         key = header.upper().replace("-", "_")
         environment[key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else "HTTP_" + key] = value
-    environment["CONTENT_LENGTH"] = str(len(event.body))
+    if event.upload is None:
+        environment["CONTENT_LENGTH"] = str(len(event.body))
+        return environment
+    environment["wsgi.input"] = io.BufferedReader(_Input(event.upload), 64 << 10)
+    environment["wsgi.input_terminated"] = True
+    if "content-length" not in headers:
+        del environment["CONTENT_LENGTH"]
     return environment
 
 

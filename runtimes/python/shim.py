@@ -138,6 +138,14 @@ class Host:
         """The same for coroutines: to be awaited."""
         return host_calls().call_async(self._nonce, method, args)
 
+    def read_body(self):
+        """The next piece of the request's body, for one that is read as it comes; an empty one at the end."""
+        return host_calls().call(self._nonce, "body.read", None, True)
+
+    def read_body_async(self):
+        """The same for coroutines: to be awaited."""
+        return host_calls().call_async(self._nonce, "body.read", None, True)
+
 
 def end_host_calls():
     """Ends what is under way, and gives coroutines that wait for it the time to learn that."""
@@ -272,7 +280,7 @@ class Function:
         self.stream = None
         if head.get("may_stream"):
             self.stream = self.stream_of(head)
-        value = settle(self.call(self.handler, forms.Event(data, context, head, body, self.stream)))
+        value = settle(self.call(self.handler, forms.Event(data, context, head, body, self.stream, context._host if head.get("has_upload") else None)))
         if isinstance(value, dict) and "statusCode" in value and answer.has_pieces(value):
             value = settle(forms.own_module("cloudbox_pieces").take(head, value, self.stream))
         if self.stream is not None and self.stream.is_begun:

@@ -26,3 +26,5 @@ mod story;
 mod streams;
 #[path = "integration/typescript.rs"]
 mod typescript;
+#[path = "integration/uploads.rs"]
+mod uploads;

@@ -24,6 +24,7 @@ type cloudboxInvokeHead struct {
 	MaxResponseBytes int         `json:"max_response_bytes"`
 	DeadlineMs       int64       `json:"deadline_ms"`
 	MayStream        bool        `json:"may_stream"`
+	HasUpload        bool        `json:"has_upload"`
 }
 
 // cloudboxQuery is the query as an object; a key that repeats has a list.

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"sort"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -71,8 +72,39 @@ func cloudboxRequest(head *cloudboxInvokeHead, body []byte) (*http.Request, cont
 		Body: io.NopCloser(bytes.NewReader(body)), ContentLength: int64(len(body)),
 	}
 	header.Del("Host")
+	if head.HasUpload {
+		request.Body = &cloudboxUpload{nonce: head.Nonce}
+		request.ContentLength = -1
+		if length, err := strconv.ParseInt(header.Get("Content-Length"), 10, 64); err == nil {
+			request.ContentLength = length
+		}
+	}
 	return request.WithContext(ctx), cancel, nil
 }
+
+// cloudboxUpload is a request's body that is read as it comes: a piece for each that is asked for.
+type cloudboxUpload struct {
+	nonce string
+	rest  []byte
+	err   error
+}
+
+func (u *cloudboxUpload) Read(into []byte) (int, error) {
+	if len(u.rest) == 0 && u.err == nil {
+		u.rest, u.err = cloudboxHostCalls.call(u.nonce, "body.read", nil)
+		if len(u.rest) == 0 && u.err == nil {
+			u.err = io.EOF
+		}
+	}
+	if len(u.rest) == 0 {
+		return 0, u.err
+	}
+	n := copy(into, u.rest)
+	u.rest = u.rest[n:]
+	return n, nil
+}
+
+func (u *cloudboxUpload) Close() error { return nil }
 
 // cloudboxWriter keeps what a handler writes, until it flushes or writes more than an answer may have: from then on what it
 // writes is sent as it comes, where the caller takes that.

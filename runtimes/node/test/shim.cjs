@@ -103,7 +103,7 @@ class Shim {
 
   /** Answers a host call. */
   reply({ nonce, id }, ok, value) {
-    this.requests.write(frame('reply', { nonce, id, ok }, Buffer.from(JSON.stringify(value))));
+    this.requests.write(frame('reply', { nonce, id, ok }, Buffer.isBuffer(value) ? value : Buffer.from(JSON.stringify(value))));
   }
 
   async load(options = {}) {

@@ -120,7 +120,7 @@ class Shim:
     def reply(self, call, value, ok=True):
         """Answers a host call."""
         header = {"nonce": call.header["nonce"], "id": call.header["id"], "ok": ok}
-        self.write("reply", header, json.dumps(value).encode("utf-8"))
+        self.write("reply", header, value if isinstance(value, bytes) else json.dumps(value).encode("utf-8"))
 
     def load(self, **options):
         """Waits for hello and has the code loaded."""

@@ -19,8 +19,7 @@ use cloudbox_http::error::ApiError;
 use cloudbox_http::extract::JsonObject;
 use cloudbox_http::trace;
 use cloudbox_protocol::ResultMode;
-use cloudbox_protocol::message::DataSource;
-use cloudbox_types::{FunctionId, Language, Trigger};
+use cloudbox_types::{FunctionId, Language};
 use http::HeaderMap;
 use serde_json::Value;
 
@@ -154,23 +153,7 @@ async fn run(
             }
         }
     };
-    let request = wanted.request;
-    let call = Call {
-        trigger: Trigger::Execute,
-        is_test,
-        may_stream: false,
-        mode: ResultMode::Raw,
-        data: if request.body.is_some() { DataSource::Body } else { DataSource::Query },
-        method: request.method,
-        path: request.path.unwrap_or_else(|| PATH.to_owned()),
-        base_path: String::new(),
-        query: request.query,
-        headers: request.headers,
-        body: request.body.unwrap_or_default(),
-        timeout,
-        share: None,
-        entry,
-    };
+    let call = Call { is_test, timeout, ..wanted.request.call(entry, ResultMode::Raw, PATH) };
     let outcome = api.invoke(call).await;
     Ok(answer::of(&outcome, trace::child_of(headers).as_ref()))
 }

@@ -15,6 +15,7 @@ use parking_lot::Mutex;
 use crate::services::CallContext;
 use crate::share::Share;
 use crate::table::Entry;
+use crate::upload::Upload;
 
 /// One call, from whichever door.
 #[derive(Clone, Debug)]
@@ -39,6 +40,8 @@ pub struct Call {
     pub headers: Vec<(String, String)>,
     /// The request's body.
     pub body: Bytes,
+    /// The body, where it goes to the function while it arrives.
+    pub upload: Option<Arc<Upload>>,
     /// In place of the function's own, where an authenticated caller wants it so, within the operator's range.
     pub timeout: Option<Duration>,
     /// Whether it may have no lasting effect: what it asks of the service is undone.
@@ -50,6 +53,28 @@ pub struct Call {
 }
 
 impl Call {
+    /// A call with an empty POST, of which all of the answer is wanted at once.
+    #[must_use]
+    pub fn new(entry: Arc<Entry>, trigger: Trigger, mode: ResultMode) -> Self {
+        Self {
+            entry,
+            trigger,
+            mode,
+            data: DataSource::Query,
+            method: "POST".to_owned(),
+            path: String::new(),
+            base_path: String::new(),
+            query: String::new(),
+            headers: Vec::new(),
+            body: Bytes::new(),
+            upload: None,
+            timeout: None,
+            is_test: false,
+            may_stream: false,
+            share: None,
+        }
+    }
+
     /// The version that it gets; 0 where there is none.
     #[must_use]
     pub fn version(&self) -> i64 {
@@ -97,6 +122,7 @@ impl Call {
             max_response_bytes: max_response_bytes as u64,
             deadline_ms: now_ms.saturating_add(timeout_ms),
             may_stream: false,
+            has_upload: self.upload.is_some(),
         }
     }
 }

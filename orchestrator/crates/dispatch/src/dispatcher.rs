@@ -150,7 +150,7 @@ impl Dispatcher {
     ) -> Settled {
         let timeout = call.timeout();
         let invoke = call.invoke(id, accepted, timeout, self.settings.max_response_bytes);
-        let host = InvocationHost::new(&self.services, call.context(id));
+        let host = InvocationHost::new(&self.services, call.context(id), call.upload.clone());
         let (outlet, inlet, seal) =
             match call.may_stream.then(|| stream::stream(self.settings.max_stream_bytes)) {
                 Some((outlet, inlet, seal)) => (Some(outlet), Some(inlet), Some(seal)),

@@ -11,6 +11,7 @@ mod inline;
 mod services;
 mod settle;
 mod share;
+mod upload;
 
 pub use call::{Call, Failure, Outcome, Success};
 pub use cloudbox_deploy::Refused;
@@ -19,3 +20,4 @@ pub use documents::Documents;
 pub use inline::Inline;
 pub use services::{CallContext, HostCalls, Services};
 pub use share::{Share, Shares};
+pub use upload::{Source, Upload};

@@ -7,8 +7,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use cloudbox_protocol::host::READ_BODY;
 use cloudbox_protocol::{Host, HostError};
 use cloudbox_types::{FunctionId, InvocationId, ProjectId};
+
+use crate::upload::Upload;
 
 /// For whom a host call is: it has the rights of this function and no others, whatever its arguments say.
 #[derive(Clone, Debug)]
@@ -70,12 +73,17 @@ impl fmt::Debug for Services {
 pub(crate) struct InvocationHost {
     services: Arc<Services>,
     context: CallContext,
+    upload: Option<Arc<Upload>>,
     is_used: AtomicBool,
 }
 
 impl InvocationHost {
-    pub(crate) fn new(services: &Arc<Services>, context: CallContext) -> Arc<Self> {
-        Arc::new(Self { services: Arc::clone(services), context, is_used: AtomicBool::new(false) })
+    pub(crate) fn new(
+        services: &Arc<Services>,
+        context: CallContext,
+        upload: Option<Arc<Upload>>,
+    ) -> Arc<Self> {
+        Arc::new(Self { services: Arc::clone(services), context, upload, is_used: AtomicBool::new(false) })
     }
 
     /// Tells the services of the end, where one was asked.
@@ -91,6 +99,9 @@ impl InvocationHost {
 #[async_trait]
 impl Host for InvocationHost {
     async fn call(&self, method: &str, arguments: Bytes) -> Result<Bytes, HostError> {
+        if let Some(upload) = self.upload.as_ref().filter(|_| method == READ_BODY) {
+            return upload.read().await;
+        }
         let found =
             method.split_once('.').and_then(|(name, rest)| Some((self.services.by_name.get(name)?, rest)));
         let Some((service, rest)) = found else { return Err(HostError::unknown_method(method)) };
@@ -126,9 +137,10 @@ mod tests {
             invocation: InvocationId::generate(),
             is_test: false,
         };
-        let host = InvocationHost::new(&Arc::new(Services::default().with("echo", Arc::new(Echo))), context);
+        let host =
+            InvocationHost::new(&Arc::new(Services::default().with("echo", Arc::new(Echo))), context, None);
         assert_eq!(host.call("echo.a.b", "1".into()).await.unwrap(), "7 a.b b\"1\"");
-        for unknown in ["echo", "other.a", ".echo.a", ""] {
+        for unknown in ["echo", "other.a", ".echo.a", "", READ_BODY] {
             assert_eq!(host.call(unknown, Bytes::new()).await.unwrap_err().code, "UNKNOWN_METHOD");
         }
     }

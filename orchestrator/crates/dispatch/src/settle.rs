@@ -218,6 +218,9 @@ pub(crate) fn exchanged(
         Ok(Reply { answer: Answer::Failure(failure), logs }) => (Err(code_failure(failure)), logs),
         Err(SandboxFault { kind, logs }) => (Err(fault_failure(kind, call)), logs),
     };
+    // A function that could not read its request is not the one that failed.
+    let unread = call.upload.as_ref().and_then(|upload| upload.failure());
+    let result = result.map_err(|failure| unread.unwrap_or(failure));
     // What the top level printed belongs to the call that loaded it.
     let mut settled = Settled { is_untaken, streamed, ..Settled::new(result, logs) };
     if let Some(load_logs) = load_logs {

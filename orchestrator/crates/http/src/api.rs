@@ -68,6 +68,8 @@ pub struct Api {
     pub ranges: Ranges,
     /// Bytes of a request's body.
     pub max_request_bytes: usize,
+    /// Bytes of a request's body that goes to its function while it arrives.
+    pub max_stream_bytes: u64,
     /// How many calls each project may have under way.
     pub shares: Shares,
     /// When the service was ready.

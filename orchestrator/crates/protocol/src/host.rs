@@ -17,6 +17,8 @@ pub const MAX_REPLY_BYTES: usize = 4 << 20;
 pub const MAX_RUNNING: usize = 8;
 /// Calls of one exchange, after which each is answered with an error.
 pub const MAX_CALLS: u32 = 10_000;
+/// The method that reads the next piece of a request's body; its result is bytes, and none at the end. Not counted.
+pub const READ_BODY: &str = "body.read";
 /// Bytes of a method's name.
 pub const MAX_METHOD_BYTES: usize = 128;
 

@@ -104,6 +104,9 @@ pub struct Invoke {
     /// Whether a handler that streams may have its answer sent as it comes; set by the channel.
     #[serde(default, skip_serializing_if = "is_false")]
     pub may_stream: bool,
+    /// Whether the request's body is not in the frame, but read piece by piece with host calls.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub has_upload: bool,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde calls it with")]

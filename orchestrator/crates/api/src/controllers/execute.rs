@@ -7,15 +7,14 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use cloudbox_api_types::execution::start_word;
 use cloudbox_api_types::{EgressAttempt, ErrorBody, ExecuteAnswer, ExecuteRequest};
-use cloudbox_dispatch::{Call, Failure, Outcome, Success};
+use cloudbox_dispatch::{Failure, Outcome, Success};
 use cloudbox_http::api::Api;
 use cloudbox_http::auth::{Caller, access};
 use cloudbox_http::error::ApiError;
 use cloudbox_http::extract::{OptionalJson, Path};
 use cloudbox_http::trace;
 use cloudbox_protocol::ResultMode;
-use cloudbox_protocol::message::DataSource;
-use cloudbox_types::{ErrorCode, Trigger};
+use cloudbox_types::ErrorCode;
 use http::{HeaderMap, HeaderValue, header};
 use serde_json::json;
 
@@ -41,22 +40,8 @@ pub async fn execute(
     let entry = access::callable(&api, caller, &project, &function).await?;
     let wanted = Wanted::read(request.unwrap_or_default(), api.ranges.longest_timeout())?;
     let own = &entry.function;
-    let call = Call {
-        trigger: Trigger::Execute,
-        mode: ResultMode::Raw,
-        data: if wanted.body.is_some() { DataSource::Body } else { DataSource::Query },
-        method: wanted.method,
-        path: wanted.path.unwrap_or_else(|| format!("/p/{}/functions/{}", own.project_id, own.settings.name)),
-        base_path: String::new(),
-        query: wanted.query,
-        headers: wanted.headers,
-        body: wanted.body.unwrap_or_default(),
-        timeout: wanted.timeout,
-        is_test: false,
-        may_stream: false,
-        share: None,
-        entry,
-    };
+    let path = format!("/p/{}/functions/{}", own.project_id, own.settings.name);
+    let call = wanted.call(entry, ResultMode::Raw, &path);
     let traceparent = trace::child_of(&headers);
     let outcome = api.invoke(call).await;
     Ok(answer(&outcome, traceparent.as_ref()))
@@ -89,12 +74,15 @@ fn success_body(outcome: &Outcome, success: &Success) -> Bytes {
         "start": start_word(outcome.is_warm),
     });
     if !outcome.egress.is_empty() {
-        let attempts = outcome.egress.iter().cloned().map(EgressAttempt::from);
-        rest["egress"] = json!(attempts.collect::<Vec<_>>());
+        rest["egress"] = json!(attempts(outcome));
     }
     let rest = rest.to_string();
     let result: &[u8] = if success.body.is_empty() { b"null" } else { &success.body };
     [b"{\"response\":", result, b",", &rest.as_bytes()[1..]].concat().into()
+}
+
+fn attempts(outcome: &Outcome) -> Vec<EgressAttempt> {
+    outcome.egress.iter().cloned().map(EgressAttempt::from).collect()
 }
 
 /// What a user of the API reads of a call that failed: everything.
@@ -106,6 +94,9 @@ pub fn error_of(outcome: &Outcome, failure: &Failure) -> ApiError {
     body.logs = Some(outcome.logs.clone());
     body.execution_time = Some(outcome.execution_time_ms);
     body.stack.clone_from(&failure.stack);
+    if !outcome.egress.is_empty() {
+        body.extra.insert("egress".to_owned(), json!(attempts(outcome)));
+    }
     if failure.code == ErrorCode::RuntimeError {
         // Its field is always there: a process that ended, and Go's plain errors, have no stack.
         body.stack.get_or_insert_default();

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use axum::extract::{FromRequest as _, Request, State};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use cloudbox_api_types::ErrorBody;
 use cloudbox_dispatch::table::Entry;
-use cloudbox_dispatch::{Call, Failure, Outcome, Success};
+use cloudbox_dispatch::{Call, Failure, Outcome, Success, Upload};
 use cloudbox_http::api::Api;
 use cloudbox_http::auth::{Caller, MaybeCaller};
 use cloudbox_http::error::ApiError;
-use cloudbox_http::extract::{Body, Path, not_too_deep};
+use cloudbox_http::extract::{Ahead, Body, Incoming, Path, not_too_deep};
 use cloudbox_http::{cors, headers, trace};
 use cloudbox_protocol::ResultMode;
 use cloudbox_protocol::message::DataSource;
@@ -24,6 +25,9 @@ use super::answer::{ID_HEADER, call_headers};
 mod way;
 
 pub use way::Way;
+
+/// Bytes of a body that are waited for, where its length is known and its function can read it as it comes.
+const BODY_AHEAD: usize = 256 << 10;
 
 /// Call a function. A public one needs no credential; another one needs that of its project.
 #[utoipa::path(method(get, post, put, patch, delete), path = "/p/{project}/functions/{name}", tag = "calls",
@@ -90,7 +94,7 @@ pub async fn begun(
 ) -> Result<(Call, Option<HeaderValue>), ApiError> {
     let entry = way.find(api, caller, named, (request.headers(), request.uri())).await?;
     let traceparent = trace::child_of(request.headers());
-    let call = call_of(entry, caller, way, request, traceparent.as_ref()).await?;
+    let call = call_of(api, entry, caller, way, request, traceparent.as_ref()).await?;
     Ok((Call { mode: ResultMode::Raw, may_stream: false, ..call }, traceparent))
 }
 
@@ -128,12 +132,26 @@ async fn invoke(
 ) -> Result<Response, ApiError> {
     let expose_errors = entry.function.settings.expose_errors;
     let (method, traceparent) = (request.method().clone(), trace::child_of(request.headers()));
-    let call = call_of(entry, caller, way, request, traceparent.as_ref()).await?;
+    let call = call_of(api, entry, caller, way, request, traceparent.as_ref()).await?;
     let outcome = api.invoke(call).await;
     Ok(answer(outcome, &method, expose_errors, traceparent.as_ref()))
 }
 
+/// How much of a body is waited for: none of it by forms that read it piece by piece, all that may be held by the one that
+/// has it parsed, too. Nothing for forms that have it as a whole.
+fn ahead_of(entry: &Entry, api: &Api) -> Option<Ahead> {
+    let most = api.max_stream_bytes;
+    match entry.version.as_ref()?.handler_style.as_str() {
+        "fetch" | "app" | "asgi" | "wsgi" | "flask" | "http" => {
+            Some(Ahead { bytes: BODY_AHEAD.min(api.max_request_bytes), is_live: true, most })
+        }
+        "req-res" => Some(Ahead { bytes: api.max_request_bytes, is_live: false, most }),
+        _ => None,
+    }
+}
+
 async fn call_of(
+    api: &Api,
     entry: Arc<Entry>,
     caller: Option<Caller>,
     way: Way,
@@ -142,25 +160,27 @@ async fn call_of(
 ) -> Result<Call, ApiError> {
     let (method, uri) = (request.method().clone(), request.uri().clone());
     let headers = headers::into_function(request.headers(), caller.is_some(), traceparent);
-    let Body(body) = Body::from_request(request, &()).await?;
+    let (body, upload) = match ahead_of(&entry, api) {
+        None => (Body::from_request(request, &()).await?.0, None),
+        Some(ahead) => match Incoming::read(request, ahead).await? {
+            Incoming::Whole(body) => (body, None),
+            Incoming::Begun(rest) => (Bytes::new(), Some(Arc::new(Upload::new(rest, ahead.most)))),
+        },
+    };
     // It is the function's business whether this is JSON; but if it is, its parser must come through.
     not_too_deep("body", &body)?;
     Ok(Call {
-        entry,
-        trigger: Trigger::Http,
-        mode: ResultMode::Http,
-        data: if body.is_empty() { DataSource::Query } else { DataSource::Body },
+        data: if body.is_empty() && upload.is_none() { DataSource::Query } else { DataSource::Body },
         method: method.to_string(),
         path: uri.path().to_owned(),
         base_path: way.base_path(uri.path()).to_owned(),
         query: uri.query().unwrap_or_default().to_owned(),
         headers,
         body,
-        timeout: None,
-        is_test: false,
+        upload,
         // The length of an answer to HEAD is known only when all of it is there.
         may_stream: method != Method::HEAD,
-        share: None,
+        ..Call::new(entry, Trigger::Http, ResultMode::Http)
     })
 }
 

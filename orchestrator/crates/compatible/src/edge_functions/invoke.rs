@@ -14,15 +14,13 @@ use cloudbox_api::controllers::execute;
 use cloudbox_api::controllers::execute::request::Wanted;
 use cloudbox_api_types::edge_function::EdgeAnswer;
 use cloudbox_api_types::{ErrorBody, ExecuteRequest};
-use cloudbox_dispatch::{Call, Failure, Outcome, Success};
+use cloudbox_dispatch::{Failure, Outcome, Success};
 use cloudbox_http::api::Api;
 use cloudbox_http::auth::{Caller, Tenant, access};
 use cloudbox_http::error::ApiError;
 use cloudbox_http::extract::{OptionalJson, Path};
 use cloudbox_http::trace;
 use cloudbox_protocol::ResultMode;
-use cloudbox_protocol::message::DataSource;
-use cloudbox_types::Trigger;
 use http::HeaderMap;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -94,22 +92,7 @@ pub async fn invoke(
 ) -> Result<Response, ApiError> {
     let entry = access::public_meant(&api, Some(caller), &project, &id).await?;
     let wanted = request.unwrap_or_default().wanted(&api)?;
-    let call = Call {
-        trigger: Trigger::Execute,
-        mode: ResultMode::Http,
-        data: if wanted.body.is_some() { DataSource::Body } else { DataSource::Query },
-        method: wanted.method,
-        path: wanted.path.unwrap_or_default(),
-        base_path: String::new(),
-        query: wanted.query,
-        headers: wanted.headers,
-        body: wanted.body.unwrap_or_default(),
-        timeout: None,
-        is_test: false,
-        may_stream: false,
-        share: None,
-        entry,
-    };
+    let call = wanted.call(entry, ResultMode::Http, "/");
     let traceparent = trace::child_of(&headers);
     let outcome = api.invoke(call).await;
     let mut response = match &outcome.result {

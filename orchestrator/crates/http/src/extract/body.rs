@@ -16,6 +16,9 @@ use super::Fields;
 use crate::error::ApiError;
 use crate::middleware::Place;
 
+/// The setting that bounds bodies that are held.
+const MAX_REQUEST: &str = "limits.max_request_bytes";
+
 /// The body's bytes, at most as many as the router's limit allows.
 #[derive(Debug)]
 pub struct Body(pub Bytes);
@@ -28,18 +31,20 @@ impl<S: Send + Sync> FromRequest<S> for Body {
             Some(place) => whole(request, &place).await,
             None => Bytes::from_request(request, state).await.map_err(|error| refusal(&error)),
         };
-        read.map(Self).map_err(|mut error| {
-            // The rest of the body is not read, so no other request can follow on this connection.
-            error.headers.push((header::CONNECTION, HeaderValue::from_static("close")));
-            error
-        })
+        read.map(Self).map_err(closing)
     }
+}
+
+/// The rest of the body is not read, so no other request can follow on this connection.
+pub(super) fn closing(mut error: ApiError) -> ApiError {
+    error.headers.push((header::CONNECTION, HeaderValue::from_static("close")));
+    error
 }
 
 /// The whole body. What is too long is refused before it is read where its length is told, else when it gets too long.
 async fn whole(request: Request, place: &Place) -> Result<Bytes, ApiError> {
     if place.is_too_long() {
-        return Err(too_large());
+        return Err(too_large(MAX_REQUEST));
     }
     let (mut body, mut first, mut rest) = (request.into_limited_body(), Bytes::new(), BytesMut::new());
     while let Some(frame) = body.frame().await {
@@ -59,19 +64,19 @@ async fn whole(request: Request, place: &Place) -> Result<Bytes, ApiError> {
 }
 
 /// Why a body could not be read.
-fn refusal(error: &(dyn Error + 'static)) -> ApiError {
+pub(super) fn refusal(error: &(dyn Error + 'static)) -> ApiError {
     let mut cause = Some(error);
     while let Some(error) = cause {
         if error.is::<LengthLimitError>() {
-            return too_large();
+            return too_large(MAX_REQUEST);
         }
         cause = error.source();
     }
     ApiError::invalid_field("body", "was not sent whole, or not in time")
 }
 
-fn too_large() -> ApiError {
-    let message = "the request's body is over the limit (limits.max_request_bytes)";
+pub(super) fn too_large(limit: &str) -> ApiError {
+    let message = format!("the request's body is over the limit ({limit})");
     ApiError::new(ErrorCode::PayloadTooLarge, message)
 }
 

@@ -61,6 +61,12 @@ impl Place {
         self.declared > self.gate.max_body_bytes as u64
     }
 
+    /// Bytes of the body, as far as they are told before it comes.
+    #[must_use]
+    pub const fn declared(&self) -> u64 {
+        self.declared
+    }
+
     /// A piece of the body came.
     ///
     /// # Errors

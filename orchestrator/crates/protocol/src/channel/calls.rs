@@ -20,7 +20,7 @@ use super::parts::{check, header};
 use crate::frame::{Frame, Kind};
 use crate::host::{
     Host, HostError, MAX_CALLS, MAX_IN_FLIGHT, MAX_IN_FLIGHT_BYTES, MAX_METHOD_BYTES, MAX_REPLY_BYTES,
-    MAX_RUNNING,
+    MAX_RUNNING, READ_BODY,
 };
 use crate::message::{CallHead, ReplyHead};
 use crate::nonce::Nonce;
@@ -81,7 +81,7 @@ impl Calls {
                 head.id
             )));
         }
-        self.made = self.made.saturating_add(1);
+        self.made = self.made.saturating_add(u32::from(head.method != READ_BODY));
         if self.made > MAX_CALLS {
             let message = format!("this call has made {MAX_CALLS} host calls; that is the limit");
             self.reply(head.id, Err(HostError::new("TOO_MANY_CALLS", message)));

@@ -19,6 +19,7 @@ pub fn invoke() -> Invoke {
         timeout_ms: 1000,
         max_response_bytes: 1 << 20,
         may_stream: false,
+        has_upload: false,
         deadline_ms: 0,
     }
 }

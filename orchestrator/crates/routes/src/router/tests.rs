@@ -217,6 +217,7 @@ impl TestApp {
             public_url: String::new(),
             ranges: cloudbox_types::limits::Ranges::default(),
             max_request_bytes: MAX_REQUEST_BYTES,
+            max_stream_bytes: 1 << 20,
             shares: Shares::new(100),
             started_at: Instant::now(),
             closing: closing.clone(),

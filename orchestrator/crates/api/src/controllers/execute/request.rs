@@ -1,11 +1,17 @@
 //! An execute request, checked: what the handler will see.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use cloudbox_api_types::ExecuteRequest;
+use cloudbox_dispatch::Call;
+use cloudbox_dispatch::table::Entry;
 use cloudbox_http::error::ApiError;
 use cloudbox_http::extract::not_too_deep;
+use cloudbox_protocol::ResultMode;
+use cloudbox_protocol::message::DataSource;
+use cloudbox_types::Trigger;
 use http::{HeaderName, HeaderValue, Method};
 use serde_json::Value;
 
@@ -32,6 +38,21 @@ pub struct Wanted {
 }
 
 impl Wanted {
+    /// The call, with `path` where the caller named none.
+    #[must_use]
+    pub fn call(self, entry: Arc<Entry>, mode: ResultMode, path: &str) -> Call {
+        Call {
+            data: if self.body.is_some() { DataSource::Body } else { DataSource::Query },
+            method: self.method,
+            path: self.path.unwrap_or_else(|| path.to_owned()),
+            query: self.query,
+            headers: self.headers,
+            body: self.body.unwrap_or_default(),
+            timeout: self.timeout,
+            ..Call::new(entry, Trigger::Execute, mode)
+        }
+    }
+
     /// Checks every field; `longest` is the longest timeout of a function.
     ///
     /// # Errors
