@@ -42,6 +42,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         store: Arc::clone(&app.store),
         table: Arc::clone(&app.table),
         backend: Arc::new(Shared(Arc::clone(&app))),
+        packages: Arc::clone(app.deployer.packages()),
         admin_token: app.data_dir.admin_token.clone(),
         public_url: app.config.public_url.clone(),
         ranges: Ranges {

@@ -12,6 +12,7 @@ pub mod api;
 pub mod conformance;
 pub mod leftovers;
 pub mod machine;
+pub mod pack;
 pub mod postgres;
 pub mod service;
 pub mod stage;

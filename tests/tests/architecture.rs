@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 const EDGES: &[(&str, &[&str])] = &[
     ("types", &[]),
     ("archive", &[]),
+    ("storage", &["archive"]),
     ("protocol", &["types"]),
     ("egress", &["types"]),
     ("init", &["protocol"]),
@@ -24,16 +25,22 @@ const EDGES: &[(&str, &[&str])] = &[
     ("documents", &["database", "types"]),
     ("store", &["database", "documents", "types"]),
     ("bundles", &["sandbox", "types"]),
-    ("deploy", &["bundles", "check", "egress", "protocol", "sandbox", "store", "types"]),
+    (
+        "deploy",
+        &["archive", "bundles", "check", "egress", "protocol", "sandbox", "storage", "store", "types"],
+    ),
     (
         "dispatch",
         &["bundles", "deploy", "documents", "egress", "pool", "protocol", "sandbox", "store", "types"],
     ),
     ("check", &["types"]),
     ("api-types", &["types"]),
-    ("http", &["api-types", "check", "dispatch", "store", "types"]),
-    ("api", &["api-types", "dispatch", "http", "protocol", "store", "types"]),
-    ("compatible", &["api", "api-types", "check", "dispatch", "http", "protocol", "store", "types"]),
+    ("http", &["api-types", "archive", "check", "dispatch", "storage", "store", "types"]),
+    ("api", &["api-types", "dispatch", "http", "protocol", "storage", "store", "types"]),
+    (
+        "compatible",
+        &["api", "api-types", "check", "dispatch", "http", "protocol", "storage", "store", "types"],
+    ),
     ("routes", &["api", "api-types", "compatible", "http", "types"]),
     ("cli", &["api-types", "types"]),
 ];

@@ -120,8 +120,10 @@ pub struct Function {
     pub resolved_runtime: Option<String>,
     /// `javascript`, `typescript`, `python` or `go`.
     pub language: String,
-    /// The source; null for a function that has none yet.
+    /// The source; null for a function that has none yet, or has a package.
     pub code: Option<String>,
+    /// The source as an archive: its SHA-256 in hex; null for a function that has none.
+    pub package: Option<String>,
     /// `handler`, `index.handler`, `main`.
     pub entry_point: String,
     /// The handler's form.
@@ -195,6 +197,7 @@ impl Function {
             resolved_runtime: function.resolved_runtime,
             language: settings.language.to_string(),
             code: settings.code,
+            package: settings.package,
             entry_point: settings.entry_point,
             handler_style: settings.handler_style.as_str().to_owned(),
             timeout: limits.timeout_s,

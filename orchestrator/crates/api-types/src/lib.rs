@@ -12,6 +12,7 @@ pub mod function_service;
 pub mod health;
 pub mod inline;
 pub mod list;
+pub mod package;
 pub mod project;
 pub mod runtime;
 
@@ -22,5 +23,6 @@ pub use function::{Function, FunctionPatch, NewFunction};
 pub use health::{Health, Live, MemoryUse, Ready, SandboxHealth, SandboxLayer};
 pub use inline::{Info, InlineAnswer, InlineCode, InlineError, InlineLog, InlineRequest};
 pub use list::List;
+pub use package::{Package, UploadedVersion};
 pub use project::{NewProject, Project, ProjectPatch};
 pub use runtime::{Runtime, RuntimeList};

@@ -6,6 +6,7 @@ pub mod execute;
 pub mod functions;
 pub mod health;
 pub mod logs;
+pub mod packages;
 pub mod projects;
 pub mod public;
 pub mod runtimes;

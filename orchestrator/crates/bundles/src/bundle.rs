@@ -93,6 +93,24 @@ impl Bundle {
         self.definition.source.refused.get(&language).map(String::as_str)
     }
 
+    /// What a source's file is called where the entry point names none, without its extension.
+    #[must_use]
+    pub fn default_name(&self) -> &str {
+        &self.definition.source.default_name
+    }
+
+    /// Which files of a package are loaded, the first that is there; `*.go` stands for any.
+    #[must_use]
+    pub fn package_files(&self, language: Language) -> &[String] {
+        self.definition.source.package_files.get(&language).map_or(&[], Vec::as_slice)
+    }
+
+    /// The file of a package whose JSON names the file to load as `main`.
+    #[must_use]
+    pub fn package_manifest(&self) -> Option<&str> {
+        self.definition.source.package_manifest.as_deref()
+    }
+
     /// What checks the source `main` in `/workspace`, in the build root; none where the build does it.
     #[must_use]
     pub fn check(&self, main: &str, entry_point: &str) -> Option<Program> {

@@ -78,6 +78,11 @@ pub struct Source {
     pub default_name: String,
     /// The extension of each language that is served.
     pub extensions: BTreeMap<Language, String>,
+    /// Which files of a package are loaded, the first that is there: paths, or `*.go` for any at its top.
+    #[serde(default)]
+    pub package_files: BTreeMap<Language, Vec<String>>,
+    /// The file of a package whose JSON names the file to load as `main`.
+    pub package_manifest: Option<String>,
     /// Languages that can't be deployed yet, each with the sentence that says so.
     #[serde(default)]
     pub refused: BTreeMap<Language, String>,

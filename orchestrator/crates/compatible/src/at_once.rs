@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cloudbox_api::controllers::{deployments, functions};
+use cloudbox_api::controllers::{deployments, functions, packages};
 use cloudbox_http::api::Api;
 use cloudbox_http::error::ApiError;
 use cloudbox_http::extract::Fields;
 use cloudbox_http::settings;
+use cloudbox_storage::Package;
 use cloudbox_store::{Error, NewFunction};
 use cloudbox_types::function::FunctionSettings;
 use cloudbox_types::{Deployment, DeploymentStatus, Function, FunctionId, FunctionStatus, ProjectId};
@@ -58,7 +59,7 @@ pub(super) async fn change(api: &Arc<Api>, before: Function, body: Fields) -> Re
         let is_again = names_code && before.status != FunctionStatus::Deployed;
         let is_build = is_again || is_of_the_build(&before.settings, &settings);
         let after = functions::update(&api, before, settings).await?;
-        if is_build && after.settings.code.is_some() { deploy(&api, after.id).await } else { Ok(after) }
+        if is_build && has_source(&after) { deploy(&api, after.id).await } else { Ok(after) }
     })
     .await
 }
@@ -66,6 +67,7 @@ pub(super) async fn change(api: &Arc<Api>, before: Function, body: Fields) -> Re
 /// Whether a version has something else in it.
 fn is_of_the_build(before: &FunctionSettings, after: &FunctionSettings) -> bool {
     before.code != after.code
+        || before.package != after.package
         || before.runtime != after.runtime
         || before.language != after.language
         || before.entry_point != after.entry_point
@@ -73,11 +75,46 @@ fn is_of_the_build(before: &FunctionSettings, after: &FunctionSettings) -> bool 
         || before.dependencies != after.dependencies
 }
 
+/// Makes a package the function's source and deploys it: the function, and the number of the version that it became.
+/// After a build that failed the function keeps the package, and calls go on with the version that they had.
+///
+/// # Errors
+/// The store's; `DEPLOYMENT_ERROR` with the build's logs.
+pub(super) async fn deploy_package(
+    api: &Arc<Api>,
+    function: Function,
+    package: Package,
+) -> Result<(Function, i64), ApiError> {
+    let api = Arc::clone(api);
+    to_its_end(async move {
+        let id = function.id;
+        packages::become_source(&api, function, &package).await?;
+        let ended = run(&api, id).await?;
+        Ok((deployed(&api, id).await?, ended.version))
+    })
+    .await
+}
+
+fn has_source(function: &Function) -> bool {
+    function.settings.code.is_some() || function.settings.package.is_some()
+}
+
 async fn deploy(api: &Api, function: FunctionId) -> Result<Function, ApiError> {
+    run(api, function).await?;
+    deployed(api, function).await
+}
+
+/// Runs a deployment, which must succeed.
+async fn run(api: &Api, function: FunctionId) -> Result<Deployment, ApiError> {
     let ended = api.backend.deploy(begin(api, function).await?).await?;
     if ended.status != DeploymentStatus::Deployed {
         return Err(deployments::failed(ended));
     }
+    Ok(ended)
+}
+
+/// The function, once calls get its new version.
+async fn deployed(api: &Api, function: FunctionId) -> Result<Function, ApiError> {
     let deployed = api.store.function(function).await?;
     api.backend.settled().await;
     deployed.ok_or_else(|| ApiError::not_found("function"))
@@ -95,8 +132,8 @@ async fn begin(api: &Api, function: FunctionId) -> Result<Deployment, ApiError> 
 }
 
 /// Runs on even where the caller goes away: half of it would be neither the old nor the new.
-async fn to_its_end(
-    work: impl Future<Output = Result<Function, ApiError>> + Send + 'static,
-) -> Result<Function, ApiError> {
+async fn to_its_end<T: Send + 'static>(
+    work: impl Future<Output = Result<T, ApiError>> + Send + 'static,
+) -> Result<T, ApiError> {
     tokio::spawn(work).await.unwrap_or_else(|_| Err(ApiError::internal()))
 }

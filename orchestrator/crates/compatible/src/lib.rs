@@ -7,5 +7,6 @@ pub mod function_service;
 pub mod inline;
 pub mod invoke;
 pub mod listed_functions;
+pub mod uploads;
 
 mod at_once;

@@ -5,6 +5,7 @@ use std::io::Read;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use cloudbox_archive::Unpacked;
 use tempfile::TempDir;
 
 use crate::error::StageError;
@@ -56,6 +57,25 @@ impl BuildFolder {
         set_mode(&path, 0o666)
     }
 
+    /// Takes over what a package held, before any sandbox has seen the folder.
+    ///
+    /// # Errors
+    /// It can't be moved, or is on another disk.
+    pub fn take(&mut self, content: Unpacked) -> Result<(), StageError> {
+        let workspace = &self.workspace;
+        fs::remove_dir(workspace).map_err(StageError::io("removing", workspace))?;
+        fs::rename(&content.root, workspace).map_err(StageError::io("moving into place", workspace))?;
+        drop(content);
+        open_to_write(workspace)?;
+        // The name is the check's alone.
+        match fs::remove_file(workspace.join(MAIN_NOTE)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(StageError::io("removing", workspace.join(MAIN_NOTE))(error))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Writes a file outside of the workspace, readable for the user of a sandbox that it is mounted in.
     ///
     /// # Errors
@@ -80,7 +100,7 @@ impl BuildFolder {
         let mut name = String::new();
         let read = open_regular(&note)?.take(256).read_to_string(&mut name);
         let name = name.trim();
-        let is_plain = read.is_ok() && !name.is_empty() && name != ".." && !name.contains(['/', '\0']);
+        let is_plain = read.is_ok() && name.split('/').all(is_part);
         let is_file = || self.workspace.join(name).symlink_metadata().is_ok_and(|found| found.is_file());
         if is_plain && is_file() {
             Ok(name.to_owned())
@@ -104,6 +124,27 @@ pub(crate) fn open_regular(path: &Path) -> Result<fs::File, StageError> {
 pub(crate) fn not_regular(path: &Path) -> StageError {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     StageError::Refused(format!("the build left {name:?}, which is neither a regular file nor a folder"))
+}
+
+/// A part of a path that leads down.
+fn is_part(part: &str) -> bool {
+    !matches!(part, "" | "." | "..") && !part.contains('\0')
+}
+
+/// The sandbox's user, whoever that is, writes everywhere in it.
+fn open_to_write(folder: &Path) -> Result<(), StageError> {
+    set_mode(folder, 0o777)?;
+    for entry in fs::read_dir(folder).map_err(StageError::io("reading", folder))? {
+        let path = entry.map_err(StageError::io("reading", folder))?.path();
+        let metadata = path.symlink_metadata().map_err(StageError::io("reading", &path))?;
+        if metadata.is_dir() {
+            open_to_write(&path)?;
+        } else {
+            let is_executable = metadata.permissions().mode() & 0o111 != 0;
+            set_mode(&path, if is_executable { 0o777 } else { 0o666 })?;
+        }
+    }
+    Ok(())
 }
 
 fn set_mode(path: &Path, mode: u32) -> Result<(), StageError> {

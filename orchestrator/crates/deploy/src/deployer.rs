@@ -4,8 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use cloudbox_archive::Limits;
 use cloudbox_bundles::Catalogue;
 use cloudbox_sandbox::SandboxDriver;
+use cloudbox_storage::Packages;
 use cloudbox_store::{NewVersion, Store};
 use cloudbox_types::{
     Deployment, DeploymentStatus, Function, FunctionId, Stage, StageReport, StageStatus, Version,
@@ -69,7 +71,9 @@ impl Deployer {
         let builds = Semaphore::new(settings.parallel.max(1));
         let code = Arc::new(CodeStore::new(settings.code_dir.clone()));
         let dependencies = DependencyStore::new(settings.dependencies_dir.clone());
-        let site = Site { driver, catalogue, code, dependencies, settings };
+        let packages =
+            Arc::new(Packages::open(&settings.packages_dir, Limits::PACKAGE, settings.parallel_uploads)?);
+        let site = Site { driver, catalogue, code, packages, dependencies, settings };
         Ok(Self { store, site, builds, switching: RwLock::default() })
     }
 
@@ -85,6 +89,12 @@ impl Deployer {
         &self.site.code
     }
 
+    /// The packages.
+    #[must_use]
+    pub fn packages(&self) -> &Arc<Packages> {
+        &self.site.packages
+    }
+
     /// Ends what an earlier life left: deployments, and the folders of builds. To be called before the first
     /// deployment; doing it twice changes nothing.
     ///
@@ -96,6 +106,7 @@ impl Deployer {
             tracing::warn!(deployments = ended, "ended deployments that the service's last life left");
         }
         remove_all(&self.site.settings.builds_dir, build_folder::PREFIX)?;
+        remove_all(&self.site.settings.builds_dir, cloudbox_archive::PREFIX)?;
         remove_all(&self.site.settings.dependencies_dir, dependency_store::PREFIX)?;
         remove_all(&self.site.settings.code_dir, code_store::PREFIX)
     }
@@ -220,6 +231,7 @@ impl Run<'_> {
             handler_style: self.work.handler_style.clone().unwrap_or_default(),
             digest: self.work.digest.clone().unwrap_or_default(),
             main: self.work.main.clone(),
+            package: self.work.function.settings.package.clone(),
         };
         let digest = version.digest.clone();
         loop {

@@ -8,6 +8,9 @@ pub enum Error {
     /// The store refused or failed.
     #[error("the deployment can't be kept")]
     Store(#[from] cloudbox_store::Error),
+    /// The packages can't be used.
+    #[error(transparent)]
+    Storage(#[from] cloudbox_storage::Error),
     /// A folder of the service can't be used.
     #[error("{what} {}", path.display())]
     Io {
@@ -36,6 +39,9 @@ pub enum StageError {
     /// The process that compiles TypeScript can't be used.
     #[error(transparent)]
     Compiler(#[from] cloudbox_check::ReadError),
+    /// The function's package can't be had.
+    #[error(transparent)]
+    Storage(#[from] cloudbox_storage::Error),
     /// A file operation of the service failed.
     #[error("{what} {}", path.display())]
     Io {

@@ -87,6 +87,7 @@ impl<'s> Run<'s> {
             handler_style: self.work.handler_style.clone().unwrap_or_default(),
             digest: self.work.digest.clone().unwrap_or_default(),
             main: self.work.main.clone(),
+            package: None,
             created_at: Timestamp::now(),
         }
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use cloudbox_bundles::{Bundle, Catalogue};
 use cloudbox_sandbox::SandboxDriver;
+use cloudbox_storage::Packages;
 use cloudbox_types::{Function, Stage};
 use tempfile::TempDir;
 
@@ -21,6 +22,8 @@ pub struct Site {
     pub catalogue: Arc<Catalogue>,
     /// Where artefacts go.
     pub code: Arc<CodeStore>,
+    /// Sources that came as archives.
+    pub packages: Arc<Packages>,
     /// Dependencies that were installed before.
     pub dependencies: DependencyStore,
     /// Limits and folders.

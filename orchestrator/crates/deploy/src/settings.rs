@@ -16,6 +16,10 @@ use crate::mirrors::Mirrors;
 pub struct Settings {
     /// The code store: one folder per artefact, named by its digest.
     pub code_dir: PathBuf,
+    /// Sources that came as archives: one file for each, named by its SHA-256.
+    pub packages_dir: PathBuf,
+    /// Packages that may be received at once.
+    pub parallel_uploads: usize,
     /// Installed dependencies: one folder per set of them.
     pub dependencies_dir: PathBuf,
     /// Where builds have their folders while they run.
@@ -47,11 +51,13 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// The defaults, with the folders `code`, `dependencies` and `builds` in this one.
+    /// The defaults, with the folders `code`, `packages`, `dependencies` and `builds` in this one.
     #[must_use]
     pub fn new(folder: &Path) -> Self {
         Self {
             code_dir: folder.join("code"),
+            packages_dir: folder.join("packages"),
+            parallel_uploads: 8,
             dependencies_dir: folder.join("dependencies"),
             builds_dir: folder.join("builds"),
             limits: Limits { timeout_s: 120, memory_mb: 1024, cpu_millis: 2000, tmp_mb: 512, pids: 256 },

@@ -6,6 +6,7 @@ pub(crate) mod health_check;
 pub(crate) mod install;
 mod over_source;
 pub(crate) mod register;
+mod source;
 mod typescript;
 pub(crate) mod validate;
 

@@ -85,7 +85,7 @@ async fn each_stage_that_fails_ends_it_with_a_sentence() {
     let place = Place::new().await;
     let long = "x".repeat((1 << 20) + 1);
     for (code, stage, sentence) in [
-        ("", Stage::Validate, "the function has no code: set `code`, then deploy again"),
+        ("", Stage::Validate, "the function has no code: set `code` or upload a package, then deploy again"),
         (long.as_str(), Stage::Validate, "`code` has 1048577 bytes; the limit is 1048576"),
         ("bad-syntax", Stage::Validate, "the syntax check failed: index.js:3:5: SyntaxError: unexpected"),
         ("hangs-in-check", Stage::Validate, "the syntax check took longer than 120 s"),

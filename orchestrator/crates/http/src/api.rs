@@ -7,6 +7,7 @@ use cloudbox_api_types::{Runtime, SandboxHealth, execution::start_word};
 use cloudbox_dispatch::recorder::Condition;
 use cloudbox_dispatch::table::Table;
 use cloudbox_dispatch::{Call, Inline, Outcome, Shares};
+use cloudbox_storage::Packages;
 use cloudbox_store::Store;
 use cloudbox_types::limits::Ranges;
 use cloudbox_types::{Deployment, Function, FunctionId, InvocationId, ProjectId, Secret, Version};
@@ -60,6 +61,8 @@ pub struct Api {
     pub table: Arc<Table>,
     /// What runs and builds functions.
     pub backend: Arc<dyn Backend>,
+    /// Sources that come as archives.
+    pub packages: Arc<Packages>,
     /// An administrator's token.
     pub admin_token: Secret<String>,
     /// What users type before `/p/…`; may be empty.

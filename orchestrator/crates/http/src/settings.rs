@@ -79,6 +79,8 @@ fn apply(settings: &mut FunctionSettings, fields: &mut Fields, ranges: &Ranges) 
     set(&mut settings.description, fields.short_text("description", 0..=2000));
     if let Some(code) = code(fields) {
         settings.code = Some(code);
+        // A function has one source: the last one that it was given.
+        settings.package = None;
     }
     set(&mut settings.entry_point, entry_point(fields));
     set(&mut settings.handler_style, word(fields, "handler_style", &HandlerStyle::ALL));

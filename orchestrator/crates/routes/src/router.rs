@@ -6,9 +6,11 @@ use std::time::Duration;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::any;
 use axum::{Router, middleware as layers};
-use cloudbox_api::controllers::{deployments, execute, functions, health, logs, projects, public, runtimes};
+use cloudbox_api::controllers::{
+    deployments, execute, functions, health, logs, packages, projects, public, runtimes,
+};
 use cloudbox_compatible::{
-    dashboard, edge_functions, execution_logs, function_service, inline, invoke, listed_functions,
+    dashboard, edge_functions, execution_logs, function_service, inline, invoke, listed_functions, uploads,
 };
 use cloudbox_http::api::Api;
 use cloudbox_http::error::ApiError;
@@ -31,6 +33,8 @@ fn routes() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(deployments::list))
         .routes(routes!(deployments::read))
         .routes(routes!(deployments::logs))
+        .routes(routes!(packages::put, packages::read))
+        .routes(routes!(packages::read_of_version))
         .routes(routes!(execute::execute))
         .routes(routes!(logs::list))
         .routes(routes!(inline::execute))
@@ -59,6 +63,7 @@ fn routes() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(edge_functions::logs))
         .routes(routes!(listed_functions::create, listed_functions::list))
         .routes(routes!(listed_functions::read, listed_functions::change, listed_functions::delete))
+        .routes(routes!(uploads::upload))
         .routes(routes!(execution_logs::list))
         .routes(routes!(execution_logs::read))
         .routes(routes!(dashboard::stats))

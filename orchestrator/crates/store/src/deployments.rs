@@ -42,8 +42,8 @@ const END_IN_FUNCTION: &str = "UPDATE functions SET status = $2, \
      WHERE id = (SELECT function_id FROM deployments WHERE id = $1 AND status = 'building') RETURNING *";
 
 const INSERT_VERSION: &str = "INSERT INTO versions \
-     (function_id, number, runtime, language, entry_point, handler_style, digest, main, created_at) \
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+     (function_id, number, runtime, language, entry_point, handler_style, digest, main, created_at, package) \
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
 
 /// How a deployment ends.
 struct End<'a> {
@@ -136,6 +136,7 @@ impl SqlStore {
             handler_style: version.handler_style,
             digest: version.digest,
             main: version.main,
+            package: version.package,
             created_at: function.updated_at,
         };
         let query = Query::new(INSERT_VERSION)
@@ -147,7 +148,8 @@ impl SqlStore {
             .bind(version.handler_style.as_str())
             .bind(version.digest.as_str())
             .bind(version.main.as_str())
-            .bind(version.created_at.as_millisecond());
+            .bind(version.created_at.as_millisecond())
+            .bind(version.package.as_deref());
         open.execute(query).await?;
         committed(open, (function, version)).await
     }

@@ -15,15 +15,15 @@ use crate::store::{FunctionPatch, NewFunction};
 const INSERT: &str = "INSERT INTO functions (name, description, runtime, language, code, entry_point, handler_style, \
      isolation, timeout_s, memory_mb, cpu_millis, tmp_mb, pids, dependencies, is_public, is_active, expose_errors, \
      egress, cors, min_instances, max_instances, concurrency, updated_at, \
-     project_id, created_at, status, environment, revision, build_logs, invocation_count) \
+     project_id, created_at, status, package, environment, revision, build_logs, invocation_count) \
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, \
-     $23, $24, $23, $25, '{}', 1, '', 0) RETURNING id";
+     $23, $24, $23, $25, $26, '{}', 1, '', 0) RETURNING id";
 
 const UPDATE: &str = "UPDATE functions SET name = $1, description = $2, runtime = $3, language = $4, code = $5, \
      entry_point = $6, handler_style = $7, isolation = $8, timeout_s = $9, memory_mb = $10, cpu_millis = $11, \
      tmp_mb = $12, pids = $13, dependencies = $14, is_public = $15, is_active = $16, expose_errors = $17, \
      egress = $18, cors = $19, min_instances = $20, max_instances = $21, concurrency = $22, updated_at = $23, \
-     environment = $24, revision = revision + 1 WHERE id = $25 AND revision = $26 RETURNING *";
+     environment = $24, package = $25, revision = revision + 1 WHERE id = $26 AND revision = $27 RETURNING *";
 
 const ENCRYPTED: &str = "UPDATE functions SET environment = $2 WHERE id = $1 RETURNING *";
 
@@ -33,7 +33,8 @@ macro_rules! version_columns {
         "versions.function_id AS version_function, versions.number AS version_number, \
          versions.runtime AS version_runtime, versions.language AS version_language, \
          versions.entry_point AS version_entry_point, versions.handler_style AS version_handler_style, \
-         versions.digest AS version_digest, versions.main AS version_main, versions.created_at AS version_created_at"
+         versions.digest AS version_digest, versions.main AS version_main, versions.package AS version_package, \
+         versions.created_at AS version_created_at"
     };
 }
 
@@ -88,8 +89,10 @@ impl SqlStore {
     pub(crate) async fn insert_function(&self, function: NewFunction) -> Result<Function, Error> {
         let settings = &function.settings;
         let mut open = self.database.begin().await?;
-        let query =
-            with_settings(INSERT, settings).bind(function.project_id.0).bind(FunctionStatus::Draft.as_str());
+        let query = with_settings(INSERT, settings)
+            .bind(function.project_id.0)
+            .bind(FunctionStatus::Draft.as_str())
+            .bind(settings.package.as_deref());
         let row = open.row(query).await.map_err(|error| match error.as_database_error() {
             Some(cause) if cause.is_foreign_key_violation() => Error::Missing { what: "project" },
             _ => unless_taken(error, || format!("the name {}", settings.name)),
@@ -142,6 +145,7 @@ impl SqlStore {
         let owner = Owner { project: ProjectId(row.get("project_id")?), function: id };
         let query = with_settings(UPDATE, &patch.settings)
             .bind(self.key.encrypt(owner, &patch.settings.environment))
+            .bind(patch.settings.package.as_deref())
             .bind(id.0)
             .bind(patch.expected_revision);
         let row = open

@@ -64,6 +64,7 @@ impl Read for Row {
             handler_style: self.get("version_handler_style")?,
             digest: self.get("version_digest")?,
             main: self.get("version_main")?,
+            package: self.get("version_package")?,
             created_at: self.time("version_created_at")?,
         })
     }
@@ -126,6 +127,7 @@ fn settings(row: &Row, owner: Owner, key: &EnvironmentKey) -> Result<FunctionSet
         runtime: row.get("runtime")?,
         language: row.word("language")?,
         code: row.get("code")?,
+        package: row.get("package")?,
         entry_point: row.get("entry_point")?,
         handler_style: row.word("handler_style")?,
         isolation: row.word("isolation")?,

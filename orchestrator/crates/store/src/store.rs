@@ -68,6 +68,8 @@ pub struct NewVersion {
     pub digest: String,
     /// The file that the shim loads.
     pub main: String,
+    /// SHA-256 of the archive that it was built from, in hex.
+    pub package: Option<String>,
 }
 
 /// Which records are wanted, newest first.

@@ -88,6 +88,8 @@ pub struct FunctionSettings {
     pub language: Language,
     /// The source, one file; none for a function that comes as a package.
     pub code: Option<String>,
+    /// The source, an archive: its SHA-256 in hex; none for a function that comes as `code`.
+    pub package: Option<String>,
     /// `handler`, `index.handler`, `main`.
     pub entry_point: String,
     /// The form of the handler.
@@ -128,6 +130,7 @@ impl FunctionSettings {
             runtime,
             language,
             code: None,
+            package: None,
             entry_point: match language {
                 Language::Javascript | Language::Typescript => "index.handler",
                 Language::Python => "handler",

@@ -27,6 +27,8 @@ pub struct Version {
     pub digest: String,
     /// The file that the shim loads, relative to the artefact, such as `index.js`.
     pub main: String,
+    /// SHA-256 of the archive that it was built from, in hex; none where its source was `code`.
+    pub package: Option<String>,
     /// When it was registered.
     pub created_at: Timestamp,
 }

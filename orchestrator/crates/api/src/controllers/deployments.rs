@@ -5,19 +5,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::State;
+use axum::body::HttpBody as _;
+use axum::extract::{Request, State};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use cloudbox_api_types::{DeployStarted, Deployed, Deployment, ErrorBody, List, LogEvent};
 use cloudbox_http::api::Api;
 use cloudbox_http::auth::{Caller, access};
 use cloudbox_http::error::ApiError;
-use cloudbox_http::extract::{Path, Query, page_request};
+use cloudbox_http::extract::{Path, Query, has_package, page_request, receive};
 use cloudbox_types::{Deployment as Row, DeploymentStatus, ErrorCode};
 use futures::Stream;
 use http::StatusCode;
 
 use super::answer::async_stream;
+use super::packages;
 
 /// How often a followed deployment is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
@@ -27,6 +29,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
     params(("project" = String, Path, description = "Id or slug"),
         ("function" = String, Path, description = "Id or name"),
         ("wait" = Option<bool>, Query, description = "Answer when it is done")),
+    request_body(description = "A package that becomes the function's source first; may be left out",
+        content((Vec<u8> = "application/gzip"), (Vec<u8> = "application/zip"), (Object = "multipart/form-data"))),
     responses((status = 202, body = DeployStarted), (status = 200, body = Deployed, description = "With `wait`"),
         (status = 422, body = ErrorBody, description = "With `wait`: the build failed"),
         (status = "4XX", body = ErrorBody)), security(("bearer" = [])))]
@@ -35,9 +39,14 @@ pub async fn deploy(
     State(api): State<Arc<Api>>,
     Path((project, function)): Path<(String, String)>,
     query: Query,
+    request: Request,
 ) -> Result<Response, ApiError> {
-    let function = access::function(&api, caller, &project, &function).await?;
+    let mut function = access::function(&api, caller, &project, &function).await?;
     let is_waiting = query.flag("wait")?;
+    if has_package(request.headers()) && !request.body().is_end_stream() {
+        let kept = receive(&api, request).await?;
+        function = packages::become_source(&api, function, &kept).await?;
+    }
     let begun = api.store.begin_deployment(function.id).await?;
     let started = DeployStarted {
         status: begun.status.as_str().to_owned(),

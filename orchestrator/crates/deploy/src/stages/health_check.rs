@@ -58,6 +58,7 @@ fn candidate(work: &Work) -> Version {
         handler_style: settings.handler_style.as_str().to_owned(),
         digest: work.digest.clone().expect("register comes before, and sets the digest"),
         main: work.main.clone(),
+        package: settings.package.clone(),
         created_at: Timestamp::now(),
     }
 }

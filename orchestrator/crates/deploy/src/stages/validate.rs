@@ -1,13 +1,9 @@
 //! Stage 1: a runtime that is here, code of a fair size, and no syntax error in it.
 
-use cloudbox_types::Function;
-
 use crate::build_folder::BuildFolder;
 use crate::error::StageError;
 use crate::pipeline::{Site, Work};
-use crate::settings::Settings;
-use crate::stages::install;
-use crate::stages::{over_source, typescript};
+use crate::stages::{install, over_source, source, typescript};
 
 /// Finds the runtime, writes the source into a build folder, and has the language check it.
 pub(crate) async fn run(site: &Site, work: &mut Work) -> Result<(), StageError> {
@@ -17,19 +13,16 @@ pub(crate) async fn run(site: &Site, work: &mut Work) -> Result<(), StageError> 
     for warning in &resolved.warnings {
         work.say(format!("warning: {warning}"));
     }
-    let code = source(&work.function, &site.settings)?;
+    source::check(&work.function, &site.settings)?;
     check_entry_point(&entry_point)?;
     let bundle = site.catalogue.bundle(&resolved.runtime).await?;
     if let Some(why) = bundle.refusal(language) {
         return Err(StageError::Refused(why.to_owned()));
     }
-    let main = bundle.source_file(language, &entry_point).ok_or_else(|| {
-        StageError::Refused(format!("runtime {} does not serve {language}", resolved.runtime))
-    })?;
     install::check(work, &bundle)?;
     work.say(format!("{language} on {} ({})", bundle.runtime, bundle.toolchain));
-    let folder = BuildFolder::create(&site.settings.builds_dir)?;
-    folder.write(&main, &code)?;
+    let mut folder = BuildFolder::create(&site.settings.builds_dir)?;
+    let main = source::place(site, &work.function, &bundle, &mut folder).await?;
     work.folder = Some(folder);
     work.bundle = Some(bundle);
     work.main = main;
@@ -40,23 +33,6 @@ pub(crate) async fn run(site: &Site, work: &mut Work) -> Result<(), StageError> 
 /// The folder goes, with all that is in it.
 pub(crate) fn undo(work: &mut Work) {
     work.folder = None;
-}
-
-/// The function's source, where there is some and not too much.
-fn source(function: &Function, settings: &Settings) -> Result<String, StageError> {
-    let code = function.settings.code.as_deref().unwrap_or_default();
-    if code.trim().is_empty() {
-        let sentence = "the function has no code: set `code`, then deploy again";
-        return Err(StageError::Refused(sentence.to_owned()));
-    }
-    if code.len() > settings.max_code_bytes {
-        return Err(StageError::Refused(format!(
-            "`code` has {} bytes; the limit is {}",
-            code.len(),
-            settings.max_code_bytes
-        )));
-    }
-    Ok(code.to_owned())
 }
 
 /// `handler` or `index.handler`: it becomes a file's name.

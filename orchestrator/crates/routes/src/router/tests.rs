@@ -15,10 +15,12 @@ use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
 use cloudbox_api_types::{Runtime, SandboxHealth};
+use cloudbox_archive::Limits;
 use cloudbox_dispatch::table::Table;
 use cloudbox_dispatch::{Call, Failure, Outcome, Shares, Success};
 use cloudbox_http::api::{Api, Backend};
 use cloudbox_http::error::ApiError;
+use cloudbox_storage::Packages;
 use cloudbox_store::{EnvironmentKey, NewProject, NewVersion, Store};
 use cloudbox_types::version::Stage;
 use cloudbox_types::{
@@ -111,6 +113,7 @@ impl Backend for Fake {
                     handler_style: "data".to_owned(),
                     digest: "0".repeat(64),
                     main: "index.js".to_owned(),
+                    package: function.settings.package.clone(),
                 };
                 let (function, version) =
                     store.finish_deployment(deployment.id, &deployment.stages, version).await?;
@@ -212,6 +215,7 @@ impl TestApp {
         let api = Arc::new(Api {
             store,
             table,
+            packages: Arc::new(Packages::open(&dir.path().join("packages"), Limits::PACKAGE, 4).unwrap()),
             backend: Arc::clone(&backend) as Arc<dyn Backend>,
             admin_token: Secret::new(TOKEN.to_owned()),
             public_url: String::new(),

@@ -87,6 +87,7 @@ pub fn settings(text: &str) -> FunctionSettings {
         description: "says hello".to_owned(),
         runtime: "nodejs18".to_owned(),
         language: Language::Javascript,
+        package: Some("e".repeat(64)),
         code: Some("exports.handler = async () => 'grüße'".to_owned()),
         entry_point: "handler".to_owned(),
         handler_style: HandlerStyle::Auto,
@@ -119,6 +120,7 @@ pub fn version(digest: &str) -> NewVersion {
         handler_style: "data".to_owned(),
         digest: digest.to_owned(),
         main: "index.js".to_owned(),
+        package: Some("f".repeat(64)),
     }
 }
 

@@ -1,0 +1,9 @@
+//! What is kept of source and builds by its SHA-256: packages as they were uploaded.
+
+mod digest;
+mod error;
+mod packages;
+
+pub use digest::{is_digest, of_file};
+pub use error::Error;
+pub use packages::{Package, Packages, Upload, format_of};
