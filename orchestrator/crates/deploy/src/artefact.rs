@@ -1,11 +1,13 @@
 //! What a build left, taken over: listed, bounded, copied into a folder of the service, and named by its digest.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use cloudbox_bundles::digest::Parts;
+use sha2::{Digest as _, Sha256};
 
 use crate::build_folder::{MAIN_NOTE, not_regular, open_regular};
 use crate::error::StageError;
@@ -93,6 +95,33 @@ pub fn digest_of(folder: &Path) -> Result<String, StageError> {
         parts.add(file.path.as_os_str().as_encoded_bytes()).add(mode.to_be_bytes()).add_file(&path)?;
     }
     Ok(parts.finish())
+}
+
+/// The files of an artefact with their SHA-256, in hex, but for those in these folders.
+///
+/// # Errors
+/// Something can't be read, or is no regular file.
+pub fn files_of(folder: &Path, without: &[&str]) -> Result<BTreeMap<String, String>, StageError> {
+    let mut found = Vec::new();
+    let bounds = Bounds { bytes: u64::MAX, entries: usize::MAX };
+    list(folder, Path::new(""), bounds, &mut found)?;
+    let own = found.into_iter().filter(|file| !without.iter().any(|folder| file.path.starts_with(folder)));
+    own.map(|file| {
+        let mut reader =
+            fs::File::open(folder.join(&file.path)).map_err(StageError::io("reading", &file.path))?;
+        let mut digest = Sha256::new();
+        let mut buffer = vec![0; 64 << 10];
+        loop {
+            let length = reader.read(&mut buffer).map_err(StageError::io("reading", &file.path))?;
+            if length == 0 {
+                break;
+            }
+            digest.update(&buffer[..length]);
+        }
+        let hex = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        Ok((file.path.to_string_lossy().into_owned(), hex))
+    })
+    .collect()
 }
 
 fn list(top: &Path, relative: &Path, bounds: Bounds, found: &mut Vec<Found>) -> Result<(), StageError> {

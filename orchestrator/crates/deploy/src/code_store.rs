@@ -1,6 +1,6 @@
 //! The code store: one folder per artefact, named by its digest, complete or not there at all.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -10,11 +10,14 @@ use cloudbox_types::Seal;
 use parking_lot::Mutex;
 use tempfile::TempDir;
 
-use crate::artefact::digest_of;
+use crate::artefact::{digest_of, files_of};
 use crate::error::StageError;
 
 /// What a folder that is being written, or is about to be removed, begins with.
 pub(crate) const PREFIX: &str = ".taking-";
+
+/// Where the runtimes' installers put dependencies.
+const DEPENDENCIES: [&str; 2] = ["node_modules", ".packages"];
 
 /// The artefacts of all versions.
 #[derive(Debug)]
@@ -108,6 +111,14 @@ impl CodeStore {
         }
         self.sealed.lock().insert(digest.to_owned(), before);
         Ok(())
+    }
+
+    /// The files of an artefact with their SHA-256, without those of its dependencies.
+    ///
+    /// # Errors
+    /// It is not there, or can't be read.
+    pub fn files(&self, digest: &str) -> Result<BTreeMap<String, String>, StageError> {
+        files_of(&self.folder.join(digest), &DEPENDENCIES)
     }
 
     /// The same for one artefact, to be asked before its code is loaded.

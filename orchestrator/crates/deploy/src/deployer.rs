@@ -125,6 +125,11 @@ impl Deployer {
         drop(self.switching.read().await);
     }
 
+    /// Held while who reads the store has to wait until calls get what it shows.
+    pub async fn switching(&self) -> impl Sized {
+        self.switching.write().await
+    }
+
     /// Runs a deployment that was begun to its end. `told` hears of the version before anybody who asks, and then waits
     /// for [`Deployer::settled`], sees it as deployed.
     ///
@@ -232,6 +237,8 @@ impl Run<'_> {
             digest: self.work.digest.clone().unwrap_or_default(),
             main: self.work.main.clone(),
             package: self.work.function.settings.package.clone(),
+            code: settings.code.clone(),
+            dependencies: settings.dependencies.clone(),
         };
         let digest = version.digest.clone();
         loop {

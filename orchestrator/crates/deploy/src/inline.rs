@@ -88,6 +88,8 @@ impl<'s> Run<'s> {
             digest: self.work.digest.clone().unwrap_or_default(),
             main: self.work.main.clone(),
             package: None,
+            dependencies: settings.dependencies.clone(),
+            author: String::new(),
             created_at: Timestamp::now(),
         }
     }

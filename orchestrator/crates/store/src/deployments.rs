@@ -1,17 +1,21 @@
 //! Deployments: what begins, notes and ends them. Each change takes the function's row first, so that two of them, or
 //! one and the function's deletion, wait for one another and can't lock each other out.
 
+use std::collections::BTreeMap;
+
 use cloudbox_database::{Query, Row, Transaction};
+use cloudbox_types::alias::ACTIVE;
 use cloudbox_types::version::{Stage, StageReport, StageStatus};
 use cloudbox_types::{
-    Deployment, DeploymentId, DeploymentStatus, Function, FunctionId, Page, PageRequest, Version,
+    Alias, Deployment, DeploymentId, DeploymentStatus, Function, FunctionId, Name, Page, PageRequest, Version,
 };
 use jiff::Timestamp;
 
 use crate::error::Error;
 use crate::rows::Read as _;
 use crate::sql_store::{SqlStore, committed};
-use crate::store::NewVersion;
+use crate::store::{Begin, NewVersion};
+use crate::switch;
 
 /// Bytes of build logs that are kept.
 const MAX_LOGS: usize = 1 << 20;
@@ -22,11 +26,16 @@ const MARK_BUILDING: &str =
     "UPDATE functions SET status = 'building', updated_at = $2 WHERE id = $1 AND status <> 'building'";
 
 /// Numbers of failed deployments aren't used again either.
-const INSERT: &str = "INSERT INTO deployments (function_id, version, status, stage, stages, build_logs, created_at) \
-     SELECT $1, COALESCE(MAX(version), 0) + 1, 'building', $2, $3, '', $4 FROM deployments WHERE function_id = $1 \
+const INSERT: &str = "INSERT INTO deployments \
+     (function_id, version, status, stage, stages, build_logs, created_at, author, activates) \
+     SELECT $1, COALESCE(MAX(version), 0) + 1, 'building', $2, $3, '', $4, $5, $6 FROM deployments WHERE function_id = $1 \
      RETURNING *";
 
 const LIST: &str = "SELECT * FROM deployments WHERE function_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3";
+
+const BY_ID: &str = "SELECT * FROM deployments WHERE id = $1";
+
+const HOLD: &str = "UPDATE functions SET generation = generation WHERE id = $1 RETURNING aliases";
 
 const NOTE: &str = "UPDATE deployments SET stage = $2, stages = $3, build_logs = $4 \
      WHERE id = $1 AND status = 'building'";
@@ -34,22 +43,33 @@ const NOTE: &str = "UPDATE deployments SET stage = $2, stages = $3, build_logs =
 const END: &str = "UPDATE deployments SET status = $2, stage = $3, stages = $4, error = $5, finished_at = $6 \
      WHERE id = $1 AND status = 'building'";
 
-/// The function gets the deployment's logs, and with a version also its number and runtime.
+/// The function gets the deployment's logs, and with a version that becomes the active one its number and runtime.
 const END_IN_FUNCTION: &str = "UPDATE functions SET status = $2, \
      build_logs = (SELECT build_logs FROM deployments WHERE id = $1), \
      active_version = CASE WHEN $3 THEN (SELECT version FROM deployments WHERE id = $1) ELSE active_version END, \
-     resolved_runtime = COALESCE($4, resolved_runtime), updated_at = $5 \
+     resolved_runtime = COALESCE($4, resolved_runtime), aliases = COALESCE($6, aliases), \
+     generation = generation + 1, updated_at = $5 \
      WHERE id = (SELECT function_id FROM deployments WHERE id = $1 AND status = 'building') RETURNING *";
 
 const INSERT_VERSION: &str = "INSERT INTO versions \
-     (function_id, number, runtime, language, entry_point, handler_style, digest, main, created_at, package) \
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+     (function_id, number, runtime, language, entry_point, handler_style, digest, main, created_at, package, code, \
+     dependencies, author) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
 
 /// How a deployment ends.
 struct End<'a> {
     stage: Stage,
     stages: &'a [StageReport],
-    outcome: Result<&'a NewVersion, &'a str>,
+    outcome: Result<(&'a NewVersion, &'a Deployment, &'a str), &'a str>,
+}
+
+/// The function's aliases without the split of the active version, which ends with it; as JSON.
+async fn without_split(open: &mut Transaction, deployment: &Deployment) -> Result<String, Error> {
+    // Held first, as by every change: so they are those of now.
+    let row = open.row(Query::new(HOLD).bind(deployment.function_id.0)).await?;
+    let row = row.ok_or(Error::Missing { what: "function" })?;
+    let mut aliases: BTreeMap<Name, Alias> = row.json("aliases")?;
+    aliases.remove(ACTIVE);
+    Ok(serde_json::json!(aliases).to_string())
 }
 
 fn to_json(stages: &[StageReport]) -> String {
@@ -79,7 +99,11 @@ async fn not_running(open: &mut Transaction, id: DeploymentId) -> Error {
 }
 
 impl SqlStore {
-    pub(crate) async fn insert_deployment(&self, function: FunctionId) -> Result<Deployment, Error> {
+    pub(crate) async fn insert_deployment(
+        &self,
+        function: FunctionId,
+        begin: &Begin,
+    ) -> Result<Deployment, Error> {
         let now = Timestamp::now().as_millisecond();
         let mut open = self.database.begin().await?;
         if open.execute(Query::new(MARK_BUILDING).bind(function.0).bind(now)).await? == 0 {
@@ -94,7 +118,9 @@ impl SqlStore {
             .bind(function.0)
             .bind(Stage::Validate.as_str())
             .bind(to_json(&stages))
-            .bind(now);
+            .bind(now)
+            .bind(begin.author.as_str())
+            .bind(begin.activates);
         let made = open.row(query).await?.ok_or(sqlx::Error::RowNotFound)?.deployment()?;
         committed(open, made).await
     }
@@ -125,11 +151,19 @@ impl SqlStore {
         version: NewVersion,
     ) -> Result<(Function, Version), Error> {
         let mut open = self.database.begin().await?;
-        let end = End { stage: Stage::HealthCheck, stages, outcome: Ok(&version) };
+        let row =
+            open.row(Query::new(BY_ID).bind(id.0)).await?.ok_or(Error::Missing { what: "deployment" })?;
+        let deployment = row.deployment()?;
+        let aliases = without_split(&mut open, &deployment).await?;
+        let end = End { stage: Stage::HealthCheck, stages, outcome: Ok((&version, &deployment, &aliases)) };
         let function = self.end(&mut open, id, end).await?;
+        if deployment.activates {
+            switch::note_activation(&mut open, function.id, deployment.version, &deployment.author).await?;
+        }
+        let code = version.code;
         let version = Version {
             function_id: function.id,
-            number: function.active_version.ok_or(sqlx::Error::RowNotFound)?,
+            number: deployment.version,
             runtime: version.runtime,
             language: function.settings.language,
             entry_point: version.entry_point,
@@ -137,6 +171,8 @@ impl SqlStore {
             digest: version.digest,
             main: version.main,
             package: version.package,
+            dependencies: version.dependencies,
+            author: deployment.author,
             created_at: function.updated_at,
         };
         let query = Query::new(INSERT_VERSION)
@@ -149,7 +185,10 @@ impl SqlStore {
             .bind(version.digest.as_str())
             .bind(version.main.as_str())
             .bind(version.created_at.as_millisecond())
-            .bind(version.package.as_deref());
+            .bind(version.package.as_deref())
+            .bind(code)
+            .bind(serde_json::json!(version.dependencies).to_string())
+            .bind(version.author.as_str());
         open.execute(query).await?;
         committed(open, (function, version)).await
     }
@@ -192,12 +231,14 @@ impl SqlStore {
             Ok(_) => DeploymentStatus::Deployed,
             Err(_) => DeploymentStatus::Failed,
         };
+        let active = end.outcome.ok().filter(|(_, deployment, _)| deployment.activates);
         let query = Query::new(END_IN_FUNCTION)
             .bind(id.0)
             .bind(status.as_str())
-            .bind(end.outcome.is_ok())
-            .bind(end.outcome.ok().map(|version| version.runtime.as_str()))
-            .bind(now);
+            .bind(active.is_some())
+            .bind(active.map(|(version, ..)| version.runtime.as_str()))
+            .bind(now)
+            .bind(active.map(|(.., aliases)| aliases));
         let Some(row) = open.row(query).await? else {
             return Err(not_running(open, id).await);
         };

@@ -1,4 +1,4 @@
-//! Functions and their versions.
+//! Functions.
 
 use cloudbox_database::{Query, Row};
 use cloudbox_types::function::FunctionSettings;
@@ -23,27 +23,14 @@ const UPDATE: &str = "UPDATE functions SET name = $1, description = $2, runtime 
      entry_point = $6, handler_style = $7, isolation = $8, timeout_s = $9, memory_mb = $10, cpu_millis = $11, \
      tmp_mb = $12, pids = $13, dependencies = $14, is_public = $15, is_active = $16, expose_errors = $17, \
      egress = $18, cors = $19, min_instances = $20, max_instances = $21, concurrency = $22, updated_at = $23, \
-     environment = $24, package = $25, revision = revision + 1 WHERE id = $26 AND revision = $27 RETURNING *";
+     environment = $24, package = $25, revision = revision + 1, generation = generation + 1 \
+     WHERE id = $26 AND revision = $27 RETURNING *";
 
 const ENCRYPTED: &str = "UPDATE functions SET environment = $2 WHERE id = $1 RETURNING *";
 
-/// The columns of a version, under names that don't meet those of the function beside it.
-macro_rules! version_columns {
-    () => {
-        "versions.function_id AS version_function, versions.number AS version_number, \
-         versions.runtime AS version_runtime, versions.language AS version_language, \
-         versions.entry_point AS version_entry_point, versions.handler_style AS version_handler_style, \
-         versions.digest AS version_digest, versions.main AS version_main, versions.package AS version_package, \
-         versions.created_at AS version_created_at"
-    };
-}
-
-const VERSION: &str =
-    concat!("SELECT ", version_columns!(), " FROM versions WHERE function_id = $1 AND number = $2");
-
 const DEPLOYED: &str = concat!(
     "SELECT functions.*, ",
-    version_columns!(),
+    crate::versions::version_columns!(),
     " FROM functions JOIN versions ON versions.function_id = functions.id \
      AND versions.number = functions.active_version ORDER BY functions.id"
 );
@@ -158,13 +145,5 @@ impl SqlStore {
         })?;
         let changed = changed.function(&self.key)?;
         committed(open, changed).await
-    }
-
-    pub(crate) async fn version_by_number(
-        &self,
-        function: FunctionId,
-        number: i64,
-    ) -> Result<Option<Version>, Error> {
-        self.find(Query::new(VERSION).bind(function.0).bind(number), Row::version).await
     }
 }

@@ -14,14 +14,16 @@ mod records;
 mod rows;
 mod sql_store;
 pub mod store;
+mod switch;
 #[cfg(test)]
 mod tests;
+mod versions;
 
 pub use cloudbox_database::Outage;
 pub use error::Error;
 pub use key::{EnvironmentKey, InvalidKey};
 pub use open::open;
 pub use store::{
-    FunctionPatch, NewFunction, NewProject, NewVersion, NumberedPage, Overview, ProjectPatch, RecordFilter,
-    Store, Totals,
+    Begin, FunctionPatch, NewFunction, NewProject, NewVersion, NumberedPage, Overview, ProjectPatch,
+    RecordFilter, Store, Totals,
 };

@@ -3,8 +3,8 @@
 use cloudbox_database::{Row, unreadable};
 use cloudbox_types::function::FunctionSettings;
 use cloudbox_types::{
-    Deployment, DeploymentId, Function, FunctionId, InvocationId, Limits, Name, Page, PageRequest, Project,
-    ProjectId, Record, Version,
+    Activation, Deployment, DeploymentId, Function, FunctionId, InvocationId, Limits, Name, Page,
+    PageRequest, Project, ProjectId, Record, Version,
 };
 
 use crate::error::Error;
@@ -16,6 +16,7 @@ pub(crate) trait Read {
     fn project(&self) -> Result<Project, Error>;
     fn function(&self, key: &EnvironmentKey) -> Result<Function, Error>;
     fn version(&self) -> Result<Version, Error>;
+    fn activation(&self) -> Result<Activation, Error>;
     fn deployment(&self) -> Result<Deployment, Error>;
     fn record(&self) -> Result<Record, Error>;
 }
@@ -46,6 +47,8 @@ impl Read for Row {
             revision: self.get("revision")?,
             status: self.word("status")?,
             active_version: self.get("active_version")?,
+            aliases: self.json("aliases")?,
+            generation: self.get("generation")?,
             resolved_runtime: self.get("resolved_runtime")?,
             build_logs: self.get("build_logs")?,
             invocation_count: self.get("invocation_count")?,
@@ -65,7 +68,19 @@ impl Read for Row {
             digest: self.get("version_digest")?,
             main: self.get("version_main")?,
             package: self.get("version_package")?,
+            dependencies: self.json("version_dependencies")?,
+            author: self.get("version_author")?,
             created_at: self.time("version_created_at")?,
+        })
+    }
+
+    fn activation(&self) -> Result<Activation, Error> {
+        Ok(Activation {
+            id: self.get("id")?,
+            version: self.get("version")?,
+            cause: self.word("cause")?,
+            author: self.get("author")?,
+            created_at: self.time("created_at")?,
         })
     }
 
@@ -74,6 +89,8 @@ impl Read for Row {
             id: DeploymentId(self.get("id")?),
             function_id: FunctionId(self.get("function_id")?),
             version: self.get("version")?,
+            author: self.get("author")?,
+            activates: self.get("activates")?,
             status: self.word("status")?,
             stage: self.word("stage")?,
             stages: self.json("stages")?,

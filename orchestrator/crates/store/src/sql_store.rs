@@ -8,8 +8,8 @@ use cloudbox_database::{Database, Query, Row, Transaction};
 use cloudbox_documents::{self as documents, Desk, Operation, Quota, Rehearsal};
 use cloudbox_types::version::Stage;
 use cloudbox_types::{
-    Deployment, DeploymentId, Function, FunctionId, InvocationId, Name, Page, PageRequest, Project,
-    ProjectId, Record, StageReport, Version,
+    Activation, Deployment, DeploymentId, Function, FunctionId, InvocationId, Name, Page, PageRequest,
+    Project, ProjectId, Record, StageReport, Switch, Version,
 };
 use jiff::Timestamp;
 
@@ -18,8 +18,8 @@ use crate::key::EnvironmentKey;
 use crate::rows;
 use crate::rows::Read as _;
 use crate::store::{
-    FunctionPatch, NewFunction, NewProject, NewVersion, NumberedPage, Overview, ProjectPatch, RecordFilter,
-    Store, Totals,
+    Begin, FunctionPatch, NewFunction, NewProject, NewVersion, NumberedPage, Overview, ProjectPatch,
+    RecordFilter, Store, Totals,
 };
 
 /// A store in one of the two databases.
@@ -146,9 +146,26 @@ impl Store for SqlStore {
     async fn version(&self, function: FunctionId, number: i64) -> Result<Option<Version>, Error> {
         self.version_by_number(function, number).await
     }
+    async fn version_code(&self, function: FunctionId, number: i64) -> Result<Option<String>, Error> {
+        self.code_of_version(function, number).await
+    }
+    async fn versions(&self, function: FunctionId, page: PageRequest) -> Result<Page<Version>, Error> {
+        self.list_versions(function, page).await
+    }
+    async fn activations(&self, function: FunctionId, page: PageRequest) -> Result<Page<Activation>, Error> {
+        self.list_activations(function, page).await
+    }
+    async fn switch(
+        &self,
+        function: FunctionId,
+        switch: &Switch,
+        author: &str,
+    ) -> Result<(Function, Option<Version>), Error> {
+        self.make_switch(function, switch, author).await
+    }
 
-    async fn begin_deployment(&self, function: FunctionId) -> Result<Deployment, Error> {
-        self.insert_deployment(function).await
+    async fn begin_deployment_as(&self, function: FunctionId, begin: &Begin) -> Result<Deployment, Error> {
+        self.insert_deployment(function, begin).await
     }
     async fn note_deployment(
         &self,

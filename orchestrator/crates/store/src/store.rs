@@ -7,8 +7,8 @@ use cloudbox_documents::{self as documents, Operation, Quota, Rehearsal};
 use cloudbox_types::function::FunctionSettings;
 use cloudbox_types::version::Stage;
 use cloudbox_types::{
-    Deployment, DeploymentId, Function, FunctionId, InvocationId, Name, Page, PageRequest, Project,
-    ProjectId, Record, RecordStatus, Secret, StageReport, Version,
+    Activation, Deployment, DeploymentId, Function, FunctionId, InvocationId, Name, Page, PageRequest,
+    Project, ProjectId, Record, RecordStatus, Secret, StageReport, Switch, Version,
 };
 use jiff::Timestamp;
 
@@ -55,6 +55,21 @@ pub struct FunctionPatch {
     pub settings: FunctionSettings,
 }
 
+/// How a deployment begins.
+#[derive(Clone, Debug)]
+pub struct Begin {
+    /// Who deploys.
+    pub author: String,
+    /// Whether the version becomes the active one.
+    pub activates: bool,
+}
+
+impl Default for Begin {
+    fn default() -> Self {
+        Self { author: "admin".to_owned(), activates: true }
+    }
+}
+
 /// A version to be registered: its row and the function's pointer to it change in one transaction.
 #[derive(Clone, Debug)]
 pub struct NewVersion {
@@ -70,6 +85,10 @@ pub struct NewVersion {
     pub main: String,
     /// SHA-256 of the archive that it was built from, in hex.
     pub package: Option<String>,
+    /// The source; none for a package.
+    pub code: Option<String>,
+    /// Packages that it was built with.
+    pub dependencies: BTreeMap<String, String>,
 }
 
 /// Which records are wanted, newest first.
@@ -153,9 +172,28 @@ pub trait Store: Send + Sync + 'static {
     /// One version of a function.
     async fn version(&self, function: FunctionId, number: i64) -> Result<Option<Version>, Error>;
 
+    /// The source of a version; none for a package.
+    async fn version_code(&self, function: FunctionId, number: i64) -> Result<Option<String>, Error>;
+    /// Versions of a function, newest first.
+    async fn versions(&self, function: FunctionId, page: PageRequest) -> Result<Page<Version>, Error>;
+    /// Which versions of a function became the active one, newest first.
+    async fn activations(&self, function: FunctionId, page: PageRequest) -> Result<Page<Activation>, Error>;
+    /// Changes which versions calls get; the function after it, with its active version.
+    /// [`Error::Refused`] says the remedy.
+    async fn switch(
+        &self,
+        function: FunctionId,
+        switch: &Switch,
+        author: &str,
+    ) -> Result<(Function, Option<Version>), Error>;
+
+    /// As [`Store::begin_deployment_as`], by the administrator, of a version that becomes the active one.
+    async fn begin_deployment(&self, function: FunctionId) -> Result<Deployment, Error> {
+        self.begin_deployment_as(function, &Begin::default()).await
+    }
     /// Begins a deployment: takes the next version number and marks the function as building.
     /// [`Error::Refused`] where one is running already.
-    async fn begin_deployment(&self, function: FunctionId) -> Result<Deployment, Error>;
+    async fn begin_deployment_as(&self, function: FunctionId, begin: &Begin) -> Result<Deployment, Error>;
     /// Notes how far a deployment is, and appends to its build logs.
     async fn note_deployment(
         &self,
@@ -164,7 +202,8 @@ pub trait Store: Send + Sync + 'static {
         stages: &[StageReport],
         new_logs: &str,
     ) -> Result<(), Error>;
-    /// Registers the version, makes it the active one, and ends the deployment as succeeded.
+    /// Registers the version, makes it the active one where the deployment says so, and ends the deployment as
+    /// succeeded. The function after it, with the new version.
     async fn finish_deployment(
         &self,
         id: DeploymentId,

@@ -9,10 +9,11 @@ mod story {
     pub mod keeping;
     pub mod records;
     pub mod setup;
+    pub mod versions;
 }
 
 use story::setup::{Place, key};
-use story::{deploying, documents, functions, keeping, records};
+use story::{deploying, documents, functions, keeping, records, versions};
 
 /// Every chapter on a database of its own, since each counts what is there.
 macro_rules! told_to {
@@ -40,6 +41,18 @@ macro_rules! told_to {
                 deploying::one_that_crashed_is_ended(&*store).await;
                 deploying::what_has_ended_stays(&*store).await;
                 deploying::logs_are_bounded(&*store).await;
+                store.close().await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn versions_and_aliases() {
+                let place = $place;
+                let store = place.open(key(1)).await;
+                versions::history_says_who_and_when(&*store).await;
+                versions::rolling_back_goes_back_step_by_step(&*store).await;
+                versions::aliases_are_kept(&*store).await;
+                versions::what_is_named_stays(&*store).await;
+                versions::a_split_ends_with_its_cause(&*store).await;
                 store.close().await;
             }
 

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{FunctionId, HandlerStyle, Isolation, Language, Limits, Name, ProjectId, Secret};
+use crate::{Alias, FunctionId, HandlerStyle, Isolation, Language, Limits, Name, ProjectId, Secret};
 
 /// A tenant: functions of two projects never share a sandbox, a name or a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -169,6 +169,10 @@ pub struct Function {
     pub status: FunctionStatus,
     /// The version that calls get; none before the first deploy.
     pub active_version: Option<i64>,
+    /// Other names of versions; `active` is there while calls that name none are split.
+    pub aliases: BTreeMap<Name, Alias>,
+    /// Counts every change of what calls get: settings, the active version, aliases.
+    pub generation: i64,
     /// The runtime that serves the active version.
     pub resolved_runtime: Option<String>,
     /// What the last deployment printed.

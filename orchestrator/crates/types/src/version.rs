@@ -1,5 +1,6 @@
 //! Versions and the deployments that make them.
 
+use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use jiff::Timestamp;
@@ -29,6 +30,10 @@ pub struct Version {
     pub main: String,
     /// SHA-256 of the archive that it was built from, in hex; none where its source was `code`.
     pub package: Option<String>,
+    /// Packages that it was built with: name and version wanted.
+    pub dependencies: BTreeMap<String, String>,
+    /// Who deployed it.
+    pub author: String,
     /// When it was registered.
     pub created_at: Timestamp,
 }
@@ -138,6 +143,10 @@ pub struct Deployment {
     pub function_id: FunctionId,
     /// The number that its version has, or would have had.
     pub version: i64,
+    /// Who began it.
+    pub author: String,
+    /// Whether its version becomes the active one.
+    pub activates: bool,
     /// How it stands.
     pub status: DeploymentStatus,
     /// The stage that runs, or that ended it; `health_check` where it succeeded.

@@ -121,6 +121,8 @@ pub fn version(digest: &str) -> NewVersion {
         digest: digest.to_owned(),
         main: "index.js".to_owned(),
         package: Some("f".repeat(64)),
+        code: Some(format!("// {digest}\n")),
+        dependencies: BTreeMap::from([("left-pad".to_owned(), "^1.3.0".to_owned())]),
     }
 }
 
