@@ -9,6 +9,7 @@ mod ending;
 mod running_mark;
 mod services;
 mod start;
+mod switch;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,16 +1,17 @@
 //! What the HTTP side asks of the service.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use cloudbox_api_types::{Runtime, SandboxHealth, SandboxLayer};
 use cloudbox_bundles::State;
 use cloudbox_dispatch::recorder::Condition;
+use cloudbox_dispatch::table::Entry;
 use cloudbox_dispatch::{Call, Outcome};
 use cloudbox_http::api::Backend;
 use cloudbox_http::error::ApiError;
-use cloudbox_pool::TargetKey;
-use cloudbox_types::{Deployment, Function, FunctionId, ProjectId, Version};
+use cloudbox_types::{Deployment, Function, FunctionId, ProjectId, Switch, Version};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 
@@ -29,9 +30,7 @@ impl Backend for Shared {
     fn deploy(&self, deployment: Deployment) -> BoxFuture<'static, Result<Deployment, ApiError>> {
         let app = Arc::clone(&self.0);
         let running = self.0.tasks.spawn(async move {
-            let told = |function: &Function, version: &Version| {
-                app.function_changed(function.clone(), Some(version.clone()));
-            };
+            let told = |function: &Function, version: &Version| app.version_made(function, version);
             // Dropped half way, it takes its sandbox with it.
             let outcome = app.ending.cutoff.run_until_cancelled(app.deployer.run(deployment, &told)).await;
             outcome.transpose().map(|outcome| outcome.map(|outcome| outcome.deployment))
@@ -51,18 +50,46 @@ impl Backend for Shared {
         self.0.deployer.settled().await;
     }
 
+    async fn switch(&self, function: FunctionId, switch: Switch, author: &str) -> Result<Function, ApiError> {
+        let (app, author) = (Arc::clone(&self.0), author.to_owned());
+        let running = self.0.tasks.spawn(async move { app.switch(function, &switch, &author).await });
+        running
+            .await
+            .unwrap_or_else(|panic| {
+                tracing::error!(
+                    error = &panic as &dyn std::error::Error,
+                    "a switch of versions was broken off"
+                );
+                Err(cloudbox_store::Error::Refused {
+                    why: "the switch was broken off; look which version is active".to_owned(),
+                })
+            })
+            .map_err(ApiError::from)
+    }
+
+    async fn files(&self, version: &Version) -> Result<BTreeMap<String, String>, ApiError> {
+        let (code, digest) = (Arc::clone(self.0.deployer.code()), version.digest.clone());
+        // It reads all of them.
+        let read = tokio::task::spawn_blocking(move || code.files(&digest)).await;
+        match read {
+            Ok(Ok(files)) => Ok(files),
+            Ok(Err(error)) => Err(unreadable(&error)),
+            Err(panic) => Err(unreadable(&panic)),
+        }
+    }
+
     fn function_changed(&self, function: Function, version: Option<Version>) {
         self.0.function_changed(function, version);
     }
 
     fn function_deleted(&self, project: ProjectId, function: FunctionId) {
         self.0.table.remove(project, function);
-        self.0.pool.retire(function, None);
+        self.0.pool.retire(function, &[]);
     }
 
     fn project_deleted(&self, project: ProjectId) {
         for function in self.0.table.remove_project(project) {
-            self.0.pool.retire(function, None);
+            self.0.pool.retire(function, &[]);
         }
     }
 
@@ -120,20 +147,26 @@ fn broken_off(error: &(dyn std::error::Error + 'static)) -> ApiError {
     ApiError::internal()
 }
 
+fn unreadable(error: &(dyn std::error::Error + 'static)) -> ApiError {
+    tracing::error!(error, "the files of a version can't be read");
+    ApiError::internal()
+}
+
 impl App {
     /// A function has other settings or another active version: calls see it from now on, and sandboxes of before
     /// end with the calls that they have.
-    fn function_changed(self: &Arc<Self>, function: Function, version: Option<Version>) {
+    pub(super) fn function_changed(self: &Arc<Self>, function: Function, version: Option<Version>) {
         let Some(entry) = self.table.put(function, version) else { return };
-        let function = &entry.function;
-        let keep = entry.version.as_ref().map(|version| TargetKey {
-            project: function.project_id,
-            function: function.id,
-            version: version.number,
-            revision: function.revision,
-        });
-        self.pool.retire(function.id, keep.as_ref());
-        if entry.version.is_some() && function.settings.min_instances > 0 {
+        self.pool.retire(entry.function.id, &entry.keys());
+        self.keep_warm(&entry);
+    }
+
+    /// Holds `min_instances` of each version up that calls get without its number.
+    pub(super) fn keep_warm(self: &Arc<Self>, entry: &Arc<Entry>) {
+        if entry.function.settings.min_instances == 0 {
+            return;
+        }
+        for entry in entry.standing() {
             let dispatcher = Arc::clone(&self.dispatcher);
             let closing = self.ending.closing.clone();
             self.tasks.spawn(async move { closing.run_until_cancelled(dispatcher.keep_warm(&entry)).await });

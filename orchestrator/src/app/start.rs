@@ -134,13 +134,11 @@ impl App {
         let (recorder, records) = (Arc::clone(&self.recorder), self.config.records.clone());
         tokio::spawn(async move { recorder.prune(records.keep_days, records.keep_per_function).await });
         for entry in self.table.entries() {
-            if entry.function.settings.min_instances > 0 {
-                let dispatcher = Arc::clone(&self.dispatcher);
-                let closing = self.ending.closing.clone();
-                self.tasks
-                    .spawn(async move { closing.run_until_cancelled(dispatcher.keep_warm(&entry)).await });
-            }
+            self.keep_warm(&entry);
         }
+        let app = Arc::clone(self);
+        self.tasks
+            .spawn(async move { app.ending.closing.run_until_cancelled(app.end_failed_splits()).await });
         let app = Arc::clone(self);
         self.tasks.spawn(async move { app.ending.closing.run_until_cancelled(app.inline.tend()).await });
         let app = Arc::clone(self);

@@ -116,6 +116,9 @@ impl Dispatcher {
                 Ok(settled) => settled,
             },
         };
+        if let Some(watch) = &call.entry.watch {
+            watch.count(settled.is_error());
+        }
         self.recorder.record(&settled.record(id, accepted, &call, self.driver.name()));
         settled.outcome(id, call.version())
     }

@@ -124,7 +124,7 @@ impl Inline {
     }
 
     fn give_up(&self, kept: &Kept) {
-        self.pool.retire(kept.id, None);
+        self.pool.retire(kept.id, &[]);
         if let Some(version) = kept.entry.get().and_then(|entry| entry.version.as_ref()) {
             self.deployer.discard(version);
         }
@@ -140,6 +140,8 @@ fn function(id: FunctionId, project: ProjectId, settings: FunctionSettings) -> F
         revision: 1,
         status: FunctionStatus::Deployed,
         active_version: Some(1),
+        aliases: BTreeMap::new(),
+        generation: 0,
         resolved_runtime: None,
         build_logs: String::new(),
         invocation_count: 0,

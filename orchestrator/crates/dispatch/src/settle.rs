@@ -94,6 +94,11 @@ impl Settled {
         self.is_untaken
     }
 
+    /// Whether the version did badly: it failed, or answered with a 5xx of its own.
+    pub(crate) fn is_error(&self) -> bool {
+        self.result.as_ref().map_or(true, |success| success.status >= 500)
+    }
+
     fn execution_time_ms(&self) -> f64 {
         self.elapsed.as_secs_f64() * 1000.0
     }

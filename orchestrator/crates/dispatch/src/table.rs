@@ -3,34 +3,23 @@
 //! Swapped on change: readers never wait, and a change copies one project's map. What is not here is looked up in
 //! the store once ([`Table::find`]).
 
+mod entry;
+mod pick;
+mod routes;
+mod watch;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use cloudbox_pool::Target;
 use cloudbox_store::Store;
 use cloudbox_types::{Function, FunctionId, Name, Project, ProjectId, Version};
 use parking_lot::Mutex;
-use tokio::sync::OnceCell;
 
-/// A function as calls see it. Replaced as a whole when its settings or its active version change.
-#[derive(Debug)]
-pub struct Entry {
-    /// Its settings.
-    pub function: Function,
-    /// The active version; none before the first deploy.
-    pub version: Option<Version>,
-    /// What the pool needs to bring the version up; made at the first call, since it may take a bundle.
-    pub(crate) target: OnceCell<Arc<Target>>,
-}
-
-impl Entry {
-    /// An entry whose target is still to be made.
-    #[must_use]
-    pub fn new(function: Function, version: Option<Version>) -> Self {
-        Self { function, version, target: OnceCell::new() }
-    }
-}
+pub use entry::Entry;
+pub use pick::Watches;
+pub use routes::{KeySource, Wanted, place_of};
+pub use watch::Failed;
 
 /// A project with its functions.
 #[derive(Clone, Debug)]
@@ -55,6 +44,8 @@ pub struct Table {
     /// One change at a time; readers don't take it.
     changing: Mutex<()>,
     store: Arc<dyn Store>,
+    /// Splits that are watched.
+    watches: Watches,
 }
 
 impl Table {
@@ -63,7 +54,8 @@ impl Table {
     /// # Errors
     /// The store's.
     pub async fn load(store: Arc<dyn Store>) -> Result<Self, cloudbox_store::Error> {
-        let table = Self { maps: ArcSwap::default(), changing: Mutex::new(()), store };
+        let table =
+            Self { maps: ArcSwap::default(), changing: Mutex::new(()), store, watches: Watches::default() };
         let mut projects = HashMap::new();
         for (function, version) in table.store.deployed().await? {
             if !projects.contains_key(&function.project_id)
@@ -72,7 +64,9 @@ impl Table {
                 projects.insert(project.id, ());
                 table.put_project(project);
             }
-            table.put(function, Some(version));
+            if let Some(entry) = table.put(function, Some(version)) {
+                table.fetch_named(&entry).await?;
+            }
         }
         Ok(table)
     }
@@ -168,14 +162,15 @@ impl Table {
             }
             let tenant = Arc::make_mut(maps.tenants.get_mut(&function.project_id)?);
             maps.owners.insert(function.id, function.project_id);
-            if let Some(known) = tenant.by_id.get(&function.id) {
+            let known = tenant.by_id.get(&function.id).cloned();
+            if let Some(known) = &known {
                 if is_older(&function, &known.function) {
                     return Some(Arc::clone(known));
                 }
                 tenant.ids.remove(&known.function.settings.name);
             }
             tenant.ids.insert(function.settings.name.clone(), function.id);
-            let entry = Arc::new(Entry::new(function, version));
+            let entry = Arc::new(Entry::after(function, version, known.as_deref(), &self.watches));
             tenant.by_id.insert(entry.function.id, Arc::clone(&entry));
             Some(entry)
         })
@@ -232,8 +227,8 @@ impl Maps {
 }
 
 /// Two changes may be noted in the other order than they were made in.
-fn is_older(new: &Function, known: &Function) -> bool {
-    (new.revision, new.active_version) < (known.revision, known.active_version)
+const fn is_older(new: &Function, known: &Function) -> bool {
+    new.generation < known.generation
 }
 
 #[cfg(test)]

@@ -46,9 +46,10 @@ impl Pool {
         Lease::acquire(&self.core, target).await
     }
 
-    /// A function has another version, other settings, or is gone. Its idle sandboxes of other keys than `keep` end
-    /// now, busy ones with their calls. Calls that wait for such a key are still served by a sandbox of that key.
-    pub fn retire(&self, function: FunctionId, keep: Option<&TargetKey>) {
+    /// A function has other versions, other settings, or is gone. Its idle sandboxes of other keys than those in `keep`
+    /// end now, busy ones with their calls. Calls that wait for such a key are still served by a sandbox of that key.
+    /// A lease of a target that was made later takes the retirement of its key back.
+    pub fn retire(&self, function: FunctionId, keep: &[TargetKey]) {
         self.core.with(|state, now, effects| state.retire(function, keep, now, effects));
     }
 

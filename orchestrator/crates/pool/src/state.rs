@@ -101,6 +101,11 @@ impl State {
             return Err(LeaseError::Closing);
         }
         let fleet = self.fleets.entry(target.key).or_insert_with(|| Fleet::new(target));
+        if !Arc::ptr_eq(&fleet.target, target) {
+            // Of calls that came after a retirement: the version is wanted again.
+            fleet.target = Arc::clone(target);
+            fleet.is_retired = false;
+        }
         if let Some(slot) = fleet.take_idle() {
             self.totals.warm_leases += 1;
             return Ok(Admission::Leased(slot));

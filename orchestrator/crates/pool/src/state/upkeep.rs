@@ -13,16 +13,10 @@ use crate::spare_spec::SpareSpec;
 use crate::target::{Target, TargetKey};
 
 impl State {
-    /// Ends a function's idle sandboxes of other keys than `keep`; busy ones end with their calls.
-    pub fn retire(
-        &mut self,
-        function: FunctionId,
-        keep: Option<&TargetKey>,
-        now: Instant,
-        effects: &mut Effects,
-    ) {
+    /// Ends a function's idle sandboxes of other keys than those in `keep`; busy ones end with their calls.
+    pub fn retire(&mut self, function: FunctionId, keep: &[TargetKey], now: Instant, effects: &mut Effects) {
         for (key, fleet) in self.fleets.iter_mut().filter(|(key, _)| key.function == function) {
-            fleet.is_retired = keep != Some(key);
+            fleet.is_retired = !keep.contains(key);
             if fleet.is_retired {
                 fleet.idle.drain(..).for_each(|idle| effects.kill(*key, idle.slot));
             }

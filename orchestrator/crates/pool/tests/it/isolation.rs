@@ -144,7 +144,7 @@ async fn a_retired_sandbox_is_not_restarted() {
     let (driver, pool) = open(settings());
     let target = of(isolated(AfterCall::Restart));
     let mut lease = pool.lease(&target).await.unwrap();
-    pool.retire(target.key.function, None);
+    pool.retire(target.key.function, &[]);
     exchange(&mut lease, "/").await.unwrap();
     drop(lease);
     tokio::time::sleep(SECOND).await;

@@ -136,7 +136,7 @@ async fn retiring_ends_idle_ones_now_and_busy_ones_with_their_calls() {
     call(&pool, &old, "/").await.unwrap();
     let neighbour = of(target(2, 1));
     call(&pool, &neighbour, "/").await.unwrap();
-    pool.retire(FunctionId(1), Some(&new.key));
+    pool.retire(FunctionId(1), &[new.key]);
     tokio::time::sleep(10 * MS).await;
     let now = pool.snapshot();
     assert_eq!((now.busy, now.idle), (1, 1), "the busy one goes on, the neighbour's stays");
@@ -155,7 +155,7 @@ async fn calls_that_wait_for_a_retired_key_get_a_sandbox_of_that_key() {
     let mut lease = pool.lease(&old).await.unwrap();
     let waiting = spawn_call(&pool, &old, "/");
     settle().await;
-    pool.retire(FunctionId(1), None);
+    pool.retire(FunctionId(1), &[]);
     exchange(&mut lease, "/").await.unwrap();
     drop(lease);
     assert_eq!(waiting.await.unwrap().unwrap(), Start::Warm);

@@ -88,7 +88,7 @@ fn act(step: &Step, driver: &FakeDriver, pool: &Arc<Pool>, calls: &mut Vec<Call>
         }
         Step::Retire { function, keep } => {
             let keep = keep.map(|version| any_target(function, version).key);
-            pool.retire(FunctionId(function), keep.as_ref());
+            pool.retire(FunctionId(function), keep.as_slice());
         }
         Step::KeepWarm { function, count } => {
             pool.keep_warm(&of(Target { min_instances: count, ..any_target(function, 1) }));

@@ -1,0 +1,84 @@
+//! A function with one of its versions, as calls see it.
+
+use std::sync::Arc;
+
+use cloudbox_pool::Target;
+use cloudbox_types::{Function, Version};
+use tokio::sync::OnceCell;
+
+use super::routes::Routes;
+use super::watch::Watch;
+
+/// A function with the version that a call gets. The table's own is that of the active version; the others of the
+/// function hang on it. Replaced as a whole when its settings, its active version or its aliases change.
+#[derive(Debug)]
+pub struct Entry {
+    /// Its settings.
+    pub function: Arc<Function>,
+    /// The version; none before the first deploy.
+    pub version: Option<Version>,
+    /// What the pool needs to bring the version up; made at the first call, since it may take a bundle. All entries of
+    /// a version under one revision share it.
+    pub(crate) target: Arc<OnceCell<Arc<Target>>>,
+    /// Counts how its calls end, where a split depends on it.
+    pub(crate) watch: Option<Arc<Watch>>,
+    /// The other versions.
+    pub(super) routes: Routes,
+}
+
+impl Entry {
+    /// An entry whose target is still to be made, of a function without other versions.
+    #[must_use]
+    pub fn new(function: impl Into<Arc<Function>>, version: Option<Version>) -> Self {
+        Self {
+            function: function.into(),
+            version,
+            target: Arc::default(),
+            watch: None,
+            routes: Routes::default(),
+        }
+    }
+
+    /// The version's number; none before the first deploy.
+    #[must_use]
+    pub fn number(&self) -> Option<i64> {
+        self.version.as_ref().map(|version| version.number)
+    }
+
+    /// The table's entry of a function that may have been known before: what was made for the same version and
+    /// revision, and what was counted of the same split, stays.
+    pub(super) fn after(
+        function: Function,
+        version: Option<Version>,
+        known: Option<&Self>,
+        watches: &super::Watches,
+    ) -> Self {
+        let function = Arc::new(function);
+        let mut made =
+            Self { routes: Routes::new(&function, known, watches), ..Self::new(function, version) };
+        let Some(known) = known else { return made };
+        if made.function.revision == known.function.revision
+            && let Some(same) = made.number().and_then(|number| known.of_number(number))
+        {
+            made.target = Arc::clone(&same.target);
+        }
+        made.routes.take_over(&made, known);
+        made
+    }
+
+    /// The same function with another version.
+    pub(super) fn sibling(&self, version: Version) -> Self {
+        Self::new(Arc::clone(&self.function), Some(version))
+    }
+
+    /// The same version, its calls counted.
+    pub(super) fn watched(&self, watch: Arc<Watch>) -> Self {
+        Self {
+            function: Arc::clone(&self.function),
+            version: self.version.clone(),
+            target: Arc::clone(&self.target),
+            watch: Some(watch),
+            routes: Routes::default(),
+        }
+    }
+}
