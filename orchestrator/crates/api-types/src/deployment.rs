@@ -22,7 +22,7 @@ pub struct Deployed {
     /// `deployed`.
     #[schema(example = "deployed")]
     pub status: String,
-    /// The version that is active now.
+    /// The number of the version; it is the active one now, unless `activate=false` was asked for.
     pub version: i64,
     /// The deployment.
     pub deployment_id: i64,
@@ -56,6 +56,11 @@ pub struct Deployment {
     pub function_id: i64,
     /// The number that its version has, or would have had.
     pub version: i64,
+    /// Who began it.
+    #[schema(example = "admin")]
+    pub author: String,
+    /// Whether its version becomes the active one.
+    pub activates: bool,
     /// `building`, `deployed` or `failed`.
     #[schema(example = "deployed")]
     pub status: String,
@@ -109,6 +114,8 @@ impl From<cloudbox_types::Deployment> for Deployment {
             id: deployment.id.0,
             function_id: deployment.function_id.0,
             version: deployment.version,
+            author: deployment.author,
+            activates: deployment.activates,
             status: deployment.status.as_str().to_owned(),
             stage: deployment.stage.as_str().to_owned(),
             stages: deployment.stages.into_iter().map(Into::into).collect(),

@@ -33,6 +33,10 @@ pub struct ExecuteRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, maximum = 300_000)]
     pub timeout_ms: Option<u64>,
+    /// The version that is called: its number, or an alias; default: what calls get that name none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, example = "prod")]
+    pub version: Option<serde_json::Value>,
 }
 
 /// A null that was given is data too.

@@ -15,6 +15,7 @@ pub mod list;
 pub mod package;
 pub mod project;
 pub mod runtime;
+pub mod version;
 
 pub use deployment::{DeployStarted, Deployed, Deployment, LogEvent, StageReport};
 pub use error::{ErrorBody, ErrorDetail};

@@ -1,5 +1,6 @@
 //! Handlers, one file per resource. Each extracts, authorises, calls the domain and answers.
 
+pub mod aliases;
 pub mod answer;
 pub mod deployments;
 pub mod execute;
@@ -10,6 +11,7 @@ pub mod packages;
 pub mod projects;
 pub mod public;
 pub mod runtimes;
+pub mod versions;
 
 use http::StatusCode;
 

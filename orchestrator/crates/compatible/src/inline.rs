@@ -14,6 +14,7 @@ use cloudbox_check::{Problem, Report};
 use cloudbox_dispatch::table::Entry;
 use cloudbox_dispatch::{Call, Inline, Refused};
 use cloudbox_http::api::Api;
+use cloudbox_http::auth::chosen::{self, Keys};
 use cloudbox_http::auth::{Caller, access};
 use cloudbox_http::error::ApiError;
 use cloudbox_http::extract::JsonObject;
@@ -132,6 +133,8 @@ async fn run(
         Source::Stored { project, function } => {
             let project = home(api, project, &function).await?;
             let entry = access::callable(api, caller, &project, &function).await?;
+            let keys = Keys { headers, given: &wanted.request.headers };
+            let entry = chosen::entry(api, Some(caller), entry, None, keys).await?;
             (if is_test { without_egress(entry) } else { entry }, None)
         }
         Source::Code(mut code) => {
@@ -177,7 +180,7 @@ fn without_egress(entry: Arc<Entry>) -> Arc<Entry> {
     if entry.function.settings.egress.is_empty() {
         return entry;
     }
-    let mut function = entry.function.clone();
+    let mut function = (*entry.function).clone();
     function.settings.egress.clear();
     function.settings.min_instances = 0;
     function.revision = -1 - function.revision;

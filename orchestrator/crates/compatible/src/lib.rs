@@ -8,5 +8,6 @@ pub mod inline;
 pub mod invoke;
 pub mod listed_functions;
 pub mod uploads;
+pub mod versions;
 
 mod at_once;

@@ -1,5 +1,6 @@
 //! What the HTTP side knows of the service: rows, the functions in memory, and one interface to what runs and builds.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -10,7 +11,7 @@ use cloudbox_dispatch::{Call, Inline, Outcome, Shares};
 use cloudbox_storage::Packages;
 use cloudbox_store::Store;
 use cloudbox_types::limits::Ranges;
-use cloudbox_types::{Deployment, Function, FunctionId, InvocationId, ProjectId, Secret, Version};
+use cloudbox_types::{Deployment, Function, FunctionId, InvocationId, ProjectId, Secret, Switch, Version};
 use futures::future::BoxFuture;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::time::Instant;
@@ -29,6 +30,11 @@ pub trait Backend: Send + Sync + 'static {
     /// Waits until calls get every version that the store shows as active: to be called after a row was read, before it
     /// is shown.
     async fn settled(&self);
+    /// Changes which versions calls get, to its end even where the caller goes away: once this answers, no call gets
+    /// what was before. The function after it.
+    async fn switch(&self, function: FunctionId, switch: Switch, author: &str) -> Result<Function, ApiError>;
+    /// The files of what was built for a version, with their SHA-256; those of its dependencies are left out.
+    async fn files(&self, version: &Version) -> Result<BTreeMap<String, String>, ApiError>;
     /// A function has other settings.
     fn function_changed(&self, function: Function, version: Option<Version>);
     /// A function was deleted.

@@ -4,6 +4,7 @@
 //! request is looked at; and it gets rows from [`access`] alone, so that none is reached without a right.
 
 pub mod access;
+pub mod chosen;
 pub mod tenant;
 
 pub use tenant::Tenant;
@@ -24,6 +25,16 @@ use crate::error::ApiError;
 pub enum Caller {
     /// May do everything.
     Admin,
+}
+
+impl Caller {
+    /// What is noted of who did something.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Admin => "admin",
+        }
+    }
 }
 
 impl FromRequestParts<Arc<Api>> for Caller {

@@ -23,6 +23,7 @@ use utoipa::{Modify, OpenApi};
         (name = "projects", description = "Tenants: functions of two projects never share anything"),
         (name = "functions", description = "What is to be run, and how"),
         (name = "deployments", description = "From source to a version that runs"),
+        (name = "versions", description = "Which version calls get: history, rollback, aliases, splits and canaries"),
         (name = "executions", description = "Calls by users of the API, and the records of all calls"),
         (name = "inline", description = "Code that comes with the call"),
         (name = "calls", description = "Calls by the public"),

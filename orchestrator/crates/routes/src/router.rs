@@ -7,10 +7,11 @@ use axum::extract::DefaultBodyLimit;
 use axum::routing::any;
 use axum::{Router, middleware as layers};
 use cloudbox_api::controllers::{
-    deployments, execute, functions, health, logs, packages, projects, public, runtimes,
+    aliases, deployments, execute, functions, health, logs, packages, projects, public, runtimes, versions,
 };
 use cloudbox_compatible::{
     dashboard, edge_functions, execution_logs, function_service, inline, invoke, listed_functions, uploads,
+    versions as listed_versions,
 };
 use cloudbox_http::api::Api;
 use cloudbox_http::error::ApiError;
@@ -35,6 +36,7 @@ fn routes() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(deployments::logs))
         .routes(routes!(packages::put, packages::read))
         .routes(routes!(packages::read_of_version))
+        .merge(version_routes())
         .routes(routes!(execute::execute))
         .routes(routes!(logs::list))
         .routes(routes!(inline::execute))
@@ -64,10 +66,25 @@ fn routes() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(listed_functions::create, listed_functions::list))
         .routes(routes!(listed_functions::read, listed_functions::change, listed_functions::delete))
         .routes(routes!(uploads::upload))
+        .routes(routes!(listed_versions::list))
+        .routes(routes!(listed_versions::switch))
+        .routes(routes!(listed_versions::delete))
         .routes(routes!(execution_logs::list))
         .routes(routes!(execution_logs::read))
         .routes(routes!(dashboard::stats))
         .routes(routes!(dashboard::recent_activity))
+}
+
+fn version_routes() -> OpenApiRouter<Arc<Api>> {
+    OpenApiRouter::new()
+        .routes(routes!(versions::list))
+        .routes(routes!(versions::read, versions::delete))
+        .routes(routes!(versions::activate))
+        .routes(routes!(versions::roll_back))
+        .routes(routes!(versions::diff))
+        .routes(routes!(versions::activations))
+        .routes(routes!(aliases::list))
+        .routes(routes!(aliases::read, aliases::set, aliases::delete))
 }
 
 /// Where a path is one of these and one of the routes above, words win over parameters: `projects`, `code`, `register`

@@ -14,6 +14,7 @@ use cloudbox_http::api::Api;
 use cloudbox_http::auth::{Caller, access};
 use cloudbox_http::error::ApiError;
 use cloudbox_http::extract::{Path, Query, has_package, page_request, receive};
+use cloudbox_store::Begin;
 use cloudbox_types::{Deployment as Row, DeploymentStatus, ErrorCode};
 use futures::Stream;
 use http::StatusCode;
@@ -28,7 +29,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 #[utoipa::path(post, path = "/api/projects/{project}/functions/{function}/deploy", tag = "deployments",
     params(("project" = String, Path, description = "Id or slug"),
         ("function" = String, Path, description = "Id or name"),
-        ("wait" = Option<bool>, Query, description = "Answer when it is done")),
+        ("wait" = Option<bool>, Query, description = "Answer when it is done"),
+        ("activate" = Option<bool>, Query, description = "Whether calls get the new version; default true")),
     request_body(description = "A package that becomes the function's source first; may be left out",
         content((Vec<u8> = "application/gzip"), (Vec<u8> = "application/zip"), (Object = "multipart/form-data"))),
     responses((status = 202, body = DeployStarted), (status = 200, body = Deployed, description = "With `wait`"),
@@ -43,11 +45,13 @@ pub async fn deploy(
 ) -> Result<Response, ApiError> {
     let mut function = access::function(&api, caller, &project, &function).await?;
     let is_waiting = query.flag("wait")?;
+    let activates = query.get("activate").is_none() || query.flag("activate")?;
     if has_package(request.headers()) && !request.body().is_end_stream() {
         let kept = receive(&api, request).await?;
         function = packages::become_source(&api, function, &kept).await?;
     }
-    let begun = api.store.begin_deployment(function.id).await?;
+    let begin = Begin { author: caller.name().to_owned(), activates };
+    let begun = api.store.begin_deployment_as(function.id, &begin).await?;
     let started = DeployStarted {
         status: begun.status.as_str().to_owned(),
         version: begun.version,

@@ -9,6 +9,7 @@ use cloudbox_api_types::execution::start_word;
 use cloudbox_api_types::{EgressAttempt, ErrorBody, ExecuteAnswer, ExecuteRequest};
 use cloudbox_dispatch::{Failure, Outcome, Success};
 use cloudbox_http::api::Api;
+use cloudbox_http::auth::chosen::{self, Keys};
 use cloudbox_http::auth::{Caller, access};
 use cloudbox_http::error::ApiError;
 use cloudbox_http::extract::{OptionalJson, Path};
@@ -27,7 +28,7 @@ pub mod request;
 #[utoipa::path(post, path = "/api/projects/{project}/functions/{function}/execute", tag = "executions",
     request_body(content = Option<ExecuteRequest>),
     params(("project" = String, Path, description = "Id or slug"),
-        ("function" = String, Path, description = "Id or name")),
+        ("function" = String, Path, description = "Id or name; `name:alias` or `name:3` for another version")),
     responses((status = 200, body = ExecuteAnswer), (status = "4XX", body = ErrorBody),
         (status = "5XX", body = ErrorBody)), security(("bearer" = [])))]
 pub async fn execute(
@@ -37,8 +38,12 @@ pub async fn execute(
     headers: HeaderMap,
     OptionalJson(request): OptionalJson<ExecuteRequest>,
 ) -> Result<Response, ApiError> {
-    let entry = access::callable(&api, caller, &project, &function).await?;
+    let (function, version) = chosen::split(&function);
+    let entry = access::callable(&api, caller, &project, function).await?;
     let wanted = Wanted::read(request.unwrap_or_default(), api.ranges.longest_timeout())?;
+    let version = wanted.version.as_deref().or(version);
+    let keys = Keys { headers: &headers, given: &wanted.headers };
+    let entry = chosen::entry(&api, Some(caller), entry, version, keys).await?;
     let own = &entry.function;
     let path = format!("/p/{}/functions/{}", own.project_id, own.settings.name);
     let call = wanted.call(entry, ResultMode::Raw, &path);

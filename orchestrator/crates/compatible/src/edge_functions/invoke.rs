@@ -16,6 +16,7 @@ use cloudbox_api_types::edge_function::EdgeAnswer;
 use cloudbox_api_types::{ErrorBody, ExecuteRequest};
 use cloudbox_dispatch::{Failure, Outcome, Success};
 use cloudbox_http::api::Api;
+use cloudbox_http::auth::chosen::{self, Keys};
 use cloudbox_http::auth::{Caller, Tenant, access};
 use cloudbox_http::error::ApiError;
 use cloudbox_http::extract::{OptionalJson, Path};
@@ -90,8 +91,11 @@ pub async fn invoke(
     headers: HeaderMap,
     OptionalJson(request): OptionalJson<EdgeRequest>,
 ) -> Result<Response, ApiError> {
-    let entry = access::public_meant(&api, Some(caller), &project, &id).await?;
+    let (id, version) = chosen::split(&id);
+    let entry = access::public_meant(&api, Some(caller), &project, id).await?;
     let wanted = request.unwrap_or_default().wanted(&api)?;
+    let keys = Keys { headers: &headers, given: &wanted.headers };
+    let entry = chosen::entry(&api, Some(caller), entry, version, keys).await?;
     let call = wanted.call(entry, ResultMode::Http, "/");
     let traceparent = trace::child_of(&headers);
     let outcome = api.invoke(call).await;

@@ -188,7 +188,7 @@ fn read_request(request: Map<String, Value>, api: &Api) -> Result<Request, ApiEr
     fields.finish().map_err(prefixed)?;
     let headers = headers.transpose().map_err(prefixed)?;
     let data = data.map_err(|_| ApiError::invalid_field("request.body", "is not JSON"))?;
-    let request = ExecuteRequest { data, headers, method, path, query, timeout_ms: None };
+    let request = ExecuteRequest { data, headers, method, path, query, timeout_ms: None, version: None };
     Request::read(request, api.ranges.longest_timeout()).map_err(prefixed)
 }
 

@@ -5,7 +5,9 @@ mod compatible;
 mod deploys;
 mod resources;
 mod rules;
+mod versions;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,7 +26,7 @@ use cloudbox_storage::Packages;
 use cloudbox_store::{EnvironmentKey, NewProject, NewVersion, Store};
 use cloudbox_types::version::Stage;
 use cloudbox_types::{
-    Deployment, ErrorCode, Function, FunctionId, InvocationId, Name, ProjectId, Secret, Version,
+    Deployment, ErrorCode, Function, FunctionId, InvocationId, Name, ProjectId, Secret, Switch, Version,
 };
 use futures::future::BoxFuture;
 use http::Request;
@@ -114,16 +116,30 @@ impl Backend for Fake {
                     digest: "0".repeat(64),
                     main: "index.js".to_owned(),
                     package: function.settings.package.clone(),
+                    code: function.settings.code.clone(),
+                    dependencies: function.settings.dependencies.clone(),
                 };
                 let (function, version) =
                     store.finish_deployment(deployment.id, &deployment.stages, version).await?;
-                table.put(function, Some(version));
+                let active = store.version(function.id, function.active_version.unwrap_or(0)).await?;
+                drop(version);
+                table.put(function, active);
             }
             Ok(store.deployment(deployment.id).await?.unwrap())
         })
     }
 
     async fn settled(&self) {}
+
+    async fn switch(&self, function: FunctionId, switch: Switch, author: &str) -> Result<Function, ApiError> {
+        let (function, version) = self.store.switch(function, &switch, author).await?;
+        self.table.put(function.clone(), version);
+        Ok(function)
+    }
+
+    async fn files(&self, version: &Version) -> Result<BTreeMap<String, String>, ApiError> {
+        Ok(BTreeMap::from([("index.js".to_owned(), format!("sha of {}", version.number))]))
+    }
 
     fn function_changed(&self, function: Function, version: Option<Version>) {
         self.table.put(function, version);

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use cloudbox_api_types::ExecuteRequest;
 use cloudbox_dispatch::Call;
 use cloudbox_dispatch::table::Entry;
+use cloudbox_http::auth::chosen;
 use cloudbox_http::error::ApiError;
 use cloudbox_http::extract::not_too_deep;
 use cloudbox_protocol::ResultMode;
@@ -35,6 +36,8 @@ pub struct Wanted {
     pub query: String,
     /// At most the function's own.
     pub timeout: Option<Duration>,
+    /// A version's number or an alias, as text.
+    pub version: Option<String>,
 }
 
 impl Wanted {
@@ -74,8 +77,19 @@ impl Wanted {
             path: request.path.map(path).transpose()?,
             query: request.query.map(|value| query(&value)).transpose()?.unwrap_or_default(),
             timeout: request.timeout_ms.map(Duration::from_millis),
+            version: request.version.map(|value| version(&value)).transpose()?,
         })
     }
+}
+
+fn version(value: &Value) -> Result<String, ApiError> {
+    let text = match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    let message = "must be a version's number, or an alias of the function";
+    chosen::wanted(&text).map_err(|_| ApiError::invalid_field("version", message))?;
+    Ok(text)
 }
 
 fn method(method: Option<String>) -> Result<String, ApiError> {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use cloudbox_dispatch::table::Entry;
 use cloudbox_http::api::Api;
+use cloudbox_http::auth::chosen::{self, Keys};
 use cloudbox_http::auth::{Caller, access, tenant};
 use cloudbox_http::error::ApiError;
 use http::{HeaderMap, Uri};
@@ -11,7 +12,7 @@ use http::{HeaderMap, Uri};
 /// What of a path leads to a function: everything before belongs to the service, everything behind to the function.
 #[derive(Clone, Copy, Debug)]
 pub enum Way {
-    /// `/p/{project}/functions/{name}`
+    /// `/p/{project}/functions/{name}`; the name may have a version behind it here and below: `name:alias`.
     Project,
     /// `/_functions/{name}`
     Short,
@@ -59,14 +60,19 @@ impl Way {
         (project, name): (String, String),
         (headers, uri): (&HeaderMap, &Uri),
     ) -> Result<Arc<Entry>, ApiError> {
-        if let Self::Project | Self::FunctionService = self {
-            return access::public(api, caller, &project, &name).await;
-        }
-        let project = tenant::meant(api, headers, uri).await?;
-        match self {
-            Self::Invoke => access::public_meant(api, caller, &project, &name).await,
-            _ => access::public(api, caller, &project, &name).await,
-        }
+        let (name, version) = chosen::split(&name);
+        let entry = match self {
+            Self::Project | Self::FunctionService => access::public(api, caller, &project, name).await?,
+            Self::Invoke => {
+                let project = tenant::meant(api, headers, uri).await?;
+                access::public_meant(api, caller, &project, name).await?
+            }
+            Self::Short | Self::FunctionServiceShort => {
+                let project = tenant::meant(api, headers, uri).await?;
+                access::public(api, caller, &project, name).await?
+            }
+        };
+        chosen::entry(api, caller, entry, version, Keys::of(headers)).await
     }
 }
 
