@@ -53,6 +53,9 @@ pub struct Args {
     /// Deploy even where nothing changed
     #[arg(long = "force")]
     pub is_forced: bool,
+    /// Leave the active version as it is; `cloudbox activate` makes the new one active
+    #[arg(long = "no-activate")]
+    pub is_kept_back: bool,
     /// Don't wait for the deployment's end
     #[arg(long = "no-wait")]
     pub is_unattended: bool,
@@ -74,7 +77,10 @@ pub async fn run(args: &Args, session: &mut Session<'_>) -> Result<(), Error> {
         return report::unchanged(&function, &change, session);
     }
     session.terminal.step(&format!("deploying {}", function.name));
-    let request = session.client.functions(Method::POST, &[&function.name, "deploy"]);
+    let mut request = session.client.functions(Method::POST, &[&function.name, "deploy"]);
+    if args.is_kept_back {
+        request = request.query(&[("activate", "false")]);
+    }
     let started: DeployStarted = session.client.json(request).await?;
     if args.is_unattended {
         return report::started(&function, &started, session);

@@ -32,6 +32,9 @@ pub struct Args {
     /// Seconds that the call may take, at most the function's own timeout
     #[arg(long, value_name = "SECONDS")]
     pub timeout: Option<f64>,
+    /// The version that is called: its number, or an alias
+    #[arg(long = "of", value_name = "VERSION|ALIAS")]
+    pub version: Option<String>,
     /// Which service, and as whom.
     #[command(flatten)]
     pub connection: connection::Args,
@@ -61,6 +64,7 @@ fn request(args: &Args) -> Result<ExecuteRequest, Error> {
         path: args.path.clone(),
         query: args.query.clone().map(Into::into),
         timeout_ms: args.timeout.map(milliseconds).transpose()?,
+        version: args.version.clone().map(Into::into),
     })
 }
 

@@ -4,6 +4,7 @@
 
 use std::process::ExitCode;
 
+pub mod alias;
 pub mod client;
 pub mod connection;
 pub mod deploy;
@@ -16,6 +17,7 @@ pub mod runtimes;
 pub mod session;
 pub mod table;
 pub mod terminal;
+pub mod versions;
 
 pub use error::Error;
 pub use session::Session;
@@ -36,6 +38,17 @@ pub enum Command {
     /// List the project's functions
     #[command(visible_alias = "ls")]
     List(list::Args),
+    /// List a function's versions
+    Versions(versions::Args),
+    /// Make a version the active one
+    Activate(versions::ActivateArgs),
+    /// Make the version active again that was before
+    Rollback(versions::Args),
+    /// Show how two versions differ
+    Diff(versions::DiffArgs),
+    /// Name versions, and split calls between two
+    #[command(subcommand)]
+    Alias(alias::Command),
     /// List the runtimes that the service knows
     Runtimes(runtimes::Args),
 }
@@ -47,6 +60,10 @@ impl Command {
             Self::Invoke(args) => &args.connection,
             Self::Logs(args) => &args.connection,
             Self::List(args) => &args.connection,
+            Self::Versions(args) | Self::Rollback(args) => &args.connection,
+            Self::Activate(args) => &args.connection,
+            Self::Diff(args) => &args.connection,
+            Self::Alias(command) => command.connection(),
             Self::Runtimes(args) => &args.connection,
         }
     }
@@ -82,6 +99,11 @@ async fn dispatch(command: &Command, session: &mut Session<'_>) -> Result<(), Er
         Command::Invoke(args) => invoke::run(args, session).await,
         Command::Logs(args) => logs::run(args, session).await,
         Command::List(_) => list::run(session).await,
+        Command::Versions(args) => versions::run(args, session).await,
+        Command::Activate(args) => versions::activate(args, session).await,
+        Command::Rollback(args) => versions::roll_back(args, session).await,
+        Command::Diff(args) => versions::diff(args, session).await,
+        Command::Alias(command) => alias::run(command, session).await,
         Command::Runtimes(_) => runtimes::run(session).await,
     }
 }

@@ -12,3 +12,5 @@ mod lists;
 mod samples;
 #[path = "commands/stage.rs"]
 mod stage;
+#[path = "commands/versions.rs"]
+mod versions;

@@ -23,7 +23,7 @@ pub fn function(changes: &Value) -> Value {
 /// A deployment of it that is in its first stage, with changes.
 pub fn deployment(changes: &Value) -> Value {
     let mut deployment = json!({
-        "id": 9, "function_id": 7, "version": 4, "status": "building", "stage": "validate", "stages": [],
+        "id": 9, "function_id": 7, "version": 4, "author": "admin", "activates": true, "status": "building", "stage": "validate", "stages": [],
         "build_logs": "", "error": null, "created_at": "2026-01-31T12:00:00Z", "finished_at": null,
     });
     merge(&mut deployment, changes);
