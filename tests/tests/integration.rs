@@ -30,3 +30,5 @@ mod streams;
 mod typescript;
 #[path = "integration/uploads.rs"]
 mod uploads;
+#[path = "integration/versions.rs"]
+mod versions;

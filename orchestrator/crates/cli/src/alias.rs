@@ -14,7 +14,7 @@ pub enum Command {
     #[command(visible_alias = "ls")]
     List(ListArgs),
     /// Set an alias to a version, or to a split between two
-    Set(SetArgs),
+    Set(Box<SetArgs>),
     /// Delete an alias
     Delete(DeleteArgs),
 }

@@ -32,7 +32,7 @@ pub enum Command {
     /// Create or change a function from a file or a folder, and deploy it
     Deploy(Box<deploy::Args>),
     /// Call a function and print its answer
-    Invoke(invoke::Args),
+    Invoke(Box<invoke::Args>),
     /// Show a function's calls, newest last
     Logs(logs::Args),
     /// List the project's functions

@@ -92,6 +92,7 @@ async fn deployed(store: &Arc<dyn Store>, count: usize) -> (Arc<Table>, Function
             handler_style: "data".to_owned(),
             digest: format!("d{}", begun.version),
             main: "index.js".to_owned(),
+            package: None,
             code: None,
             dependencies: Default::default(),
         };
