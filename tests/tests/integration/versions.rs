@@ -239,7 +239,7 @@ async fn the_dashboards_routes(api: &Api) {
     assert_eq!(numbers, [6, 5, 4, 3, 1]);
     let oldest = &list["items"][4]["id"];
     let switched = api.post(&format!("{base}/switch-version"), &json!({ "versionId": oldest })).await;
-    assert_eq!(switched.with(200).json::<Value>()["active_version"], 1);
+    assert_eq!(switched.with(200).json::<Value>()["activeVersion"], 1);
     assert_eq!(served(api, NAME, None).await, 1);
     let delete = |version: i64| api.request(Method::DELETE, &format!("{base}/versions/{version}"));
     let _ = Answer::of(delete(1)).await.error(ErrorCode::Conflict);

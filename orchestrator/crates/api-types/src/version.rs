@@ -275,27 +275,56 @@ impl Alias {
 
 /// A version, as the dashboard lists it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct ListedVersion {
     /// What `switch-version` and a delete take: the version's number.
     #[schema(example = 3)]
     pub id: i64,
     /// Of which function.
     pub function_id: i64,
-    /// The version.
-    #[serde(flatten)]
-    pub version: Version,
+    /// The version's number.
+    #[schema(example = 3)]
+    pub version: i64,
+    /// Whether calls get it that name no version.
+    pub is_active: bool,
+    /// When it was deployed.
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Timestamp,
+    /// By whom.
+    #[schema(example = "admin")]
+    pub created_by: String,
+    /// The runtime that serves it.
+    #[schema(example = "nodejs20")]
+    pub runtime: String,
+    /// SHA-256 of the package, in hex; null where its source came as text.
+    pub package_hash: Option<String>,
+    /// Its aliases.
+    pub aliases: Vec<String>,
 }
 
 impl ListedVersion {
     /// A version of this function.
     #[must_use]
     pub fn new(row: Row, function: &Function) -> Self {
-        Self { id: row.number, function_id: function.id.0, version: Version::new(row, function) }
+        let package_hash = row.package.clone();
+        let version = Version::new(row, function);
+        Self {
+            id: version.version,
+            function_id: function.id.0,
+            version: version.version,
+            is_active: version.is_active,
+            created_at: version.created_at,
+            created_by: version.author,
+            runtime: version.runtime,
+            package_hash,
+            aliases: version.aliases,
+        }
     }
 }
 
 /// Answer of `switch-version`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct Switched {
     /// True.
     pub success: bool,

@@ -175,12 +175,12 @@ async fn the_dashboards_way_to_versions() {
     let base = format!("/api/functions/{id}");
     let list = app.get(&format!("{base}/versions")).await.json();
     let first = &list["items"][0];
-    assert_eq!((&first["id"], &first["version"], &first["is_active"]), (&json!(3), &json!(3), &json!(true)));
+    assert_eq!((&first["id"], &first["version"], &first["isActive"]), (&json!(3), &json!(3), &json!(true)));
     for version in [json!(1), json!("2")] {
         let switched = app.post(&format!("{base}/switch-version"), json!({"versionId": version})).await;
         assert_eq!((switched.status, &switched.json()["success"]), (200, &json!(true)));
         let expected = version.to_string().replace('"', "");
-        assert_eq!(switched.json()["active_version"].to_string(), expected);
+        assert_eq!(switched.json()["activeVersion"].to_string(), expected);
         assert_eq!(served(&app, &format!("/invoke/{id}")).await, expected);
     }
     for odd in [json!({"versionId": null}), json!({"versionId": "x"}), json!({"versionId": 1.5})] {
