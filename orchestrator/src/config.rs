@@ -19,7 +19,7 @@ use serde::Deserialize;
 pub use documents::Documents;
 pub use egress::Egress;
 pub use flags::ServeArgs;
-pub use sections::{Builds, Http, Limits, Log, LogFormat, Pool, Records, Runtimes, SandboxChoice};
+pub use sections::{Builds, Http, Limits, Log, LogFormat, Pool, Records, Runtimes, SandboxChoice, Storage};
 
 /// Reads a variable of the environment: [`environment`], or a map in tests.
 pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
@@ -43,7 +43,7 @@ pub struct Config {
     /// `sqlite://…` or `postgres://…`; none for the SQLite file in the data dir.
     #[serde(default)]
     pub database_url: Option<Secret<String>>,
-    /// Where artefacts are; none for a folder in the data dir.
+    /// The object store that all nodes share, `s3://bucket/prefix` or a folder; none where this node is alone.
     #[serde(default)]
     pub storage_url: Option<String>,
     /// What users type before `/p/…`, without a slash at its end; empty where it isn't known.
@@ -67,6 +67,9 @@ pub struct Config {
     /// Builds of deployments.
     #[serde(default)]
     pub builds: Builds,
+    /// The object store.
+    #[serde(default)]
+    pub storage: Storage,
     /// The runtimes and where their files are.
     #[serde(default)]
     pub runtimes: Runtimes,

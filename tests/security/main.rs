@@ -8,6 +8,7 @@ mod escape;
 mod http;
 mod layers;
 mod output;
+mod packages;
 mod protocol;
 mod resources;
 mod secrets;

@@ -17,6 +17,7 @@ use cloudbox_dispatch::{Dispatcher, Inline};
 use cloudbox_egress::Broker;
 use cloudbox_pool::{Pool, SpareSpec};
 use cloudbox_sandbox::{Ceiling, Instance};
+use cloudbox_storage::{Place, Remote};
 use cloudbox_store::{EnvironmentKey, Store};
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
@@ -301,6 +302,34 @@ fn memory_mb() -> u64 {
     total_kb.map_or(8192, |kb| kb / 1024)
 }
 
+/// The variables of AWS that the object store's client knows.
+const AWS_VARIABLES: [&str; 16] = [
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_REGION",
+    "AWS_DEFAULT_REGION",
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_S3",
+    "AWS_ENDPOINT_URL_STS",
+    "AWS_ALLOW_HTTP",
+    "AWS_VIRTUAL_HOSTED_STYLE_REQUEST",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_ROLE_ARN",
+    "AWS_ROLE_SESSION_NAME",
+];
+
+fn open_remote(config: &Config) -> anyhow::Result<Option<Arc<Remote>>> {
+    let Some(url) = config.storage_url.clone() else { return Ok(None) };
+    let set = AWS_VARIABLES.into_iter().filter_map(|name| Some((name.to_owned(), environment(name)?)));
+    let place =
+        Place { url, variables: set.collect(), patience: Duration::from_secs(config.storage.timeout_s) };
+    Ok(Some(Arc::new(Remote::open(&place).context("opening the object store")?)))
+}
+
 fn open_deployer(
     config: &Config,
     data_dir: &DataDir,
@@ -320,6 +349,7 @@ fn open_deployer(
             pids: builds.pids,
         },
         has_network: builds.network,
+        remote: open_remote(config)?,
         start_timeout: 3 * Duration::from_secs(config.pool.start_timeout_s),
         mirrors: Mirrors::of_machine(&environment).with(builds.env.clone(), files),
         broker,

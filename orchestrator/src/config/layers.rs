@@ -55,6 +55,7 @@ const SCALARS: &[&str] = &[
     "builds.disk_mb",
     "builds.network",
     "runtimes.strict",
+    "storage.timeout_s",
     "http.max_connections",
     "http.max_connections_per_address",
     "http.max_requests",

@@ -209,6 +209,20 @@ pub struct Runtimes {
     pub bundles_dir: Option<PathBuf>,
 }
 
+/// `[storage]`: the object store that `storage_url` names.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Storage {
+    /// Seconds that it may be silent before it counts as away.
+    pub timeout_s: u64,
+}
+
+impl Default for Storage {
+    fn default() -> Self {
+        Self { timeout_s: 10 }
+    }
+}
+
 /// How log lines are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -98,7 +98,7 @@ fn wrong_types_and_ranges_name_the_key() {
         ("[limits]\ntimeout = { min = 0 }", "limits.timeout.min"),
         ("[builds]\ncpu = 0.0", "builds.cpu"),
         ("database_url = \"mysql://x\"", "database_url"),
-        ("storage_url = \"s3://bucket\"", "storage_url"),
+        ("storage_url = \"gs://bucket\"", "storage_url"),
         ("public_url = \"example.org\"", "public_url"),
         ("[egress]\nallowed = [\"https://a.b\"]", "egress.allowed"),
         ("[egress]\nallow_private = [\"10.0.0.1/40\"]", "egress.allow_private"),

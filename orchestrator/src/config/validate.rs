@@ -117,13 +117,11 @@ fn urls(config: &Config) -> Result<(), Error> {
         return wrong("database_url", "must begin with postgres:// or sqlite:");
     }
     if let Some(url) = &config.storage_url
-        && !(url.starts_with('/') || url.starts_with("file://"))
+        && !["/", "file:///", "s3://"].iter().any(|start| url.starts_with(start))
     {
-        return wrong(
-            "storage_url",
-            "must be an absolute folder or a file:// URL; s3:// is not available yet",
-        );
+        return wrong("storage_url", "must be s3://bucket/prefix, file:///folder or an absolute folder");
     }
+    within("storage.timeout_s", config.storage.timeout_s, &(1..=3600))?;
     let public = &config.public_url;
     if !["http://", "https://"].iter().any(|scheme| public.is_empty() || public.starts_with(scheme)) {
         return wrong("public_url", "must begin with http:// or https://");

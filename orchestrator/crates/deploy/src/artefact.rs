@@ -78,6 +78,29 @@ pub fn collect(
     Ok(Artefact { digest: parts.finish(), bytes, files: found.len() })
 }
 
+/// The files of an artefact, sorted.
+///
+/// # Errors
+/// Something can't be read, or is no regular file.
+pub fn paths_of(folder: &Path) -> Result<Vec<PathBuf>, StageError> {
+    let mut found = Vec::new();
+    let bounds = Bounds { bytes: u64::MAX, entries: usize::MAX };
+    list(folder, Path::new(""), bounds, &mut found)?;
+    found.sort_by(|one, other| one.path.cmp(&other.path));
+    Ok(found.into_iter().map(|file| file.path).collect())
+}
+
+/// Gives a file the mode that it has in an artefact: only whether it may be executed counts.
+///
+/// # Errors
+/// It can't be changed.
+pub fn set_final_mode(path: &Path) -> Result<(), StageError> {
+    let metadata = path.symlink_metadata().map_err(StageError::io("reading", path))?;
+    let mode = if metadata.permissions().mode() & 0o111 == 0 { 0o444 } else { 0o555 };
+    fs::set_permissions(path, fs::Permissions::from_mode(mode))
+        .map_err(StageError::io("changing the mode of", path))
+}
+
 /// The digest of an artefact that is in its place already.
 ///
 /// # Errors

@@ -6,12 +6,13 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use cloudbox_types::Seal;
+use cloudbox_types::{Seal, Unsealed};
 use parking_lot::Mutex;
 use tempfile::TempDir;
 
 use crate::artefact::{digest_of, files_of};
 use crate::error::StageError;
+use crate::remote_code::Elsewhere;
 
 /// What a folder that is being written, or is about to be removed, begins with.
 pub(crate) const PREFIX: &str = ".taking-";
@@ -28,13 +29,25 @@ pub struct CodeStore {
     tentative: Mutex<HashMap<String, usize>>,
     /// How each artefact looked when it was last read as a whole, and was right.
     sealed: Mutex<HashMap<String, Stamp>>,
+    /// The object store that other nodes have theirs from.
+    elsewhere: Option<Elsewhere>,
 }
 
 impl CodeStore {
     /// A store in this folder.
     #[must_use]
     pub fn new(folder: PathBuf) -> Self {
-        Self { folder, tentative: Mutex::default(), sealed: Mutex::default() }
+        Self { folder, tentative: Mutex::default(), sealed: Mutex::default(), elsewhere: None }
+    }
+
+    /// A store in this folder, which sends artefacts to an object store and fetches from there what it has not got.
+    #[must_use]
+    pub(crate) fn with_elsewhere(folder: PathBuf, elsewhere: Option<Elsewhere>) -> Self {
+        Self { elsewhere, ..Self::new(folder) }
+    }
+
+    pub(crate) const fn elsewhere(&self) -> Option<&Elsewhere> {
+        self.elsewhere.as_ref()
     }
 
     /// The folder, absolute.
@@ -154,8 +167,8 @@ struct ArtefactSeal {
 }
 
 impl Seal for ArtefactSeal {
-    fn check(&self) -> Result<(), String> {
-        self.store.check(&self.digest)
+    fn check(&self) -> Result<(), Unsealed> {
+        self.store.have(&self.digest)
     }
 }
 

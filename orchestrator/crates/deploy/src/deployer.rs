@@ -15,10 +15,12 @@ use cloudbox_types::{
 use tokio::sync::{RwLock, Semaphore};
 use tokio::time::Instant;
 
+use crate::artefact::Bounds;
 use crate::code_store::{self, CodeStore};
 use crate::dependency_store::{self, DependencyStore};
 use crate::error::{Error, StageError};
 use crate::pipeline::{Site, Work};
+use crate::remote_code::Elsewhere;
 use crate::settings::Settings;
 use crate::{build_folder, stages};
 
@@ -69,10 +71,14 @@ impl Deployer {
             *folder = folder.canonicalize().map_err(io("finding", folder))?;
         }
         let builds = Semaphore::new(settings.parallel.max(1));
-        let code = Arc::new(CodeStore::new(settings.code_dir.clone()));
+        let code = Arc::new(code_store(&settings));
         let dependencies = DependencyStore::new(settings.dependencies_dir.clone());
-        let packages =
-            Arc::new(Packages::open(&settings.packages_dir, Limits::PACKAGE, settings.parallel_uploads)?);
+        let packages = Arc::new(Packages::open(
+            &settings.packages_dir,
+            Limits::PACKAGE,
+            settings.parallel_uploads,
+            settings.remote.clone(),
+        )?);
         let site = Site { driver, catalogue, code, packages, dependencies, settings };
         Ok(Self { store, site, builds, switching: RwLock::default() })
     }
@@ -305,6 +311,16 @@ impl Run<'_> {
             stages::undo(stage, &self.deployer.site, &mut self.work);
         }
     }
+}
+
+fn code_store(settings: &Settings) -> CodeStore {
+    let bounds = Bounds { bytes: settings.max_artefact_bytes, entries: settings.max_artefact_files };
+    let elsewhere = settings.remote.clone().map(|remote| Elsewhere {
+        remote,
+        bounds,
+        fetching: tokio::sync::Mutex::default(),
+    });
+    CodeStore::with_elsewhere(settings.code_dir.clone(), elsewhere)
 }
 
 /// Asks until the store can be used.

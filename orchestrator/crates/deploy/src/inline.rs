@@ -61,7 +61,9 @@ struct Run<'s> {
 
 impl<'s> Run<'s> {
     fn new(site: &'s Site, function: Function) -> Self {
-        Self { site, work: Work::new(function, 1), begun: Vec::new() }
+        let mut work = Work::new(function, 1);
+        work.is_kept = false;
+        Self { site, work, begun: Vec::new() }
     }
 
     async fn stage(&mut self, stage: Stage) -> Result<(), Refused> {

@@ -34,6 +34,8 @@ pub struct Site {
 pub struct Work {
     /// The function, as it was when the deployment began.
     pub function: Function,
+    /// Whether the version will be kept, and is sent where other nodes find it.
+    pub is_kept: bool,
     /// The number that its version will have.
     pub number: i64,
     /// By validate: the runtime that serves.
@@ -58,6 +60,7 @@ impl Work {
     pub fn new(function: Function, number: i64) -> Self {
         Self {
             function,
+            is_kept: true,
             number,
             bundle: None,
             folder: None,

@@ -7,6 +7,7 @@ use std::time::Duration;
 use cloudbox_check::Reader;
 use cloudbox_egress::Broker;
 use cloudbox_protocol::channel::ChannelLimits;
+use cloudbox_storage::Remote;
 use cloudbox_types::Limits;
 
 use crate::mirrors::Mirrors;
@@ -20,6 +21,8 @@ pub struct Settings {
     pub packages_dir: PathBuf,
     /// Packages that may be received at once.
     pub parallel_uploads: usize,
+    /// The object store that all nodes share; none where this one is alone.
+    pub remote: Option<Arc<Remote>>,
     /// Installed dependencies: one folder per set of them.
     pub dependencies_dir: PathBuf,
     /// Where builds have their folders while they run.
@@ -58,6 +61,7 @@ impl Settings {
             code_dir: folder.join("code"),
             packages_dir: folder.join("packages"),
             parallel_uploads: 8,
+            remote: None,
             dependencies_dir: folder.join("dependencies"),
             builds_dir: folder.join("builds"),
             limits: Limits { timeout_s: 120, memory_mb: 1024, cpu_millis: 2000, tmp_mb: 512, pids: 256 },

@@ -159,6 +159,9 @@ impl Settled {
     }
 }
 
+/// Seconds after which an object store that could not be used may be back.
+const ABSENT_RETRY_S: u32 = 5;
+
 /// A call that got no sandbox: settled where its own code was at fault, a plain failure where it never began.
 pub(crate) fn refused(error: LeaseError, call: &Call) -> Result<Settled, Failure> {
     match error {
@@ -177,6 +180,10 @@ pub(crate) fn refused(error: LeaseError, call: &Call) -> Result<Settled, Failure
             );
             Err(Failure::new(ErrorCode::InternalError, message))
         }
+        LeaseError::Launch(LaunchError::Absent(why)) => Err(Failure::overloaded(
+            format!("Function {} can't be started now: {why}", name(call)),
+            ABSENT_RETRY_S,
+        )),
         LeaseError::Launch(LaunchError::Code { failure, logs }) => {
             Ok(Settled::new(Err(code_failure(*failure)), logs))
         }

@@ -65,15 +65,19 @@ pub(crate) const fn is_of_host(error: &LaunchError) -> bool {
     )
 }
 
-/// Whether the driver failed, which the next start may find mended.
+/// Whether the driver or the object store failed, which the next start may find mended.
 pub(crate) const fn is_of_driver(error: &LaunchError) -> bool {
-    matches!(error, LaunchError::Fault(SandboxFault { kind: SandboxFaultKind::Host(_), .. }))
+    matches!(
+        error,
+        LaunchError::Absent(_) | LaunchError::Fault(SandboxFault { kind: SandboxFaultKind::Host(_), .. })
+    )
 }
 
 /// The same failure once more, for another call that waited for it.
 pub(crate) fn echo(error: &LaunchError) -> LaunchError {
     match error {
         LaunchError::Damaged(how) => LaunchError::Damaged(how.clone()),
+        LaunchError::Absent(why) => LaunchError::Absent(why.clone()),
         LaunchError::Code { failure, logs } => {
             LaunchError::Code { failure: failure.clone(), logs: logs.clone() }
         }

@@ -2,6 +2,7 @@
 
 use cloudbox_protocol::Logs;
 use cloudbox_sandbox::{Launch, LaunchError, Sandbox, SandboxDriver};
+use cloudbox_types::Unsealed;
 use tokio::time::Instant;
 
 use crate::error::is_of_host;
@@ -41,7 +42,11 @@ pub(crate) async fn bring_up(
 async fn check(launch: &Launch) -> Result<(), LaunchError> {
     let Some(seal) = launch.seal.clone() else { return Ok(()) };
     let checked = tokio::task::spawn_blocking(move || seal.check()).await;
-    checked.unwrap_or_else(|panic| Err(panic.to_string())).map_err(LaunchError::Damaged)
+    let checked = checked.unwrap_or_else(|panic| Err(Unsealed::Absent(panic.to_string())));
+    checked.map_err(|unsealed| match unsealed {
+        Unsealed::Damaged(how) => LaunchError::Damaged(how),
+        Unsealed::Absent(why) => LaunchError::Absent(why),
+    })
 }
 
 /// A generic sandbox whose runtime is up.

@@ -66,6 +66,8 @@ pub enum LaunchError {
     Fault(SandboxFault),
     /// The artefact is not what was deployed: nothing of it was run. How it differs.
     Damaged(String),
+    /// The artefact is not on this machine and can't be fetched now. Why.
+    Absent(String),
     /// The code's own fault: its top level threw, or it has no such entry point.
     Code {
         /// What the shim said.

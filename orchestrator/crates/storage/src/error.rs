@@ -23,6 +23,17 @@ pub enum Error {
         /// In hex.
         digest: String,
     },
+    /// The object store can't be reached, refuses or is too slow; the log says which. It may be back soon.
+    #[error("the object store can't be used now; try again soon")]
+    Unavailable,
+    /// The settings name no object store that could be.
+    #[error("storage_url {url:?} can't be used: {why}")]
+    Place {
+        /// As it was set.
+        url: String,
+        /// What is wrong with it.
+        why: String,
+    },
     /// A file operation of this machine failed.
     #[error("{what} {}", path.display())]
     Io {

@@ -1,9 +1,12 @@
-//! What is kept of source and builds by its SHA-256: packages as they were uploaded.
+//! What is kept of source and builds by its SHA-256: packages as they were uploaded, and the object store that all nodes
+//! share.
 
 mod digest;
 mod error;
 mod packages;
+mod remote;
 
 pub use digest::{is_digest, of_file};
 pub use error::Error;
 pub use packages::{Package, Packages, Upload, format_of};
+pub use remote::{Object, Place, Remote};

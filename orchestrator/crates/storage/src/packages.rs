@@ -13,9 +13,12 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::digest::{hex, is_digest, of_file};
 use crate::error::Error;
+use crate::remote::Remote;
 
 /// What a file that is being received begins with.
 const RECEIVING: &str = ".receiving-";
+/// Where packages are in the object store.
+const FOLDER: &str = "packages";
 
 /// A package that is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +37,10 @@ pub struct Package {
 #[derive(Debug)]
 pub struct Packages {
     folder: PathBuf,
+    /// Where all nodes find them.
+    remote: Option<Arc<Remote>>,
+    /// Held by whoever fetches one from there.
+    fetching: tokio::sync::Mutex<()>,
     limits: Limits,
     /// How many may be received at once: each takes its bytes on the disk twice.
     receiving: Arc<Semaphore>,
@@ -56,7 +63,12 @@ impl Packages {
     ///
     /// # Errors
     /// The folder can't be made or read.
-    pub fn open(folder: &Path, limits: Limits, at_once: usize) -> Result<Self, Error> {
+    pub fn open(
+        folder: &Path,
+        limits: Limits,
+        at_once: usize,
+        remote: Option<Arc<Remote>>,
+    ) -> Result<Self, Error> {
         fs::create_dir_all(folder).map_err(Error::io("making", folder))?;
         let folder = folder.canonicalize().map_err(Error::io("finding", folder))?;
         for entry in fs::read_dir(&folder).map_err(Error::io("reading", &folder))? {
@@ -71,7 +83,8 @@ impl Packages {
             };
             removed.map_err(Error::io("removing", &path))?;
         }
-        Ok(Self { folder, limits, receiving: Arc::new(Semaphore::new(at_once)) })
+        let receiving = Arc::new(Semaphore::new(at_once));
+        Ok(Self { folder, remote, fetching: tokio::sync::Mutex::default(), limits, receiving })
     }
 
     /// The limits of a package.
@@ -105,7 +118,7 @@ impl Packages {
         };
         written.map_err(Error::io("writing", spool.path()))?;
         let (digest, limits, folder) = (hex(sum), self.limits, self.folder.clone());
-        apart(move || {
+        let package = apart(move || {
             let content = unpack(spool.path(), &folder, &limits)?;
             let files = content.files;
             drop(content);
@@ -117,14 +130,47 @@ impl Packages {
             synced.map_err(Error::io("writing", &folder))?;
             Ok(Package { digest, bytes, format, files })
         })
+        .await?;
+        // Before anybody can refer to it: any node may be the one that builds it.
+        if let Some(remote) = &self.remote {
+            remote.put(FOLDER, &package.digest, &self.folder.join(&package.digest)).await?;
+        }
+        Ok(package)
+    }
+
+    /// A package's file, all of it compared with its SHA-256; fetched from the object store where it is not here as it
+    /// should be.
+    ///
+    /// # Errors
+    /// It is nowhere, or is something else; the object store can't be used.
+    pub async fn find(&self, digest: &str) -> Result<PathBuf, Error> {
+        let found = self.find_here(digest).await;
+        let (Some(remote), Err(Error::Missing { .. } | Error::Damaged { .. })) = (&self.remote, &found)
+        else {
+            return found;
+        };
+        let _turn = self.fetching.lock().await;
+        if let Ok(path) = self.find_here(digest).await {
+            return Ok(path);
+        }
+        let folder = tempfile::Builder::new().prefix(UNPACKING).tempdir_in(&self.folder);
+        let folder = folder.map_err(Error::io("making a folder in", &self.folder))?;
+        let fetched = folder.path().join("package");
+        remote.get(FOLDER, digest, &fetched, self.limits.archive_bytes).await?;
+        let (digest, target) = (digest.to_owned(), self.folder.join(digest));
+        apart(move || {
+            if of_file(&fetched).map_err(Error::io("reading", &fetched))? != digest {
+                tracing::error!(digest, "the object store has another package under this SHA-256");
+                return Err(Error::Damaged { digest });
+            }
+            fs::rename(&fetched, &target).map_err(Error::io("moving into place", &target))?;
+            drop(folder);
+            Ok(target)
+        })
         .await
     }
 
-    /// A package's file, all of it compared with its SHA-256.
-    ///
-    /// # Errors
-    /// It is not here, or is something else.
-    pub async fn find(&self, digest: &str) -> Result<PathBuf, Error> {
+    async fn find_here(&self, digest: &str) -> Result<PathBuf, Error> {
         let digest = digest.to_owned();
         if !is_digest(&digest) {
             return Err(Error::Missing { digest });

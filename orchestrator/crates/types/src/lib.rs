@@ -28,6 +28,6 @@ pub use limits::Limits;
 pub use name::{InvalidName, Name};
 pub use page::{Page, PageRequest};
 pub use record::{Record, RecordStatus, Trigger};
-pub use seal::Seal;
+pub use seal::{Seal, Unsealed};
 pub use secret::Secret;
 pub use version::{Deployment, DeploymentStatus, Stage, StageReport, StageStatus, Version};

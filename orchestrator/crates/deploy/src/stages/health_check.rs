@@ -27,7 +27,7 @@ pub(crate) async fn run(site: &Site, work: &mut Work) -> Result<(), StageError> 
             work.handler_style = Some(loaded.handler_style);
             Ok(())
         }
-        Err(LaunchError::Damaged(how)) => Err(StageError::Refused(how)),
+        Err(LaunchError::Damaged(how) | LaunchError::Absent(how)) => Err(StageError::Refused(how)),
         Err(LaunchError::Code { failure, logs }) => {
             work.say(logs.into_text());
             Err(of_code(work, &failure))

@@ -146,9 +146,14 @@ impl From<cloudbox_storage::Error> for ApiError {
                 error.retry_after_s = Some(2);
                 error
             }
+            Error::Unavailable => {
+                let mut error = Self::new(ErrorCode::Overloaded, error.to_string());
+                error.retry_after_s = Some(5);
+                error
+            }
             Error::Missing { .. } => Self::not_found("package"),
             Error::Damaged { .. } => Self::new(ErrorCode::InternalError, error.to_string()),
-            Error::Io { .. } => {
+            Error::Io { .. } | Error::Place { .. } => {
                 tracing::error!(error = &error as &dyn std::error::Error, "a package can't be kept or read");
                 Self::internal()
             }

@@ -231,7 +231,9 @@ impl TestApp {
         let api = Arc::new(Api {
             store,
             table,
-            packages: Arc::new(Packages::open(&dir.path().join("packages"), Limits::PACKAGE, 4).unwrap()),
+            packages: Arc::new(
+                Packages::open(&dir.path().join("packages"), Limits::PACKAGE, 4, None).unwrap(),
+            ),
             backend: Arc::clone(&backend) as Arc<dyn Backend>,
             admin_token: Secret::new(TOKEN.to_owned()),
             public_url: String::new(),
