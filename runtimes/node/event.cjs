@@ -116,7 +116,9 @@ function eventOf(head, body, loaded, log, hostCall) {
   const query = queryOf(head.query);
   // A copy of its own, so that a handler that changes `data` does not change `context.query`.
   const data = head.data === 'query' ? queryOf(head.query) : dataOf(body);
-  return { data, context: contextOf(head, data, query, loaded, log, hostCall), head, body, env: loaded.env };
+  const context = contextOf(head, data, query, loaded, log, hostCall);
+  if (head.params !== undefined) context.params = head.params;
+  return { data, context, head, body, env: loaded.env };
 }
 
 module.exports = { eventOf, queryOf, headersOf, dataOf };

@@ -37,7 +37,7 @@ function cookiesOf(header) {
 class IncomingRequest extends Readable {
   constructor(event) {
     super();
-    const { method, url, path, base, headers, query, data } = requestOf(event);
+    const { method, url, path, base, headers, query, params, data } = requestOf(event);
     const below = path.slice(base.length) || '/';
     const search = event.head.query === '' ? '' : `?${event.head.query}`;
     const host = headers.host || 'localhost';
@@ -50,7 +50,7 @@ class IncomingRequest extends Readable {
       url: path + search, originalUrl: path + search, baseUrl: base, href: url, protocol: 'http', secure: false, xhr: false,
       host, hostname: host.replace(/:\d+$/, ''),
       body: event.head.data === 'query' || body === null ? {} : body,
-      params: { functionId: String(event.context.functionId), 0: below.slice(1) },
+      params: { functionId: String(event.context.functionId), 0: below.slice(1), ...params },
       ip: (headers['x-forwarded-for'] || '127.0.0.1').split(',')[0].trim(),
       cookies: cookiesOf(headers.cookie),
       httpVersion: '1.1',

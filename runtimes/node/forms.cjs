@@ -62,7 +62,7 @@ function requestOf({ data, context, head, body }) {
     base: head.base_path === undefined ? '' : head.base_path,
     headers: context.headers,
     query: context.query,
-    params: {},
+    params: head.params === undefined ? {} : head.params,
     data,
     text: () => textOf(body, 0, body.length),
   };
@@ -73,7 +73,8 @@ async function callEdge(handler, event) {
   const request = requestOf(event);
   const body = request.text();
   const value = await handler({
-    method: request.method, url: request.url, path: request.path, headers: request.headers, query: request.query, body,
+    method: request.method, url: request.url, path: request.path, headers: request.headers, query: request.query,
+    params: request.params, body,
     text: async () => body,
     json: async () => JSON.parse(body),
   }, event.context);

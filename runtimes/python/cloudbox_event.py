@@ -194,6 +194,8 @@ def event_of(head, body, common, write_log, host):
         awsRequestId=head["invocation_id"],
         timestamp=head["timestamp"],
     )
+    if "params" in head:
+        context["params"] = head["params"]
     context.log = Log(write_log)
     context._host = host
     context._deadline_ms = head["deadline_ms"]

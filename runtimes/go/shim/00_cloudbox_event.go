@@ -25,6 +25,8 @@ type cloudboxInvokeHead struct {
 	DeadlineMs       int64       `json:"deadline_ms"`
 	MayStream        bool        `json:"may_stream"`
 	HasUpload        bool        `json:"has_upload"`
+
+	Params map[string]interface{} `json:"params"`
 }
 
 // cloudboxQuery is the query as an object; a key that repeats has a list.

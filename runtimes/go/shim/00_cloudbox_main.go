@@ -108,6 +108,9 @@ func (c *cloudboxCallable) arguments(head *cloudboxInvokeHead, data []byte) ([]r
 				cloudboxPipes.log(head.Nonce, cloudboxLogHeader(head.Nonce, level, message, fields))
 			})
 			context := cloudboxContext(head, cloudboxLoadedHead, generic, log)
+			if head.Params != nil {
+				context["params"] = head.Params
+			}
 			context["hostCall"] = cloudboxHostCall(head.Nonce)
 			context["db"] = cloudboxDatabaseOf(head.Nonce)
 			if cloudboxClient != nil {

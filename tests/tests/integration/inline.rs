@@ -9,7 +9,8 @@ const PLATFORM: &str = "export default async function handler(request, context) 
   const { name } = request.body;
   context.log.info('Processing request', { name });
   if (!name) return context.error('name is missing', 'NO_NAME');
-  return context.success({ message: `Hello, ${name}!`, key: context.env.API_KEY, calls: ++calls, q: request.query.q });
+  return context.success({ message: `Hello, ${name}!`, key: context.env.API_KEY, calls: ++calls, q: request.query.q,
+    id: request.params.id + context.params.id });
 }
 let calls = 0;
 export const config = { name: 'My Function', timeout: 30000, memory: 128, env_required: ['API_KEY'] };
@@ -31,12 +32,13 @@ both_drivers! { inline_code }
 async fn code_runs_and_is_warm_the_second_time(api: &Api) {
     let body = json!({
         "code": PLATFORM, "env": { "API_KEY": "k" },
-        "request": { "method": "POST", "headers": { "X-A": "b" }, "query": { "q": "1" }, "body": { "name": "Ada" } },
+        "request": { "method": "POST", "headers": { "X-A": "b" }, "query": { "q": "1" }, "body": { "name": "Ada" },
+            "params": { "id": 7 } },
     });
     for (path, calls) in [("/execute", 1), ("/execute", 2), ("/test", 3)] {
         let answer = api.post(path, &body).await.with(200);
         let shown: Value = answer.json();
-        let data = json!({ "message": "Hello, Ada!", "key": "k", "calls": calls, "q": "1" });
+        let data = json!({ "message": "Hello, Ada!", "key": "k", "calls": calls, "q": "1", "id": "77" });
         assert_eq!((&shown["success"], &shown["data"]), (&json!(true), &data), "{shown}");
         assert_eq!(shown["logs"][0]["level"], "info", "{shown}");
         assert_eq!(shown["logs"][0]["message"], "Processing request");
@@ -48,6 +50,14 @@ async fn code_runs_and_is_warm_the_second_time(api: &Api) {
         let start = answer.headers["x-cloudbox-start"].to_str().unwrap();
         assert_eq!(start, if calls == 1 { "cold" } else { "warm" });
     }
+    let records: Value = api.get("/api/projects/1/inline-executions?limit=2").await.with(200).json();
+    let newest = &records["items"][0];
+    assert_eq!((&newest["trigger"], &newest["status"]), (&json!("test"), &json!("success")), "{records}");
+    assert!(newest["logs"].as_str().unwrap().contains("Processing request"), "{records}");
+    let more =
+        format!("/api/projects/1/inline-executions?cursor={}", records["next_cursor"].as_str().unwrap());
+    let rest: Value = api.get(&more).await.with(200).json();
+    assert_eq!((rest["items"].as_array().unwrap().len(), &rest["next_cursor"]), (1, &Value::Null), "{rest}");
     let functions: Value = api.get(&api.functions("")).await.with(200).json();
     assert_eq!(functions["items"], json!([]), "nothing is stored");
 }

@@ -103,6 +103,12 @@ async fn a_dry_run_leaves_nothing(api: &Api) {
     let users = json!("users");
     assert_eq!(ask(api, "db.findOne", &users, json!(["dry"])).await["value"], Value::Null);
     assert_eq!(ask(api, "db.findOne", &users, json!(["1"])).await["value"]["name"], "Ada");
+    // What was asked is in the record.
+    let records: Value = api.get("/api/projects/1/inline-executions?limit=1").await.with(200).json();
+    let asked: Vec<_> = records["items"][0]["host_calls"].as_array().unwrap().iter().collect();
+    let names: Vec<_> = asked.iter().map(|call| call["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["db.delete", "db.create", "db.count", "db.findMany"], "{records}");
+    assert!(asked.iter().all(|call| call["ok"] == true && call["duration_ms"].is_number()), "{records}");
 }
 
 async fn odd_calls_are_refused(api: &Api) {

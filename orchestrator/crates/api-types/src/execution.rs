@@ -86,6 +86,27 @@ impl From<cloudbox_types::Attempt> for EgressAttempt {
     }
 }
 
+/// One thing that a call asked of the service, such as of `context.db`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct HostCallReport {
+    /// Its name.
+    #[schema(example = "db.findMany")]
+    pub name: String,
+    /// Milliseconds.
+    pub duration_ms: f64,
+    /// Whether it had a result.
+    pub ok: bool,
+    /// Where it had none: the error's code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+}
+
+impl From<cloudbox_types::HostCall> for HostCallReport {
+    fn from(call: cloudbox_types::HostCall) -> Self {
+        Self { name: call.name, duration_ms: call.duration_ms, ok: call.code.is_none(), code: call.code }
+    }
+}
+
 /// Answer of a call that succeeded.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct ExecuteAnswer {
@@ -114,6 +135,9 @@ pub struct ExecuteAnswer {
     /// The hosts that it tried to reach, at most 100; left out where there were none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub egress: Vec<EgressAttempt>,
+    /// What it asked of the service, the first 100; left out where there was nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub host_calls: Vec<HostCallReport>,
 }
 
 /// What is kept of one call.
@@ -159,6 +183,9 @@ pub struct Execution {
     /// The hosts that it tried to reach, at most 100; left out where there were none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub egress: Vec<EgressAttempt>,
+    /// What it asked of the service, the first 100; left out where there was nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub host_calls: Vec<HostCallReport>,
 }
 
 /// The word for a call's start.
@@ -187,6 +214,7 @@ impl From<cloudbox_types::Record> for Execution {
             start: start_word(record.is_warm).to_owned(),
             trigger: record.trigger.as_str().to_owned(),
             egress: record.egress.into_iter().map(EgressAttempt::from).collect(),
+            host_calls: record.host_calls.into_iter().map(HostCallReport::from).collect(),
         }
     }
 }

@@ -20,7 +20,7 @@ use cloudbox_http::error::ApiError;
 use cloudbox_http::extract::JsonObject;
 use cloudbox_http::trace;
 use cloudbox_protocol::ResultMode;
-use cloudbox_types::{FunctionId, Language};
+use cloudbox_types::{FunctionId, Language, Trigger};
 use http::HeaderMap;
 use serde_json::Value;
 
@@ -156,7 +156,8 @@ async fn run(
             }
         }
     };
-    let call = Call { is_test, timeout, ..wanted.request.call(entry, ResultMode::Raw, PATH) };
+    let trigger = if is_test { Trigger::Test } else { Trigger::Execute };
+    let call = Call { trigger, is_test, timeout, ..wanted.request.call(entry, ResultMode::Raw, PATH) };
     let outcome = api.invoke(call).await;
     Ok(answer::of(&outcome, trace::child_of(headers).as_ref()))
 }

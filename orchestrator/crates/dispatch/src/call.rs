@@ -1,5 +1,6 @@
 //! What goes into the dispatcher, and what comes out.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use cloudbox_protocol::logs::{self, Line, Mark};
 use cloudbox_protocol::message::DataSource;
 use cloudbox_protocol::stream::Rest;
 use cloudbox_protocol::{Invoke, ResultMode};
-use cloudbox_types::{Attempt, ErrorCode, Function, InvocationId, Trigger};
+use cloudbox_types::{Attempt, ErrorCode, Function, HostCall, InvocationId, Trigger};
 use jiff::Timestamp;
 use parking_lot::Mutex;
 
@@ -38,6 +39,8 @@ pub struct Call {
     pub query: String,
     /// Names in lower case.
     pub headers: Vec<(String, String)>,
+    /// Parameters of the path, where the caller says some.
+    pub params: BTreeMap<String, String>,
     /// The request's body.
     pub body: Bytes,
     /// The body, where it goes to the function while it arrives.
@@ -66,6 +69,7 @@ impl Call {
             base_path: String::new(),
             query: String::new(),
             headers: Vec::new(),
+            params: BTreeMap::new(),
             body: Bytes::new(),
             upload: None,
             timeout: None,
@@ -123,6 +127,7 @@ impl Call {
             deadline_ms: now_ms.saturating_add(timeout_ms),
             may_stream: false,
             has_upload: self.upload.is_some(),
+            params: self.params.clone(),
         }
     }
 }
@@ -146,6 +151,8 @@ pub struct Outcome {
     pub marks: Vec<Mark>,
     /// What it tried to reach outside its sandbox.
     pub egress: Vec<Attempt>,
+    /// What it asked of the service: the first of it.
+    pub host_calls: Vec<HostCall>,
     /// The answer, or why there is none.
     pub result: Result<Success, Failure>,
 }
@@ -209,6 +216,7 @@ impl Outcome {
             logs: String::new(),
             marks: Vec::new(),
             egress: Vec::new(),
+            host_calls: Vec::new(),
             result: Err(failure),
         }
     }
@@ -232,6 +240,7 @@ impl Outcome {
             logs: String::new(),
             marks: Vec::new(),
             egress: Vec::new(),
+            host_calls: Vec::new(),
             result: Ok(success),
         }
     }

@@ -185,6 +185,7 @@ impl Dispatcher {
             .with_start(is_warm)
             .with_stream(seal, refused)
             .with_attempts(attempts)
+            .with_host_calls(host.take_made())
     }
 
     /// Waits until every call has ended.

@@ -26,8 +26,6 @@ const KEPT_FOR: Duration = Duration::from_secs(600);
 const MAX_KEPT: usize = 64;
 /// How often old ones are looked for.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
-/// Where the ids begin: far above those of any database, and still exact as JavaScript's numbers.
-const FIRST_ID: i64 = 1 << 52;
 
 type Key = [u8; 32];
 
@@ -54,7 +52,7 @@ impl Inline {
     /// Nothing kept yet.
     #[must_use]
     pub fn new(deployer: Arc<Deployer>, pool: Arc<Pool>) -> Self {
-        Self { deployer, pool, kept: Mutex::default(), next_id: AtomicI64::new(FIRST_ID) }
+        Self { deployer, pool, kept: Mutex::default(), next_id: AtomicI64::new(FunctionId::FIRST_INLINE.0) }
     }
 
     /// The entry of a code with its settings; built now, where none is kept.
@@ -76,7 +74,7 @@ impl Inline {
     /// # Errors
     /// What is wrong with it.
     pub async fn check(&self, project: ProjectId, settings: FunctionSettings) -> Result<(), Refused> {
-        self.deployer.check_inline(function(FunctionId(FIRST_ID), project, settings)).await
+        self.deployer.check_inline(function(FunctionId::FIRST_INLINE, project, settings)).await
     }
 
     /// Gives up what was not called for long, as long as it is polled.

@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use cloudbox_protocol::host::READ_BODY;
 use cloudbox_protocol::{Host, HostError};
-use cloudbox_types::{FunctionId, InvocationId, ProjectId};
+use cloudbox_types::{FunctionId, HostCall, InvocationId, ProjectId, Record};
+use parking_lot::Mutex;
+use tokio::time::Instant;
 
 use crate::upload::Upload;
 
@@ -75,6 +78,8 @@ pub(crate) struct InvocationHost {
     context: CallContext,
     upload: Option<Arc<Upload>>,
     is_used: AtomicBool,
+    /// The first calls that were made.
+    made: Mutex<Vec<HostCall>>,
 }
 
 impl InvocationHost {
@@ -83,7 +88,21 @@ impl InvocationHost {
         context: CallContext,
         upload: Option<Arc<Upload>>,
     ) -> Arc<Self> {
-        Arc::new(Self { services: Arc::clone(services), context, upload, is_used: AtomicBool::new(false) })
+        let (services, is_used) = (Arc::clone(services), AtomicBool::new(false));
+        Arc::new(Self { services, context, upload, is_used, made: Mutex::default() })
+    }
+
+    /// What was asked and answered, for the record.
+    pub(crate) fn take_made(&self) -> Vec<HostCall> {
+        std::mem::take(&mut *self.made.lock())
+    }
+
+    fn note(&self, name: &str, took: Duration, code: Option<&str>) {
+        let mut made = self.made.lock();
+        if made.len() < Record::MAX_HOST_CALLS {
+            let (name, code) = (name.to_owned(), code.map(str::to_owned));
+            made.push(HostCall { name, duration_ms: took.as_secs_f64() * 1000.0, code });
+        }
     }
 
     /// Tells the services of the end, where one was asked.
@@ -106,7 +125,10 @@ impl Host for InvocationHost {
             method.split_once('.').and_then(|(name, rest)| Some((self.services.by_name.get(name)?, rest)));
         let Some((service, rest)) = found else { return Err(HostError::unknown_method(method)) };
         self.is_used.store(true, Ordering::Release);
-        service.call(&self.context, rest, arguments).await
+        let began = Instant::now();
+        let answered = service.call(&self.context, rest, arguments).await;
+        self.note(method, began.elapsed(), answered.as_ref().err().map(|error| error.code.as_str()));
+        answered
     }
 }
 
@@ -140,6 +162,8 @@ mod tests {
         let host =
             InvocationHost::new(&Arc::new(Services::default().with("echo", Arc::new(Echo))), context, None);
         assert_eq!(host.call("echo.a.b", "1".into()).await.unwrap(), "7 a.b b\"1\"");
+        let made: Vec<_> = host.take_made().into_iter().map(|call| (call.name, call.code)).collect();
+        assert_eq!(made, [("echo.a.b".to_owned(), None)]);
         for unknown in ["echo", "other.a", ".echo.a", "", READ_BODY] {
             assert_eq!(host.call(unknown, Bytes::new()).await.unwrap_err().code, "UNKNOWN_METHOD");
         }

@@ -9,7 +9,7 @@ use cloudbox_protocol::message::ChunkFailure;
 use cloudbox_protocol::stream::Seal;
 use cloudbox_protocol::{Answer, FailureKind, Logs, Reply, ResultHead, ResultMode, Streamed};
 use cloudbox_sandbox::{Error, LaunchError, SandboxFault, SandboxFaultKind, Stats};
-use cloudbox_types::{Attempt, Attempts, ErrorCode, InvocationId, Record, RecordStatus};
+use cloudbox_types::{Attempt, Attempts, ErrorCode, HostCall, InvocationId, Record, RecordStatus};
 use http::header::{HeaderName, HeaderValue};
 use jiff::Timestamp;
 use serde_json::value::RawValue;
@@ -37,6 +37,7 @@ pub(crate) struct Settled {
     cpu_us: u64,
     is_warm: bool,
     egress: Vec<Attempt>,
+    host_calls: Vec<HostCall>,
     /// Whether no code has seen the call.
     is_untaken: bool,
     /// Bytes of an answer that was streamed.
@@ -57,6 +58,7 @@ impl Settled {
             cpu_us: 0,
             is_warm: false,
             egress: Vec::new(),
+            host_calls: Vec::new(),
             is_untaken: false,
             streamed: None,
             seal: None,
@@ -75,6 +77,10 @@ impl Settled {
     pub(crate) fn with_stream(self, seal: Option<Seal>, refused: Option<Failure>) -> Self {
         let result = refused.map_or(self.result, Err);
         Self { seal, result, ..self }
+    }
+
+    pub(crate) fn with_host_calls(self, host_calls: Vec<HostCall>) -> Self {
+        Self { host_calls, ..self }
     }
 
     /// With what it tried to reach; its author finds in the logs what was refused, and what to do about it.
@@ -137,6 +143,7 @@ impl Settled {
             trigger: call.trigger,
             driver: driver.to_owned(),
             egress: self.egress.clone(),
+            host_calls: self.host_calls.clone(),
         }
     }
 
@@ -154,6 +161,7 @@ impl Settled {
             logs: self.logs,
             marks: self.marks,
             egress: self.egress,
+            host_calls: self.host_calls,
             result: self.result,
         }
     }

@@ -107,6 +107,9 @@ pub struct Invoke {
     /// Whether the request's body is not in the frame, but read piece by piece with host calls.
     #[serde(default, skip_serializing_if = "is_false")]
     pub has_upload: bool,
+    /// Parameters of the path, where the caller says some.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub params: BTreeMap<String, String>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde calls it with")]

@@ -39,6 +39,7 @@ fn routes() -> OpenApiRouter<Arc<Api>> {
         .merge(version_routes())
         .routes(routes!(execute::execute))
         .routes(routes!(logs::list))
+        .routes(routes!(logs::inline))
         .routes(routes!(inline::execute))
         .routes(routes!(inline::test))
         .routes(routes!(inline::validate))

@@ -6,6 +6,7 @@
 mod deployments;
 pub mod error;
 mod functions;
+mod inline_records;
 mod key;
 mod open;
 mod overview;

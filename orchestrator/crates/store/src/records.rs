@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use sqlx::AssertSqlSafe;
 
 use crate::error::Error;
+use crate::inline_records;
 use crate::rows::Read as _;
 use crate::sql_store::{SqlStore, committed};
 use crate::store::{RecordFilter, Totals};
@@ -15,9 +16,9 @@ use crate::store::{RecordFilter, Totals};
 /// The columns in the order of [`bind`].
 const COLUMNS: &str = "id, project_id, function_id, version, created_at, status, code, error, method, path, \
      http_status, execution_time_ms, memory_bytes, cpu_time_ms, response_bytes, logs, is_warm, trigger_kind, driver, \
-     egress";
+     egress, host_calls";
 /// How many these are.
-const WIDTH: usize = 20;
+const WIDTH: usize = 21;
 /// Rows of one statement. At most 512, since SQLite takes 32,766 values and PostgreSQL 65,535; and only these sizes, so
 /// that a connection keeps four prepared statements and not one for each size of a batch.
 const SIZES: [usize; 4] = [512, 64, 8, 1];
@@ -91,6 +92,7 @@ fn bind(query: Query, record: &Record) -> Query {
         .bind(record.trigger.as_str())
         .bind(record.driver.as_str())
         .bind((!record.egress.is_empty()).then(|| serde_json::json!(record.egress).to_string()))
+        .bind((!record.host_calls.is_empty()).then(|| serde_json::json!(record.host_calls).to_string()))
 }
 
 /// The text of a list, newest first, with the conditions that are asked for and no others: so the index that fits is
@@ -150,7 +152,8 @@ impl SqlStore {
         }
         let mut open = self.database.begin_for(For::Background).await?;
         let mut counts: BTreeMap<i64, i64> = BTreeMap::new();
-        let (mut succeeded, mut failed) = (0_i64, 0_i64);
+        let inline = records.iter().filter(|record| record.is_inline());
+        let (mut succeeded, mut failed) = inline_records::insert(&mut open, inline).await?;
         for chunk in in_sizes(records) {
             let query = Query::new(AssertSqlSafe(insert_sql(chunk.len())));
             for row in open.rows(chunk.iter().fold(query, bind)).await? {
@@ -186,13 +189,9 @@ impl SqlStore {
                 deleted += self.prune(query.bind(keep).bind(PRUNED_AT_ONCE)).await?;
             }
         }
+        let before = before.map(Timestamp::as_millisecond);
+        deleted += self.prune_inline(before, keep, PRUNED_AT_ONCE).await?;
         Ok(deleted)
-    }
-
-    async fn prune(&self, query: Query) -> Result<u64, Error> {
-        let mut open = self.database.begin_for(For::Background).await?;
-        let deleted = open.execute(query).await?;
-        committed(open, deleted).await
     }
 
     pub(crate) async fn list_records(

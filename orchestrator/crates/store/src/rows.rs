@@ -133,6 +133,10 @@ impl Read for Row {
                 Some(_) => self.json("egress")?,
                 None => Vec::new(),
             },
+            host_calls: match self.get::<Option<String>>("host_calls")? {
+                Some(_) => self.json("host_calls")?,
+                None => Vec::new(),
+            },
         })
     }
 }

@@ -214,6 +214,14 @@ impl Store for SqlStore {
     ) -> Result<Page<Record>, Error> {
         self.list_records(function, filter, page).await
     }
+    async fn inline_records(
+        &self,
+        project: ProjectId,
+        filter: &RecordFilter,
+        page: PageRequest,
+    ) -> Result<Page<Record>, Error> {
+        self.list_inline_records(project, filter, page).await
+    }
     async fn numbered_records(
         &self,
         function: FunctionId,

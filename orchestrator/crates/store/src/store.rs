@@ -235,6 +235,13 @@ pub trait Store: Send + Sync + 'static {
         filter: &RecordFilter,
         page: PageRequest,
     ) -> Result<Page<Record>, Error>;
+    /// Records of a project's calls whose code is stored nowhere, newest first.
+    async fn inline_records(
+        &self,
+        project: ProjectId,
+        filter: &RecordFilter,
+        page: PageRequest,
+    ) -> Result<Page<Record>, Error>;
     /// Records of a function by number of the page, newest first, and how many there are of these in all.
     async fn numbered_records(
         &self,

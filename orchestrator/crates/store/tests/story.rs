@@ -89,6 +89,7 @@ macro_rules! told_to {
                 let place = $place;
                 let store = place.open(key(1)).await;
                 records::old_ones_go(&*store).await;
+                records::inline_ones_are_the_projects(&*store).await;
                 store.close().await;
             }
 

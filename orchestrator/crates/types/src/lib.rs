@@ -27,7 +27,7 @@ pub use language::Language;
 pub use limits::Limits;
 pub use name::{InvalidName, Name};
 pub use page::{Page, PageRequest};
-pub use record::{Record, RecordStatus, Trigger};
+pub use record::{HostCall, Record, RecordStatus, Trigger};
 pub use seal::{Seal, Unsealed};
 pub use secret::Secret;
 pub use version::{Deployment, DeploymentStatus, Stage, StageReport, StageStatus, Version};

@@ -49,8 +49,10 @@ impl FromStr for RecordStatus {
 pub enum Trigger {
     /// `/p/{project}/functions/{name}`.
     Http,
-    /// The authenticated `execute` route.
+    /// The authenticated `execute` routes.
     Execute,
+    /// `/test`, whose calls have no lasting effect.
+    Test,
 }
 
 impl Trigger {
@@ -60,6 +62,7 @@ impl Trigger {
         match self {
             Self::Http => "http",
             Self::Execute => "execute",
+            Self::Test => "test",
         }
     }
 }
@@ -68,11 +71,23 @@ impl FromStr for Trigger {
     type Err = UnknownWord;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        [Self::Http, Self::Execute]
+        [Self::Http, Self::Execute, Self::Test]
             .into_iter()
             .find(|trigger| trigger.as_str() == text)
             .ok_or_else(|| UnknownWord(text.to_owned()))
     }
+}
+
+/// One thing that a call asked of the service.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct HostCall {
+    /// Such as `db.findMany`.
+    pub name: String,
+    /// Milliseconds.
+    pub duration_ms: f64,
+    /// The error's code, where it was refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
 }
 
 /// What is kept of one invocation. Also one line of the spool file, as JSON.
@@ -119,4 +134,18 @@ pub struct Record {
     /// What the call tried to reach outside its sandbox.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub egress: Vec<Attempt>,
+    /// What it asked of the service: the first [`Record::MAX_HOST_CALLS`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub host_calls: Vec<HostCall>,
+}
+
+impl Record {
+    /// Host calls that are listed.
+    pub const MAX_HOST_CALLS: usize = 100;
+
+    /// Whether its code is stored nowhere.
+    #[must_use]
+    pub const fn is_inline(&self) -> bool {
+        self.function_id.0 >= FunctionId::FIRST_INLINE.0
+    }
 }

@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use cloudbox_api_types::execution::start_word;
-use cloudbox_api_types::{EgressAttempt, ErrorBody, ExecuteAnswer, ExecuteRequest};
+use cloudbox_api_types::{EgressAttempt, ErrorBody, ExecuteAnswer, ExecuteRequest, HostCallReport};
 use cloudbox_dispatch::{Failure, Outcome, Success};
 use cloudbox_http::api::Api;
 use cloudbox_http::auth::chosen::{self, Keys};
@@ -81,9 +81,16 @@ fn success_body(outcome: &Outcome, success: &Success) -> Bytes {
     if !outcome.egress.is_empty() {
         rest["egress"] = json!(attempts(outcome));
     }
+    if !outcome.host_calls.is_empty() {
+        rest["host_calls"] = json!(host_calls(outcome));
+    }
     let rest = rest.to_string();
     let result: &[u8] = if success.body.is_empty() { b"null" } else { &success.body };
     [b"{\"response\":", result, b",", &rest.as_bytes()[1..]].concat().into()
+}
+
+fn host_calls(outcome: &Outcome) -> Vec<HostCallReport> {
+    outcome.host_calls.iter().cloned().map(HostCallReport::from).collect()
 }
 
 fn attempts(outcome: &Outcome) -> Vec<EgressAttempt> {
@@ -101,6 +108,9 @@ pub fn error_of(outcome: &Outcome, failure: &Failure) -> ApiError {
     body.stack.clone_from(&failure.stack);
     if !outcome.egress.is_empty() {
         body.extra.insert("egress".to_owned(), json!(attempts(outcome)));
+    }
+    if !outcome.host_calls.is_empty() {
+        body.extra.insert("host_calls".to_owned(), json!(host_calls(outcome)));
     }
     if failure.code == ErrorCode::RuntimeError {
         // Its field is always there: a process that ended, and Go's plain errors, have no stack.
@@ -125,6 +135,7 @@ mod tests {
             logs: "said \"hi\"\n".to_owned(),
             marks: Vec::new(),
             egress: Vec::new(),
+            host_calls: Vec::new(),
             result,
         }
     }

@@ -55,6 +55,26 @@ pub async fn list(
     Ok(Json(List::from_page(page, Execution::from)).into_response())
 }
 
+/// List the calls of code that came with them (`/execute`, `/test`), newest first.
+#[utoipa::path(get, path = "/api/projects/{project}/inline-executions", tag = "executions",
+    params(("project" = String, Path, description = "Id or slug"),
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 1000), ("cursor" = Option<String>, Query),
+        ("since" = Option<String>, Query, description = "RFC 3339: accepted at or after this time"),
+        ("status" = Option<String>, Query, description = "`success`, `error` or `timeout`")),
+    responses((status = 200, body = List<Execution>), (status = "4XX", body = ErrorBody)), security(("bearer" = [])))]
+pub async fn inline(
+    caller: Caller,
+    State(api): State<Arc<Api>>,
+    Path(project): Path<String>,
+    query: Query,
+) -> Result<Json<List<Execution>>, ApiError> {
+    let project = access::project(&api, caller, &project).await?;
+    let (page, filter) = (page_request(&query)?, filter(&query)?);
+    api.backend.flush().await;
+    let page = api.store.inline_records(project.id, &filter, page).await?;
+    Ok(Json(List::from_page(page, Execution::from)))
+}
+
 fn filter(query: &Query) -> Result<RecordFilter, ApiError> {
     Ok(RecordFilter {
         since: query.parsed("since", "must be a time of RFC 3339, such as 2026-01-15T00:00:00Z")?,

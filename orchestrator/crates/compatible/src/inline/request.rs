@@ -17,6 +17,9 @@ use serde_json::{Map, Value, json};
 const NAME: &str = "inline";
 /// The project that code runs in where the body names none.
 pub(super) const DEFAULT_PROJECT: &str = "1";
+/// Parameters of a path, and bytes of all of them.
+const MAX_PARAMS: usize = 100;
+const MAX_PARAM_BYTES: usize = 16 << 10;
 /// Names in `env_required`.
 const MAX_REQUIRED: usize = 100;
 /// Fields that a function's settings have too, by their names there.
@@ -182,19 +185,28 @@ fn read_request(request: Map<String, Value>, api: &Api) -> Result<Request, ApiEr
     };
     let mut fields = Fields::new(request);
     let (method, path) = (fields.text("method"), fields.text("path"));
-    let headers = fields.value("headers").map(headers);
+    let headers = fields.value("headers").map(|value| texts("headers", value));
+    let params = fields.value("params").map(|value| texts("params", value));
     let query = fields.value("query");
     let data = fields.value("body").map(|body| to_raw_value(&body)).transpose();
     fields.finish().map_err(prefixed)?;
     let headers = headers.transpose().map_err(prefixed)?;
+    let params = params.transpose().map_err(prefixed)?.unwrap_or_default();
+    if params.len() > MAX_PARAMS
+        || params.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>() > MAX_PARAM_BYTES
+    {
+        let message = format!("may be {MAX_PARAMS} at most, of {MAX_PARAM_BYTES} bytes together");
+        return Err(ApiError::invalid_field("request.params", message));
+    }
     let data = data.map_err(|_| ApiError::invalid_field("request.body", "is not JSON"))?;
     let request = ExecuteRequest { data, headers, method, path, query, timeout_ms: None, version: None };
-    Request::read(request, api.ranges.longest_timeout()).map_err(prefixed)
+    let request = Request::read(request, api.ranges.longest_timeout()).map_err(prefixed)?;
+    Ok(Request { params, ..request })
 }
 
 /// Texts by name; numbers are taken as their text, as senders of headers do.
-fn headers(value: Value) -> Result<std::collections::BTreeMap<String, String>, ApiError> {
-    let wrong = || ApiError::invalid_field("headers", "must be an object whose values are texts");
+fn texts(field: &str, value: Value) -> Result<std::collections::BTreeMap<String, String>, ApiError> {
+    let wrong = || ApiError::invalid_field(field, "must be an object whose values are texts");
     let Value::Object(map) = value else { return Err(wrong()) };
     let text = |(name, value): (String, Value)| match value {
         Value::String(text) => Ok((name, text)),

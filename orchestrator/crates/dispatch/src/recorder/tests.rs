@@ -62,6 +62,7 @@ fn record(function_id: FunctionId) -> Record {
         trigger: Trigger::Http,
         driver: "native".to_owned(),
         egress: Vec::new(),
+        host_calls: Vec::new(),
     }
 }
 

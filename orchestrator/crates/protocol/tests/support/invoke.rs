@@ -20,6 +20,7 @@ pub fn invoke() -> Invoke {
         max_response_bytes: 1 << 20,
         may_stream: false,
         has_upload: false,
+        params: std::collections::BTreeMap::new(),
         deadline_ms: 0,
     }
 }

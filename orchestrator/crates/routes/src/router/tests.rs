@@ -96,6 +96,7 @@ impl Backend for Fake {
             logs: "a line\n".to_owned(),
             marks: Vec::new(),
             egress: Vec::new(),
+            host_calls: Vec::new(),
             result,
         }
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use cloudbox_store::{NumberedPage, RecordFilter, Store, Totals};
-use cloudbox_types::{FunctionId, PageRequest, Record, RecordStatus};
+use cloudbox_types::{FunctionId, PageRequest, ProjectId, Record, RecordStatus};
 use futures::future::join_all;
 use jiff::Timestamp;
 
@@ -50,6 +50,38 @@ pub async fn each_counts_once(store: &dyn Store) {
     assert_eq!(store.record(record(made.id, RecordStatus::Error, 0).id).await.unwrap(), None);
     let newest_first: Vec<Record> = batch.into_iter().rev().collect();
     assert_eq!(all(store, made.id, &RecordFilter::default(), 500).await, newest_first);
+}
+
+/// Those whose code is stored nowhere are a project's own.
+pub async fn inline_ones_are_the_projects(store: &dyn Store) {
+    let before = store.totals().await.unwrap();
+    let project = function(store, "beside").await.project_id;
+    let inline = |status, second: i64| {
+        let id = FunctionId(FunctionId::FIRST_INLINE.0 + second);
+        Record { project_id: project, ..record(id, status, second) }
+    };
+    let batch =
+        [inline(RecordStatus::Success, 1), inline(RecordStatus::Error, 2), inline(RecordStatus::Success, 3)];
+    let lost = Record { project_id: ProjectId(99_999), ..inline(RecordStatus::Success, 4) };
+    store.append_records(&batch).await.unwrap();
+    store.append_records(&[batch[2].clone(), lost]).await.unwrap();
+    let totals = store.totals().await.unwrap();
+    assert_eq!((totals.succeeded, totals.failed), (before.succeeded + 2, before.failed + 1));
+    let found = |filter: RecordFilter, limit, after| async move {
+        store.inline_records(project, &filter, PageRequest { limit, after }).await.unwrap()
+    };
+    let first = found(RecordFilter::default(), 2, None).await;
+    assert_eq!(first.items, [batch[2].clone(), batch[1].clone()]);
+    let rest = found(RecordFilter::default(), 2, first.next).await;
+    assert_eq!((rest.items, rest.next), (vec![batch[0].clone()], None));
+    let failed = RecordFilter { status: Some(RecordStatus::Error), since: None };
+    assert_eq!(found(failed, 5, None).await.items, [batch[1].clone()]);
+    let late = RecordFilter { status: None, since: Some(batch[2].created_at) };
+    assert_eq!(found(late, 5, None).await.items, [batch[2].clone()]);
+    while store.prune_records(None, Some(1)).await.unwrap() > 0 {}
+    assert_eq!(found(RecordFilter::default(), 5, None).await.items, [batch[2].clone()]);
+    while store.prune_records(Some(Timestamp::MAX), None).await.unwrap() > 0 {}
+    assert!(found(RecordFilter::default(), 5, None).await.items.is_empty());
 }
 
 pub async fn pages_and_filters(store: &dyn Store) {

@@ -153,7 +153,13 @@ pub fn record(function: FunctionId, status: RecordStatus, second: i64) -> Record
         trigger: Trigger::Http,
         driver: "native".to_owned(),
         egress: if is_success { vec![attempt()] } else { Vec::new() },
+        host_calls: if is_success { vec![host_call()] } else { Vec::new() },
     }
+}
+
+fn host_call() -> cloudbox_types::HostCall {
+    let code = Some("CONFLICT".to_owned());
+    cloudbox_types::HostCall { name: "db.create".to_owned(), duration_ms: 0.25, code }
 }
 
 fn attempt() -> Attempt {

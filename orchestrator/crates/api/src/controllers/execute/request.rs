@@ -1,5 +1,6 @@
 //! An execute request, checked: what the handler will see.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,6 +35,8 @@ pub struct Wanted {
     pub path: Option<String>,
     /// Without its question mark.
     pub query: String,
+    /// Parameters of the path.
+    pub params: BTreeMap<String, String>,
     /// At most the function's own.
     pub timeout: Option<Duration>,
     /// A version's number or an alias, as text.
@@ -50,6 +53,7 @@ impl Wanted {
             path: self.path.unwrap_or_else(|| path.to_owned()),
             query: self.query,
             headers: self.headers,
+            params: self.params,
             body: self.body.unwrap_or_default(),
             timeout: self.timeout,
             ..Call::new(entry, Trigger::Execute, mode)
@@ -76,6 +80,7 @@ impl Wanted {
             method: method(request.method)?,
             path: request.path.map(path).transpose()?,
             query: request.query.map(|value| query(&value)).transpose()?.unwrap_or_default(),
+            params: BTreeMap::new(),
             timeout: request.timeout_ms.map(Duration::from_millis),
             version: request.version.map(|value| version(&value)).transpose()?,
         })
@@ -111,7 +116,7 @@ fn path(path: String) -> Result<String, ApiError> {
     ))
 }
 
-fn headers(headers: std::collections::BTreeMap<String, String>) -> Result<Vec<(String, String)>, ApiError> {
+fn headers(headers: BTreeMap<String, String>) -> Result<Vec<(String, String)>, ApiError> {
     if headers.len() > MAX_HEADERS {
         return Err(ApiError::invalid_field("headers", format!("may be {MAX_HEADERS} at most")));
     }

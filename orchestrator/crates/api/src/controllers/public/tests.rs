@@ -15,6 +15,7 @@ fn outcome(result: Result<Success, Failure>) -> Outcome {
         logs: "secret log".to_owned(),
         marks: Vec::new(),
         egress: Vec::new(),
+        host_calls: Vec::new(),
         result,
     }
 }

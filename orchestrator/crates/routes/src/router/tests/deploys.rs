@@ -77,6 +77,7 @@ fn record(function: FunctionId, status: RecordStatus, logs: &str) -> Record {
         trigger: Trigger::Http,
         driver: "fake".to_owned(),
         egress: Vec::new(),
+        host_calls: Vec::new(),
     }
 }
 
