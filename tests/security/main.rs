@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may end where its stage can't be set")]
 
+mod builds;
 mod egress;
 mod escape;
 mod http;

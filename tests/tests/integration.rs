@@ -10,6 +10,8 @@ mod documents;
 mod inline;
 #[path = "integration/lifecycle.rs"]
 mod lifecycle;
+#[path = "integration/lists.rs"]
+mod lists;
 #[path = "integration/packages.rs"]
 mod packages;
 #[path = "integration/peers.rs"]

@@ -20,6 +20,9 @@ pub struct ServeArgs {
     /// Where artefacts are kept [env: CLOUDBOX_STORAGE_URL] [default: a folder in the data dir]
     #[arg(long, value_name = "URL")]
     pub storage_url: Option<String>,
+    /// Fetch nothing: neither dependencies nor toolchains [env: CLOUDBOX_BUILDS_OFFLINE]
+    #[arg(long = "offline")]
+    pub is_offline: bool,
     /// The settings file [env: CLOUDBOX_CONFIG] [default: ./cloudbox.toml, then DATA_DIR/cloudbox.toml]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,

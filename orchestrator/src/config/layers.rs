@@ -54,6 +54,8 @@ const SCALARS: &[&str] = &[
     "builds.pids",
     "builds.disk_mb",
     "builds.network",
+    "builds.offline",
+    "builds.install_scripts",
     "runtimes.strict",
     "storage.timeout_s",
     "http.max_connections",
@@ -80,7 +82,14 @@ const SCALARS: &[&str] = &[
     "documents.operations_per_call",
 ];
 /// Of these, the booleans: a variable may say 1 or 0, too.
-const FLAGS: [&str; 4] = ["allow_weak_sandbox", "builds.network", "runtimes.strict", "egress.enabled"];
+const FLAGS: [&str; 6] = [
+    "allow_weak_sandbox",
+    "builds.install_scripts",
+    "builds.network",
+    "builds.offline",
+    "egress.enabled",
+    "runtimes.strict",
+];
 /// Variables that other programs know too, and a short name of ours, below the whole name of the same key.
 const BORROWED: [(&str, &str); 4] = [
     ("DATABASE_URL", "database_url"),
@@ -132,6 +141,9 @@ pub(super) fn merge(args: &ServeArgs, lookup: Lookup<'_>) -> Result<Table, Error
     }
     for (key, value) in args.given() {
         put(&mut above, key, Value::String(value))?;
+    }
+    if args.is_offline {
+        put(&mut above, "builds.offline", Value::Boolean(true))?;
     }
     let mut table = match file(args, lookup, &above) {
         Some((path, is_required)) => read(&path, is_required)?,

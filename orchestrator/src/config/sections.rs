@@ -160,6 +160,12 @@ pub struct Builds {
     pub disk_mb: u32,
     /// Whether an installation of dependencies may reach the network.
     pub network: bool,
+    /// Whether nothing is fetched at all: neither dependencies nor toolchains.
+    pub offline: bool,
+    /// Whether packages may run scripts of their own when they are installed.
+    pub install_scripts: bool,
+    /// Hosts that an installation may reach besides those of the package mirrors: `host[:port]`, `*.domain`.
+    pub hosts: Vec<String>,
     /// Variables of build steps, such as `NPM_CONFIG_REGISTRY`.
     pub env: BTreeMap<String, String>,
     /// Files of this machine that build steps see: path inside to path here.
@@ -175,6 +181,9 @@ impl Default for Builds {
             pids: 256,
             disk_mb: 512,
             network: true,
+            offline: false,
+            install_scripts: false,
+            hosts: Vec::new(),
             env: BTreeMap::new(),
             files: BTreeMap::new(),
         }
@@ -191,6 +200,9 @@ impl fmt::Debug for Builds {
             .field("pids", &self.pids)
             .field("disk_mb", &self.disk_mb)
             .field("network", &self.network)
+            .field("offline", &self.offline)
+            .field("install_scripts", &self.install_scripts)
+            .field("hosts", &self.hosts)
             .field("env", &self.env.keys())
             .field("files", &self.files)
             .finish()

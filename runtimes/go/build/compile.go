@@ -24,8 +24,10 @@ const clientShim = "02_cloudbox_client.go"
 // build is one compilation.
 type build struct {
 	dir, shim, scratch string
-	handler            string
-	source             *source
+	// modules is the folder of installed modules; none where the code depends on none.
+	modules string
+	handler string
+	source  *source
 }
 
 // run compiles; it may take some rounds until no unused import is left.
@@ -54,17 +56,39 @@ func (b *build) run() error {
 
 // writeModule writes a go.mod where the author has none.
 func (b *build) writeModule() (func(), error) {
+	if b.modules != "" {
+		if err := b.useModules(); err != nil {
+			return nil, err
+		}
+	}
 	path := filepath.Join(b.dir, "go.mod")
 	if _, err := os.Stat(path); err == nil {
 		return func() {}, nil
 	}
-	version := regexp.MustCompile(`^go1\.[0-9]+`).FindString(runtime.Version())
-	text := "module " + program + "\n\ngo " + strings.TrimPrefix(version, "go") + "\n"
 	cleanUp := func() {
 		_ = os.Remove(path)
 		_ = os.Remove(filepath.Join(b.dir, "go.sum"))
 	}
-	return cleanUp, os.WriteFile(path, []byte(text), 0o644)
+	// Where modules are installed, it says where the module is, and the other one what is in it.
+	return cleanUp, os.WriteFile(path, []byte(ownModule()), 0o644)
+}
+
+// ownModule is the go.mod of code that has none.
+func ownModule() string {
+	version := regexp.MustCompile(`^go1\.[0-9]+`).FindString(runtime.Version())
+	return "module " + program + "\n\ngo " + strings.TrimPrefix(version, "go") + "\n"
+}
+
+// useModules has the compiler read the go.mod of the installed modules, and take from their cache. It writes into
+// both, so into copies.
+func (b *build) useModules() error {
+	for _, name := range []string{"go.mod", "go.sum"} {
+		err := copyFile(filepath.Join(b.modules, name), filepath.Join(b.scratch, name))
+		if err != nil && !os.IsNotExist(err) {
+			return err
+		}
+	}
+	return joinCaches(filepath.Join(b.scratch, "cache"), standardCache(), filepath.Join(b.modules, "cache"))
 }
 
 // writeOverlay writes what the compiler sees in place of the folder's files, and gives the overlay's name.
@@ -112,8 +136,11 @@ func (b *build) writeOverlay() (string, error) {
 
 // compile runs the compiler and gives what it says.
 func (b *build) compile(overlay string) (string, error) {
-	command := exec.Command(compiler(), "build", "-overlay", overlay, "-trimpath", "-buildvcs=false",
-		"-ldflags=-s -w", "-o", filepath.Join(b.dir, program), ".")
+	arguments := []string{"build", "-overlay", overlay, "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", filepath.Join(b.dir, program)}
+	if b.modules != "" {
+		arguments = append(arguments, "-modfile="+filepath.Join(b.scratch, "go.mod"))
+	}
+	command := exec.Command(compiler(), append(arguments, ".")...)
 	command.Dir = b.dir
 	command.Env = b.environment()
 	var output bytes.Buffer
@@ -147,6 +174,9 @@ func (b *build) environment() []string {
 			environment = append(environment, name+"="+value)
 		}
 	}
+	if b.modules != "" {
+		environment = append(environment, "GOCACHE="+filepath.Join(b.scratch, "cache"), "GOMODCACHE="+filepath.Join(b.modules, "mod"))
+	}
 	return environment
 }
 
@@ -157,6 +187,9 @@ func (b *build) flags() string {
 	}
 	return "-mod=mod"
 }
+
+// What the compiler says of an import that no module has: it would look for one, which builds can't.
+var missingModule = regexp.MustCompile(`^(\S+:\d+:\d+): (?:cannot find module providing package|no required module provides package) ([^\s:;]+)[:;].*`)
 
 var unusedImport = regexp.MustCompile(`(?m)^(?:\./)?([^/:\n]+\.go):\d+:\d+: "([^"]+)" imported (?:as \S+ )?(?:and|but) not used`)
 
@@ -177,9 +210,10 @@ func (b *build) dropReported(output string) bool {
 func (b *build) readable(output string) string {
 	var lines []string
 	for _, line := range strings.SplitAfter(output, "\n") {
-		if strings.HasPrefix(line, "# ") {
+		if strings.HasPrefix(line, "# ") || strings.HasPrefix(line, "go: finding module ") {
 			continue
 		}
+		line = missingModule.ReplaceAllString(line, `$1: package "$2" is in no module of the function's dependencies`)
 		line = strings.ReplaceAll(line, b.scratch+"/", "")
 		line = strings.ReplaceAll(line, b.dir+"/", "")
 		lines = append(lines, strings.TrimPrefix(line, "./"))

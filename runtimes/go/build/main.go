@@ -1,5 +1,5 @@
 // gobuild compiles a function's Go code together with the shim: `gobuild DIR ENTRY_POINT`. `gobuild check DIR ENTRY_POINT`
-// looks only whether the code can be parsed and has the handler.
+// looks only whether the code can be parsed and has the handler. `gobuild install DIR` fetches modules, see install.go.
 //
 // The author's files stay as they are. What has to differ for the compiler (an unused import, a handler that is
 // declared twice, the shim's own files) is given to it as an overlay. Leaves `DIR/function`, the program, and
@@ -21,15 +21,18 @@ const program = "function"
 var errRefused = errors.New("the code does not compile")
 
 func main() {
-	step, words := run, os.Args[1:]
-	if len(words) > 0 && words[0] == "check" {
-		step, words = check, words[1:]
-	}
-	if len(words) != 2 {
-		fmt.Fprintln(os.Stderr, "usage: gobuild [check] DIR ENTRY_POINT")
+	var err error
+	switch words := os.Args[1:]; {
+	case len(words) == 3 && words[0] == "check":
+		err = check(words[1], words[2])
+	case len(words) == 2 && words[0] == "install":
+		err = install(words[1])
+	case len(words) == 2:
+		err = run(words[0], words[1])
+	default:
+		fmt.Fprintln(os.Stderr, "usage: gobuild [check] DIR ENTRY_POINT, or gobuild install DIR")
 		os.Exit(2)
 	}
-	err := step(words[0], words[1])
 	if err != nil && !errors.Is(err, errRefused) {
 		fmt.Fprintln(os.Stderr, "gobuild:", err)
 	}
@@ -79,6 +82,9 @@ func run(dir, entryPoint string) error {
 		return err
 	}
 	build := &build{dir: dir, shim: shim, scratch: scratch, handler: handler, source: source}
+	if info, err := os.Stat(modulesHere); err == nil && info.IsDir() {
+		build.modules = modulesHere
+	}
 	if err := build.run(); err != nil {
 		return err
 	}

@@ -123,12 +123,17 @@ impl Bundle {
         self.definition.build.as_ref().map(|step| step_program(step, main, entry_point))
     }
 
-    /// What installs dependencies in a folder of their own at `/workspace`, in the build root, and the rules for them;
-    /// none where it can't be done.
+    /// How dependencies are installed in a folder of their own at `/workspace`, and the rules for them; none where it
+    /// can't be done.
     #[must_use]
-    pub fn install(&self) -> Option<(&Install, Program)> {
-        let install = self.definition.install.as_ref()?;
-        Some((install, program(&install.argv, &install.env, &|_| None)))
+    pub fn install(&self) -> Option<&Install> {
+        self.definition.install.as_ref()
+    }
+
+    /// The program that installs dependencies, in the build root, with the command that [`Install::command`] gives.
+    #[must_use]
+    pub fn installer(&self, install: &Install, argv: &[String]) -> Program {
+        program(argv, &install.env, &|_| None)
     }
 }
 

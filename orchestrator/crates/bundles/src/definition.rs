@@ -66,6 +66,11 @@ pub struct Definition {
 pub struct VersionEntry {
     /// As it follows the prefix: `20`, `3.12`, `1.22`.
     pub version: String,
+    /// What of it is fetched: a whole version, or a range; none where it can't be fetched.
+    pub release: Option<String>,
+    /// What else belongs to it, by names for [`Fetch::argv`].
+    #[serde(default)]
+    pub values: BTreeMap<String, String>,
     /// The last day of support by its makers; none where it is not known yet.
     pub end_of_life: Option<Date>,
 }
@@ -105,6 +110,30 @@ pub struct Toolchain {
     /// Its environment, in every command of this file but `start`.
     #[serde(default)]
     pub env: BTreeMap<String, String>,
+    /// How one is fetched; none where there is no registry of them.
+    pub fetch: Option<Fetch>,
+}
+
+/// How a toolchain is fetched by the ordinary client of a registry, which verifies what it gets. Texts may hold
+/// `{folder}`, where it goes, `{release}`, `{arch}`, and the values of the version.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fetch {
+    /// The client, by its name on the search path, and its arguments.
+    pub argv: Vec<String>,
+    /// Its environment, as far as this machine sets nothing else to reach the registry.
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+    /// Where the toolchain's program is afterwards, relative to the folder.
+    pub program: String,
+    /// Patterns of paths, each with a leading `/`, of files that become programs.
+    #[serde(default)]
+    pub executables: Vec<String>,
+    /// Folders that nobody needs afterwards.
+    #[serde(default)]
+    pub excess: Vec<String>,
+    /// What the registry calls this machine, by the kernel's name for it.
+    pub arches: BTreeMap<String, String>,
 }
 
 /// Which root something goes to.

@@ -1,5 +1,12 @@
-//! A function's dependencies: checked against the rules of the language's package manager, and written into the file
+//! A function's dependencies: checked against the rules of the language's package manager, and written into the files
 //! that it reads. They are data to it, never arguments.
+
+mod modules;
+mod package_json;
+mod requirements;
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 
@@ -10,12 +17,21 @@ use serde::{Deserialize, Deserializer};
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Install {
-    /// The file that the names and versions are written to.
+    /// The file of a package that names what it depends on.
     pub manifest: String,
-    /// Its form.
+    /// Files that say which versions those are; the first one that a package has counts.
+    #[serde(default)]
+    pub locks: Vec<String>,
+    /// The form of the manifest.
     pub format: Format,
+    /// Folders with which a package brings its dependencies itself: nothing is installed then.
+    #[serde(default)]
+    pub brought: Vec<String>,
     /// The folder that the packages are in afterwards, in `/workspace`: also where they are beside the source.
     pub result: String,
+    /// Where the compiler sees that folder, for dependencies that become part of the program: they are not beside the
+    /// source then.
+    pub mount: Option<String>,
     /// Files of that folder, directly in it, that no function needs.
     #[serde(default)]
     pub exclude: Vec<String>,
@@ -25,9 +41,16 @@ pub struct Install {
     pub version: Rule,
     /// The program and its arguments.
     pub argv: Vec<String>,
+    /// The same where a lock says all there is to know.
+    pub locked_argv: Option<Vec<String>>,
+    /// The argument that keeps packages' own scripts from being run.
+    pub no_scripts: Option<String>,
     /// Its environment, besides what every sandbox has.
     #[serde(default)]
     pub env: BTreeMap<String, String>,
+    /// Hosts that it asks where the operator has named no mirror.
+    #[serde(default)]
+    pub registries: Vec<String>,
 }
 
 /// The form of a manifest.
@@ -38,6 +61,8 @@ pub enum Format {
     PackageJson,
     /// A line for each package, as pip reads it: `requests>=2.28`.
     Requirements,
+    /// `go.mod` as a package has it, and `dependencies.txt` with a line for each further module: `x.org/y v1.0.0`.
+    Modules,
 }
 
 /// What a text must be like.
@@ -56,168 +81,82 @@ fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Regex, D::Error> 
     Regex::new(&format!("^(?:{pattern})$")).map_err(serde::de::Error::custom)
 }
 
+/// What a package has of its own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Brought {
+    /// The manifest's text.
+    pub manifest: Option<String>,
+    /// The lock's name and text.
+    pub lock: Option<(String, String)>,
+}
+
+/// What is to be installed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// What the package manager reads: (name, text).
+    pub files: Vec<(String, String)>,
+    /// The packages for people: `axios ^1.0.0`.
+    pub packages: Vec<String>,
+    /// Whether the lock among the files says all there is to know.
+    pub is_locked: bool,
+}
+
 impl Install {
     /// Whether a package manager may be given these.
     ///
     /// # Errors
     /// The first dependency that it may not, and the rule, as a sentence.
     pub fn check(&self, dependencies: &BTreeMap<String, String>) -> Result<(), String> {
-        for (name, version) in dependencies {
-            if !self.name.pattern.is_match(name) {
-                return Err(format!("dependency {name:?}: its name must be {}", self.name.says));
-            }
-            if !self.version.pattern.is_match(version) {
-                return Err(format!(
-                    "dependency {name:?}: its version {version:?} must be {}",
-                    self.version.says
-                ));
-            }
+        dependencies.iter().try_for_each(|(name, version)| self.check_one(name, version))
+    }
+
+    fn check_one(&self, name: &str, version: &str) -> Result<(), String> {
+        if !self.name.pattern.is_match(name) {
+            return Err(format!("dependency {name:?}: its name must be {}", self.name.says));
+        }
+        if !self.version.pattern.is_match(version) {
+            return Err(format!(
+                "dependency {name:?}: its version {version:?} must be {}",
+                self.version.says
+            ));
         }
         Ok(())
     }
 
-    /// The manifest's text, for dependencies that were checked.
+    /// What is to be installed for a function's own dependencies and those of its package; none where that is
+    /// nothing.
+    ///
+    /// # Errors
+    /// The package's files name something that is no name and version, or another version than the function does; a
+    /// sentence that names the file.
+    pub fn wanted(
+        &self,
+        dependencies: &BTreeMap<String, String>,
+        brought: &Brought,
+    ) -> Result<Option<Wanted>, String> {
+        self.check(dependencies)?;
+        let wanted = match self.format {
+            Format::PackageJson => package_json::wanted(self, dependencies, brought)?,
+            Format::Requirements => requirements::wanted(self, dependencies, brought)?,
+            Format::Modules => modules::wanted(self, dependencies, brought),
+        };
+        Ok(Some(wanted).filter(|wanted| !wanted.packages.is_empty()))
+    }
+
+    /// The program and its arguments: `is_locked` as in [`Wanted`]; with the packages' own scripts, where those are
+    /// allowed.
     #[must_use]
-    pub fn manifest_text(&self, dependencies: &BTreeMap<String, String>) -> String {
-        match self.format {
-            Format::PackageJson => {
-                serde_json::json!({ "private": true, "dependencies": dependencies }).to_string()
-            }
-            Format::Requirements => {
-                dependencies.iter().map(|(name, version)| format!("{name}{}\n", specifier(version))).collect()
-            }
-        }
+    pub fn command(&self, is_locked: bool, may_run_scripts: bool) -> Vec<String> {
+        let argv = self.locked_argv.as_ref().filter(|_| is_locked).unwrap_or(&self.argv);
+        let is_left_out = |argument: &&String| may_run_scripts && self.no_scripts.as_ref() == Some(*argument);
+        argv.iter().filter(|argument| !is_left_out(argument)).cloned().collect()
     }
 }
 
-/// What follows a name: nothing for any version, and a version alone means just that one.
-fn specifier(version: &str) -> String {
-    match version {
-        "" | "*" | "latest" => String::new(),
-        exact if exact.starts_with(|first: char| first.is_ascii_digit()) => format!("=={exact}"),
-        range => range.to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::definition::Definition;
-
-    fn install(text: &str) -> Install {
-        Definition::parse(text).unwrap().install.unwrap()
-    }
-
-    fn npm() -> Install {
-        install(include_str!("../../../../runtimes/node/runtime.toml"))
-    }
-
-    fn pip() -> Install {
-        install(include_str!("../../../../runtimes/python/runtime.toml"))
-    }
-
-    fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
-        pairs.iter().map(|(name, version)| ((*name).to_owned(), (*version).to_owned())).collect()
-    }
-
-    #[test]
-    fn what_package_managers_document_is_allowed() {
-        for (name, version) in [
-            ("axios", "^1.0.0"),
-            ("lodash", "^4.17.21"),
-            ("@scope/a.b_c-d", "~1.2"),
-            ("JSONStream", "1.x || >=2.5.0 || 5.0.0 - 7.2.3"),
-            ("a", ">=1.0.0 <2.0.0-rc.1+build"),
-            ("left-pad", "latest"),
-            ("b", "*"),
-            ("c", ""),
-            ("d", "=v1.2.3"),
-        ] {
-            assert_eq!(npm().check(&map(&[(name, version)])), Ok(()), "{name} {version}");
-        }
-        for (name, version) in [
-            ("requests", ">=2.28"),
-            ("pydantic", "*"),
-            ("six", "1.16.0"),
-            ("zope.interface", "==5.*"),
-            ("uvicorn[standard,extra]", "~=0.20, !=0.21.1"),
-            ("a_b-C", "===1.0+local.1"),
-            ("d", "<2.0rc1"),
-        ] {
-            assert_eq!(pip().check(&map(&[(name, version)])), Ok(()), "{name} {version}");
-        }
-    }
-
-    #[test]
-    fn nothing_but_names_and_versions_is_allowed() {
-        let names = [
-            "",
-            " ",
-            "a b",
-            "a;b",
-            "$(id)",
-            "`id`",
-            "--index-url=http://x",
-            "-r",
-            "git+file:///x",
-            "../x",
-            "/x",
-            "a/b/c",
-            "@/x",
-            "@a/",
-            "a\nb",
-            "a@b",
-            "a|b",
-            "file:x",
-            "ä",
-            "__proto__",
-            "a#b",
-            "a\\b",
-            ".x",
-        ];
-        let versions = [
-            "git+https://x/y",
-            "git+x",
-            "file:../x",
-            "http://x/y.tgz",
-            "user/repo",
-            "../x",
-            "/etc",
-            "~/x",
-            "npm:a@1",
-            "1.0.0; id",
-            "$(id)",
-            "`id`",
-            "--pre",
-            "1.0\n-r x",
-            "x.tgz",
-            "@ file:///x",
-            "1 # x",
-            "1\\",
-            "workspace:*",
-            "link:x",
-        ];
-        for install in [npm(), pip()] {
-            for name in names {
-                let refused = install.check(&map(&[(name, "1.0.0")])).unwrap_err();
-                assert!(refused.starts_with(&format!("dependency {name:?}: its name must be ")), "{refused}");
-            }
-            for version in versions {
-                let refused = install.check(&map(&[("good", version)])).expect_err(version);
-                assert!(
-                    refused.contains("\"good\": its version") && refused.contains("must be "),
-                    "{refused}"
-                );
-            }
-        }
-    }
-
-    #[test]
-    fn manifests_are_what_the_package_manager_reads() {
-        let wanted = map(&[("a", ">=1"), ("b", "2.0"), ("c", "*"), ("d", "")]);
-        assert_eq!(pip().manifest_text(&wanted), "a>=1\nb==2.0\nc\nd\n");
-        let json: serde_json::Value =
-            serde_json::from_str(&npm().manifest_text(&map(&[("a", "^1")]))).unwrap();
-        assert_eq!(json, serde_json::json!({"private": true, "dependencies": {"a": "^1"}}));
-    }
+/// The sentence for a package that is wanted in two versions.
+fn differs(manifest: &str, name: &str, own: &str, function: &str) -> String {
+    format!(
+        "dependency {name:?} is {function:?} in `dependencies` and {own:?} in {manifest}; \
+         name it once, or with the same version"
+    )
 }

@@ -26,7 +26,7 @@ mod tree;
 pub use bundle::Bundle;
 pub use catalogue::{Catalogue, Resolved, Settings};
 pub use definition::Definition;
-pub use dependencies::Install;
+pub use dependencies::{Brought, Install, Wanted};
 pub use error::Error;
 pub use runtime_info::{RuntimeInfo, State};
 pub use toolchain::SearchPlaces;

@@ -40,16 +40,28 @@ pub struct Artefact {
 struct Found {
     path: PathBuf,
     is_executable: bool,
+    /// Where it is, where it is a file of a set of dependencies, which is linked and not copied.
+    shared: Option<PathBuf>,
 }
 
-/// Copies what is in `workspace` (of it only `only`, where that is given) into the empty folder `to`. To be called
-/// when the build's sandbox is gone, so that nothing changes meanwhile.
+/// Dependencies that become part of an artefact.
+#[derive(Clone, Copy, Debug)]
+pub struct Shared<'a> {
+    /// Their folder in the store, on the same file system.
+    pub folder: &'a Path,
+    /// Where they belong, relative to the workspace; whatever a build left there stays out.
+    pub place: &'a Path,
+}
+
+/// Copies what is in `workspace` (of it only `only`, where that is given) into the empty folder `to`, and links the
+/// dependencies into it. To be called when the build's sandbox is gone, so that nothing changes meanwhile.
 ///
 /// # Errors
 /// A link, a FIFO or the like; more than `bounds`; a name that is not UTF-8.
 pub fn collect(
     workspace: &Path,
     only: Option<&str>,
+    shared: Option<Shared<'_>>,
     bounds: Bounds,
     to: &Path,
 ) -> Result<Artefact, StageError> {
@@ -59,9 +71,19 @@ pub fn collect(
             let file = open_regular(&workspace.join(name))?;
             let metadata = file.metadata().map_err(StageError::io("reading", name))?;
             let is_executable = metadata.permissions().mode() & 0o111 != 0;
-            found.push(Found { path: name.into(), is_executable });
+            found.push(Found { path: name.into(), is_executable, shared: None });
         }
         None => list(workspace, Path::new(""), bounds, &mut found)?,
+    }
+    if let Some(shared) = shared {
+        found.retain(|file| !file.path.starts_with(shared.place));
+        let mut files = Vec::new();
+        list(shared.folder, Path::new(""), bounds, &mut files)?;
+        found.extend(files.into_iter().map(|file| Found {
+            shared: Some(shared.folder.join(&file.path)),
+            path: shared.place.join(&file.path),
+            ..file
+        }));
     }
     found.sort_by(|one, other| one.path.cmp(&other.path));
 
@@ -69,10 +91,15 @@ pub fn collect(
     let mut bytes = 0;
     for file in &found {
         let target = to.join(&file.path);
-        bytes += copy(&workspace.join(&file.path), &target, bounds.bytes - bytes)?;
         let mode: u32 = if file.is_executable { 0o555 } else { 0o444 };
-        fs::set_permissions(&target, fs::Permissions::from_mode(mode))
-            .map_err(StageError::io("changing the mode of", &target))?;
+        let room = bounds.bytes - bytes;
+        if let Some(shared) = &file.shared {
+            bytes += link(shared, &target, room)?;
+        } else {
+            bytes += copy(&workspace.join(&file.path), &target, room)?;
+            fs::set_permissions(&target, fs::Permissions::from_mode(mode))
+                .map_err(StageError::io("changing the mode of", &target))?;
+        }
         parts.add(file.path.as_os_str().as_encoded_bytes()).add(mode.to_be_bytes()).add_file(&target)?;
     }
     Ok(Artefact { digest: parts.finish(), bytes, files: found.len() })
@@ -168,10 +195,35 @@ fn list(top: &Path, relative: &Path, bounds: Bounds, found: &mut Vec<Found>) -> 
         } else if !metadata.is_file() {
             return Err(not_regular(&path));
         } else if path != Path::new(MAIN_NOTE) {
-            found.push(Found { path, is_executable: metadata.permissions().mode() & 0o111 != 0 });
+            let is_executable = metadata.permissions().mode() & 0o111 != 0;
+            found.push(Found { path, is_executable, shared: None });
         }
     }
     Ok(())
+}
+
+/// Gives a file of the store, which is read only and on the disk, a further name; how many bytes it has.
+fn link(from: &Path, to: &Path, room: u64) -> Result<u64, StageError> {
+    let bytes = from.symlink_metadata().map_err(StageError::io("reading", from))?.len();
+    if bytes > room {
+        return Err(too_large());
+    }
+    let folder = to.parent().unwrap_or(to);
+    fs::create_dir_all(folder).map_err(StageError::io("making", folder))?;
+    match fs::hard_link(from, to) {
+        // As many names as a file can have, or a file system without.
+        Err(_) => {
+            let copied = copy(from, to, room)?;
+            let mode = from.metadata().map_err(StageError::io("reading", from))?.permissions();
+            fs::set_permissions(to, mode).map_err(StageError::io("changing the mode of", to))?;
+            Ok(copied)
+        }
+        Ok(()) => Ok(bytes),
+    }
+}
+
+fn too_large() -> StageError {
+    StageError::Refused("the build left more bytes than an artefact may have".to_owned())
 }
 
 /// Copies at most `room` bytes, onto the disk itself; how many there were.
@@ -182,7 +234,7 @@ fn copy(from: &Path, to: &Path, room: u64) -> Result<u64, StageError> {
     let mut target = fs::File::create_new(to).map_err(StageError::io("making", to))?;
     let copied = io::copy(&mut source, &mut target).map_err(StageError::io("copying", from))?;
     if copied > room {
-        return Err(StageError::Refused("the build left more bytes than an artefact may have".to_owned()));
+        return Err(too_large());
     }
     target.sync_all().map_err(StageError::io("writing", to))?;
     Ok(copied)
@@ -198,7 +250,7 @@ mod tests {
 
     fn collected(workspace: &Path, only: Option<&str>) -> (Result<Artefact, StageError>, tempfile::TempDir) {
         let to = tempfile::tempdir().unwrap();
-        (collect(workspace, only, BOUNDS, to.path()), to)
+        (collect(workspace, only, None, BOUNDS, to.path()), to)
     }
 
     fn refusal(workspace: &Path) -> String {
@@ -242,6 +294,28 @@ mod tests {
         assert_eq!(fs::read(&copy).unwrap(), b"program");
         assert_eq!(copy.metadata().unwrap().permissions().mode() & 0o7777, 0o555);
         assert!(!to.path().join("index.go").exists());
+    }
+
+    #[test]
+    fn dependencies_are_linked_and_count() {
+        let (workspace, set, to) =
+            (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        fs::create_dir(workspace.path().join("node_modules")).unwrap();
+        fs::write(workspace.path().join("node_modules/left.js"), "by the build").unwrap();
+        fs::write(workspace.path().join("index.js"), "source").unwrap();
+        fs::create_dir(set.path().join("a")).unwrap();
+        fs::write(set.path().join("a/a.js"), "package").unwrap();
+        fs::set_permissions(set.path().join("a/a.js"), fs::Permissions::from_mode(0o444)).unwrap();
+        let shared = Some(Shared { folder: set.path(), place: Path::new("node_modules") });
+        let artefact = collect(workspace.path(), None, shared, BOUNDS, to.path()).unwrap();
+        assert_eq!((artefact.files, artefact.bytes), (2, 13));
+        assert_eq!(digest_of(to.path()).unwrap(), artefact.digest);
+        use std::os::unix::fs::MetadataExt;
+        let inode = |path: &Path| path.metadata().unwrap().ino();
+        assert_eq!(inode(&to.path().join("node_modules/a/a.js")), inode(&set.path().join("a/a.js")));
+        fs::write(set.path().join("b.js"), [0; 1000]).unwrap();
+        let to = tempfile::tempdir().unwrap();
+        assert!(collect(workspace.path(), None, shared, BOUNDS, to.path()).is_err());
     }
 
     #[test]

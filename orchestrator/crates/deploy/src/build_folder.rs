@@ -87,6 +87,26 @@ impl BuildFolder {
         Ok(path)
     }
 
+    /// The text of a file that the author may have left directly in the workspace; none where there is no such file.
+    ///
+    /// # Errors
+    /// It is no regular file, no UTF-8, or has more than `most` bytes.
+    pub fn read(&self, name: &str, most: u64) -> Result<Option<String>, StageError> {
+        let path = self.workspace.join(name);
+        if path.symlink_metadata().is_err() {
+            return Ok(None);
+        }
+        let mut text = String::new();
+        let read = open_regular(&path)?.take(most + 1).read_to_string(&mut text);
+        if read.is_err() {
+            return Err(StageError::Refused(format!("{name} is not UTF-8")));
+        }
+        if text.len() as u64 > most {
+            return Err(StageError::Refused(format!("{name} has more than {most} bytes")));
+        }
+        Ok(Some(text))
+    }
+
     /// The file that the check or the compiler named as the one to load; `written` where it named none. To be called
     /// when the sandbox is gone.
     ///

@@ -1,16 +1,23 @@
 //! Runs one step of a build in a sandbox that is made for it and removed with it.
 
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use cloudbox_sandbox::{
-    Exit, Network, Program, RootFs, SandboxDriver, SandboxFault, SandboxFaultKind, SandboxSpec, Workspace,
+    Exit, Gate, Network, Program, RootFs, SandboxDriver, SandboxFault, SandboxFaultKind, SandboxSpec,
+    Workspace,
 };
+use cloudbox_types::{Attempt, AttemptOutcome, Attempts};
 use tokio::time::Instant;
 
 use crate::build_folder::BuildFolder;
 use crate::error::StageError;
 use crate::settings::Settings;
+
+/// Refused hosts that are told of.
+const MOST_TOLD: usize = 10;
 
 /// One step.
 #[derive(Debug)]
@@ -23,9 +30,9 @@ pub struct Step<'a> {
     pub program: Program,
     /// What it works on.
     pub folder: &'a BuildFolder,
-    /// What it reaches.
-    pub network: Network,
-    /// Files of this machine that it sees: (here, inside).
+    /// What it reaches: nothing but what this opens.
+    pub gate: Option<Arc<Gate>>,
+    /// Files and folders of this machine that it sees: (here, inside).
     pub mounts: Vec<(PathBuf, PathBuf)>,
 }
 
@@ -38,6 +45,59 @@ pub struct Done {
     pub outcome: Result<(), String>,
     /// Whether it ended by itself, with an exit code other than 0.
     pub has_failed: bool,
+    /// Lines of what it wanted to reach and could not.
+    pub advice: Vec<String>,
+}
+
+impl Done {
+    fn new(output: String, outcome: Result<(), String>, has_failed: bool) -> Self {
+        Self { output, outcome, has_failed, advice: Vec::new() }
+    }
+}
+
+/// Hosts that a step asked for and was not let through to, each once.
+fn refused(attempts: &Attempts) -> Vec<String> {
+    let is_refused =
+        |it: &&Attempt| matches!(it.outcome, AttemptOutcome::Refused | AttemptOutcome::RefusedAddress);
+    let hosts: BTreeSet<&str> = attempts
+        .listed
+        .iter()
+        .filter(is_refused)
+        .map(|attempt| attempt.host.as_str())
+        .take(MOST_TOLD)
+        .collect();
+    let line = |host| {
+        format!(
+            "{host} was refused: it is none of the package mirrors; the operator can allow it with builds.hosts"
+        )
+    };
+    hosts.into_iter().map(line).collect()
+}
+
+/// Between two looks at how much there is in a folder.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Ends when there are more bytes in a folder than these: what a build writes is on the machine's disk.
+async fn overfull(folder: &Path, most: u64) {
+    loop {
+        tokio::time::sleep(LOOK_EVERY).await;
+        let folder = folder.to_owned();
+        let bytes = tokio::task::spawn_blocking(move || bytes_in(&folder)).await;
+        if bytes.is_ok_and(|bytes| bytes > most) {
+            return;
+        }
+    }
+}
+
+/// As much as is allocated; what vanishes meanwhile is nothing.
+fn bytes_in(folder: &Path) -> u64 {
+    use std::os::unix::fs::MetadataExt;
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let bytes = entries.filter_map(|entry| {
+        let found = entry.metadata().ok()?;
+        Some(if found.is_dir() { bytes_in(&entry.path()) } else { found.blocks() * 512 })
+    });
+    bytes.sum()
 }
 
 impl Step<'_> {
@@ -51,23 +111,38 @@ impl Step<'_> {
             limits: settings.limits,
             workspace: Workspace::Writable(self.folder.workspace().to_owned()),
             mounts: self.mounts,
-            network: self.network,
+            network: Network::None,
             max_file_bytes: settings.max_file_bytes,
             channel: settings.channel(),
         };
         let mut sandbox = driver.create(&spec).await?;
         let deadline = Instant::now() + settings.limits.timeout();
-        let ended = sandbox.run(&self.program, deadline).await;
+        if let Some(gate) = &self.gate
+            && let Err(error) = sandbox.open_egress(gate, deadline).await
+        {
+            sandbox.kill().await;
+            return Err(error.into());
+        }
+        let ended = tokio::select! {
+            ended = sandbox.run(&self.program, deadline) => Ok(ended),
+            () = overfull(self.folder.workspace(), settings.max_workspace_bytes) => Err(()),
+        };
+        let advice = refused(&sandbox.take_attempts());
         // Whatever happened: nothing of it may write on when its folder is read.
         sandbox.kill().await;
-        match ended {
-            Ok(exit) => Ok(of_exit(self.name, settings, exit)),
-            Err(SandboxFault { kind: SandboxFaultKind::Host(error), .. }) => Err(error.into()),
+        let Ok(ended) = ended else {
+            let why = format!("{} wrote more than {} MB", self.name, settings.max_workspace_bytes >> 20);
+            return Ok(Done { output: String::new(), outcome: Err(why), has_failed: false, advice });
+        };
+        let done = match ended {
+            Ok(exit) => of_exit(self.name, settings, exit),
+            Err(SandboxFault { kind: SandboxFaultKind::Host(error), .. }) => return Err(error.into()),
             Err(fault) => {
                 let why = of_fault(self.name, settings.limits.timeout(), settings.limits.memory_mb, &fault);
-                Ok(Done { output: fault.logs.into_text(), outcome: Err(why), has_failed: false })
+                Done::new(fault.logs.into_text(), Err(why), false)
             }
-        }
+        };
+        Ok(Done { advice, ..done })
     }
 }
 
@@ -87,7 +162,7 @@ fn of_exit(name: &str, settings: &Settings, exit: Exit) -> Done {
         })
     };
     let has_failed = !exit.is_out_of_memory && exit.code.is_some_and(|code| code != 0);
-    Done { output, outcome, has_failed }
+    Done::new(output, outcome, has_failed)
 }
 
 fn of_fault(name: &str, timeout: Duration, memory_mb: u32, fault: &SandboxFault) -> String {

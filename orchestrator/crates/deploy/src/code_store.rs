@@ -184,14 +184,16 @@ fn stamp_of(folder: &Path) -> Result<Stamp, String> {
     let listing = cloudbox_bundles::digest::list(folder).map_err(|error| unreadable(&error))?;
     let stamp = |path: PathBuf| {
         let found = folder.join(&path).symlink_metadata().map_err(|error| unreadable(&error))?;
+        // A file of dependencies is in other artefacts, too, and each further one changes that time.
+        let changed = if found.nlink() > 1 { (0, 0) } else { (found.ctime(), found.ctime_nsec()) };
         #[expect(clippy::cast_possible_wrap, reason = "compared, never counted with")]
         let numbers = [
             found.ino() as i64,
             found.size() as i64,
             i64::from(found.mode()),
             found.mtime_nsec().wrapping_add(found.mtime().wrapping_mul(1_000_000_000)),
-            found.ctime(),
-            found.ctime_nsec(),
+            changed.0,
+            changed.1,
         ];
         Ok((path, if found.is_dir() { [0; 6] } else { numbers }))
     };

@@ -1,31 +1,47 @@
 //! Installed dependencies, one folder per set of them, so that a set that didn't change is installed once.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::fs;
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::sync::{Arc, Weak};
 
+use cloudbox_bundles::Wanted;
 use cloudbox_bundles::digest::Parts;
 use tempfile::TempDir;
+use tokio::sync::OwnedMutexGuard;
 
 use crate::error::StageError;
 
 /// What a folder that is being written begins with.
 pub(crate) const PREFIX: &str = ".installing-";
 
-/// The sets of all functions.
+/// The sets of all functions. A set's files are never written to again: they are in artefacts, too, as links.
 #[derive(Debug)]
 pub struct DependencyStore {
     folder: PathBuf,
+    /// Who installs a set just now, by its key: others that want the same one wait.
+    turns: parking_lot::Mutex<HashMap<String, Weak<tokio::sync::Mutex<()>>>>,
 }
 
-/// Names a set: SHA-256 over the runtime, its build root and the sorted names and versions, in hex.
+/// A set for one function.
+#[derive(Clone, Debug)]
+pub struct InstalledSet {
+    /// Its folder in the store.
+    pub folder: PathBuf,
+    /// Where it belongs, relative to the workspace.
+    pub place: String,
+    /// Where the compiler sees it instead; it is no part of the artefact then.
+    pub mount: Option<PathBuf>,
+}
+
+/// Names a set: SHA-256 over the runtime, its build root, and the manifest and lock that it is installed from, in hex.
 #[must_use]
-pub fn key(runtime: &str, root: &str, dependencies: &BTreeMap<String, String>) -> String {
+pub fn key(runtime: &str, root: &str, wanted: &Wanted, may_run_scripts: bool) -> String {
     let mut parts = Parts::default();
-    parts.add(runtime).add(root);
-    for (name, version) in dependencies {
-        parts.add(name).add(version);
+    parts.add(runtime).add(root).add([u8::from(may_run_scripts), u8::from(wanted.is_locked)]);
+    for (name, text) in &wanted.files {
+        parts.add(name).add(text);
     }
     parts.finish()
 }
@@ -34,7 +50,19 @@ impl DependencyStore {
     /// A store in this folder.
     #[must_use]
     pub fn new(folder: PathBuf) -> Self {
-        Self { folder }
+        Self { folder, turns: parking_lot::Mutex::default() }
+    }
+
+    /// Waits until nobody else installs this set, and keeps others from it until it is dropped.
+    pub async fn turn(&self, key: &str) -> OwnedMutexGuard<()> {
+        let turn = {
+            let mut turns = self.turns.lock();
+            turns.retain(|_, turn| turn.strong_count() > 0);
+            let turn = turns.get(key).and_then(Weak::upgrade).unwrap_or_default();
+            turns.insert(key.to_owned(), Arc::downgrade(&turn));
+            turn
+        };
+        turn.lock_owned().await
     }
 
     /// The folder of a set that is here, whole.
@@ -71,44 +99,48 @@ impl DependencyStore {
     }
 }
 
-/// Copies a set that is here into a build folder. Not by links: what a build changes would change for all.
-///
-/// # Errors
-/// It can't be read or written.
-pub fn copy(from: &Path, to: &Path) -> Result<(), StageError> {
-    fs::create_dir_all(to).map_err(StageError::io("making", to))?;
-    for entry in fs::read_dir(from).map_err(StageError::io("reading", from))? {
-        let entry = entry.map_err(StageError::io("reading", from))?;
-        let (path, target) = (entry.path(), to.join(entry.file_name()));
-        if entry.file_type().map_err(StageError::io("reading", &path))?.is_dir() {
-            copy(&path, &target)?;
-        } else {
-            fs::copy(&path, &target).map_err(StageError::io("copying", &path))?;
-        }
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn set(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
-        pairs.iter().map(|(name, version)| ((*name).to_owned(), (*version).to_owned())).collect()
+    fn set(text: &str, is_locked: bool) -> Wanted {
+        Wanted { files: vec![("list".to_owned(), text.to_owned())], packages: Vec::new(), is_locked }
     }
 
     #[test]
     fn a_set_is_named_by_all_that_it_depends_on() {
-        let one = key("nodejs20", "r", &set(&[("a", "1"), ("b", "2")]));
+        let one = key("nodejs20", "r", &set("a", false), false);
         assert_eq!(one.len(), 64);
-        assert_eq!(one, key("nodejs20", "r", &set(&[("b", "2"), ("a", "1")])));
+        assert_eq!(one, key("nodejs20", "r", &set("a", false), false));
         for other in [
-            key("nodejs22", "r", &set(&[("a", "1"), ("b", "2")])),
-            key("nodejs20", "s", &set(&[("a", "1"), ("b", "2")])),
-            key("nodejs20", "r", &set(&[("a", "1"), ("b", "3")])),
-            key("nodejs20", "r", &set(&[("a", "1b2")])),
+            key("nodejs22", "r", &set("a", false), false),
+            key("nodejs20", "s", &set("a", false), false),
+            key("nodejs20", "r", &set("b", false), false),
+            key("nodejs20", "r", &set("a", true), false),
+            key("nodejs20", "r", &set("a", false), true),
         ] {
             assert_ne!(one, other);
+        }
+    }
+
+    #[tokio::test]
+    async fn one_at_a_time_installs_a_set() {
+        let store = DependencyStore::new(PathBuf::new());
+        let first = store.turn("a").await;
+        drop(store.turn("b").await);
+        let mut second = Box::pin(store.turn("a"));
+        assert!(futures_are_pending(&mut second).await);
+        drop(first);
+        drop(second.await);
+        drop(store.turn("a").await);
+        assert_eq!(store.turns.lock().len(), 1);
+    }
+
+    async fn futures_are_pending(waiting: &mut (impl Future + Unpin)) -> bool {
+        tokio::select! {
+            biased;
+            _ = waiting => false,
+            () = std::future::ready(()) => true,
         }
     }
 
@@ -126,10 +158,6 @@ mod tests {
             store.put("set", staging).unwrap();
         }
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
-
-        let to = tempfile::tempdir().unwrap();
-        copy(&store.find("set").unwrap(), &to.path().join("modules")).unwrap();
-        fs::write(to.path().join("modules/lib/a.js"), "changed").unwrap();
         assert_eq!(fs::read(folder.path().join("set/lib/a.js")).unwrap(), b"0");
     }
 }

@@ -20,6 +20,7 @@ use crate::code_store::{self, CodeStore};
 use crate::dependency_store::{self, DependencyStore};
 use crate::error::{Error, StageError};
 use crate::pipeline::{Site, Work};
+use crate::registries::Registries;
 use crate::remote_code::Elsewhere;
 use crate::settings::Settings;
 use crate::{build_folder, stages};
@@ -79,7 +80,8 @@ impl Deployer {
             settings.parallel_uploads,
             settings.remote.clone(),
         )?);
-        let site = Site { driver, catalogue, code, packages, dependencies, settings };
+        let registries = Registries::new(&settings.mirrors, &settings.hosts);
+        let site = Site { driver, catalogue, code, packages, dependencies, registries, settings };
         Ok(Self { store, site, builds, switching: RwLock::default() })
     }
 

@@ -86,6 +86,6 @@ fn after_call(isolation: Isolation, bundle: &Bundle) -> AfterCall {
 
 /// Whether the kernel may map code as a program: a compiled function, or a package with a native library.
 fn may_execute(bundle: &Bundle, code: &Path) -> bool {
-    let has_packages = || bundle.install().is_some_and(|(install, _)| code.join(&install.result).is_dir());
+    let has_packages = || bundle.install().is_some_and(|install| code.join(&install.result).is_dir());
     bundle.is_executable() || has_packages()
 }

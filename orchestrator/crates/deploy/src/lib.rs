@@ -15,6 +15,7 @@ mod inline;
 mod launch;
 pub mod mirrors;
 mod pipeline;
+mod registries;
 mod remote_code;
 mod settings;
 pub mod stages;

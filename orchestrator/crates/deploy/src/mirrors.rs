@@ -8,7 +8,7 @@ const INSIDE: &str = "/etc/cloudbox";
 /// The certificates that every root has already.
 const CERTIFICATES: &str = "/etc/ssl/certs/ca-certificates.crt";
 /// Variables that are passed on as they are.
-const VARIABLES: [&str; 16] = [
+const VARIABLES: [&str; 22] = [
     "HTTP_PROXY",
     "HTTPS_PROXY",
     "NO_PROXY",
@@ -25,9 +25,17 @@ const VARIABLES: [&str; 16] = [
     "PIP_DEFAULT_TIMEOUT",
     "PIP_RETRIES",
     "PIP_NO_INDEX",
+    "GOPROXY",
+    "GONOPROXY",
+    "GOSUMDB",
+    "GONOSUMDB",
+    "GOPRIVATE",
+    "GOINSECURE",
 ];
+/// Where the go command keeps settings, below the home folder: lines of a variable and its value.
+const GO_SETTINGS: &str = ".config/go/env";
 /// Variables that name a file, which is shown inside: (variable, what it is called there).
-const FILES: [(&str, &str); 7] = [
+const FILES: [(&str, &str); 8] = [
     ("NODE_EXTRA_CA_CERTS", "node-ca.pem"),
     ("NPM_CONFIG_CAFILE", "npm-ca.pem"),
     ("PIP_CERT", "pip-ca.pem"),
@@ -35,15 +43,17 @@ const FILES: [(&str, &str); 7] = [
     ("SSL_CERT_FILE", "ca.pem"),
     ("NPM_CONFIG_USERCONFIG", "npmrc"),
     ("PIP_CONFIG_FILE", "pip.conf"),
+    ("NETRC", "netrc"),
 ];
 /// What a variable that isn't set stands for, below the home folder, the first that is there.
-const HOME_FILES: [(&str, &str); 3] = [
+const HOME_FILES: [(&str, &str); 4] = [
     ("NPM_CONFIG_USERCONFIG", ".npmrc"),
     ("PIP_CONFIG_FILE", ".config/pip/pip.conf"),
     ("PIP_CONFIG_FILE", ".pip/pip.conf"),
+    ("NETRC", ".netrc"),
 ];
-/// Files that are at the same place inside: names of hosts, and pip's own settings.
-const SAME_PLACE: [&str; 3] = ["/etc/resolv.conf", "/etc/hosts", "/etc/pip.conf"];
+/// A file that is at the same place inside: pip's settings for the whole machine.
+const SAME_PLACE: &str = "/etc/pip.conf";
 
 /// What an installation is given.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -63,6 +73,14 @@ impl Mirrors {
             mirrors.env.extend(lookup(name).map(|value| (name.to_owned(), value)));
         }
         let home = lookup("HOME").map(PathBuf::from);
+        let go_settings = home.as_ref().and_then(|home| std::fs::read_to_string(home.join(GO_SETTINGS)).ok());
+        for (name, value) in
+            go_settings.iter().flat_map(|text| text.lines()).filter_map(|it| it.split_once('='))
+        {
+            if name.starts_with("GO") && VARIABLES.contains(&name) {
+                mirrors.env.entry(name.to_owned()).or_insert_with(|| value.to_owned());
+            }
+        }
         for (variable, name) in FILES {
             let at_home = || {
                 let below = HOME_FILES.iter().filter(|(of, _)| *of == variable).map(|(_, path)| path);
@@ -75,7 +93,7 @@ impl Mirrors {
                 mirrors.files.push((file, inside.into()));
             }
         }
-        let same = SAME_PLACE.map(PathBuf::from).into_iter().filter(|path| path.is_file());
+        let same = Some(PathBuf::from(SAME_PLACE)).filter(|path| path.is_file());
         mirrors.files.extend(same.map(|path| (path.clone(), path)));
         mirrors
     }
@@ -88,6 +106,15 @@ impl Mirrors {
         self.files.extend(files);
         self
     }
+}
+
+/// The variables that package managers of this machine itself are started with: those that lead to the registries, and
+/// where they find their own settings. Nothing else that the service's environment has.
+#[must_use]
+pub fn client_environment(lookup: &dyn Fn(&str) -> Option<String>) -> BTreeMap<String, String> {
+    let own = ["HOME", "PATH", "XDG_CONFIG_HOME", "SSL_CERT_DIR", "TMPDIR"];
+    let names = VARIABLES.into_iter().chain(FILES.map(|(name, _)| name)).chain(own);
+    names.filter_map(|name| Some((name.to_owned(), lookup(name)?))).collect()
 }
 
 /// What must not be told of settings for package managers: passwords in URLs, and tokens.
@@ -139,9 +166,12 @@ mod tests {
         std::fs::create_dir(path(".pip")).unwrap();
         std::fs::write(path(".pip/pip.conf"), "").unwrap();
         std::fs::write(path("ca.pem"), "").unwrap();
+        std::fs::create_dir_all(path(".config/go")).unwrap();
+        std::fs::write(path(GO_SETTINGS), "GOPROXY=http://go\nGOFLAGS=-x\nGOSUMDB=off\n").unwrap();
         let variables = HashMap::from([
             ("HOME", home.path().display().to_string()),
             ("HTTPS_PROXY", "http://proxy:1".to_owned()),
+            ("GOSUMDB", "sum.go".to_owned()),
             ("PIP_CERT", path("ca.pem").display().to_string()),
             ("SSL_CERT_FILE", CERTIFICATES.to_owned()),
             ("NODE_EXTRA_CA_CERTS", path("missing").display().to_string()),
@@ -152,6 +182,8 @@ mod tests {
         assert_eq!(
             told,
             [
+                ("GOPROXY", "http://go"),
+                ("GOSUMDB", "sum.go"),
                 ("HTTPS_PROXY", "http://proxy:1"),
                 ("NPM_CONFIG_USERCONFIG", "/etc/cloudbox/npmrc"),
                 ("PIP_CERT", "/etc/cloudbox/pip-ca.pem"),

@@ -11,7 +11,8 @@ use tempfile::TempDir;
 use crate::artefact::Artefact;
 use crate::build_folder::BuildFolder;
 use crate::code_store::CodeStore;
-use crate::dependency_store::DependencyStore;
+use crate::dependency_store::{DependencyStore, InstalledSet};
+use crate::registries::Registries;
 use crate::settings::Settings;
 
 /// What every deployment works with.
@@ -26,6 +27,8 @@ pub struct Site {
     pub packages: Arc<Packages>,
     /// Dependencies that were installed before.
     pub dependencies: DependencyStore,
+    /// The way to the package mirrors.
+    pub registries: Registries,
     /// Limits and folders.
     pub settings: Settings,
 }
@@ -42,6 +45,8 @@ pub struct Work {
     pub bundle: Option<Arc<Bundle>>,
     /// By validate: where the build happens. Removed when dropped.
     pub folder: Option<BuildFolder>,
+    /// By install: what the function depends on; none where that is nothing.
+    pub dependencies: Option<InstalledSet>,
     /// By validate, and again by build: the file to load.
     pub main: String,
     /// By build: what is to be registered, and the folder it is in.
@@ -64,6 +69,7 @@ impl Work {
             number,
             bundle: None,
             folder: None,
+            dependencies: None,
             main: String::new(),
             artefact: None,
             digest: None,

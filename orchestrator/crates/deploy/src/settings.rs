@@ -35,6 +35,12 @@ pub struct Settings {
     pub max_artefact_bytes: u64,
     /// Files of an artefact.
     pub max_artefact_files: usize,
+    /// Bytes that a build may have in its folder at once.
+    pub max_workspace_bytes: u64,
+    /// Bytes of dependencies that a compiler reads, and that are no part of an artefact.
+    pub max_modules_bytes: u64,
+    /// Files of them.
+    pub max_modules_files: usize,
     /// Bytes of a function's source.
     pub max_code_bytes: usize,
     /// Bytes that one build step may print.
@@ -45,8 +51,12 @@ pub struct Settings {
     pub start_timeout: Duration,
     /// Whether the installation of dependencies may reach the network.
     pub has_network: bool,
+    /// Whether packages may run scripts of their own when they are installed.
+    pub may_run_scripts: bool,
     /// How an installation reaches the registries.
     pub mirrors: Mirrors,
+    /// Hosts that an installation may reach besides: `host[:port]`, `*.domain`.
+    pub hosts: Vec<String>,
     /// The way out of the sandbox in which a version's code is loaded for the first time.
     pub broker: Option<Arc<Broker>>,
     /// Compiles TypeScript, in a process of its own.
@@ -68,12 +78,17 @@ impl Settings {
             max_file_bytes: 256 << 20,
             max_artefact_bytes: 100 << 20,
             max_artefact_files: 20_000,
+            max_workspace_bytes: 2 << 30,
+            max_modules_bytes: 1 << 30,
+            max_modules_files: 200_000,
             max_code_bytes: 1 << 20,
             max_output_bytes: 1 << 20,
             parallel: 2,
             start_timeout: Duration::from_secs(30),
             has_network: true,
+            may_run_scripts: false,
             mirrors: Mirrors::default(),
+            hosts: Vec::new(),
             broker: None,
             // Itself, also where its file was replaced meanwhile.
             reader: Arc::new(Reader::new("/proc/self/exe".into(), vec!["read-source".to_owned()])),

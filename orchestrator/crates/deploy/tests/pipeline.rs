@@ -294,5 +294,6 @@ async fn builds_without_a_network_say_so() {
     let place = Place::with_network(false).await;
     let error = with_packages(&place, "offline", &[("a", "1")]).await.deployment.error.unwrap();
     assert!(error.starts_with("Failed to install dependencies: builds have no network"), "{error}");
+    assert!(error.contains("not installed before: a 1;"), "{error}");
     place.assert_clean();
 }

@@ -51,7 +51,10 @@ on_each_driver!(
     bad_python,
     bad_go,
     node_packages,
+    node_modules_and_prebuilt_files,
     python_packages,
+    go_packages,
+    go_packages_of_a_large_tree,
     packages_that_are_refused,
 );
 
@@ -134,16 +137,70 @@ async fn node_packages(machine: &Machine) {
     }
 }
 
+/// Two modules that need some twenty others.
+async fn go_packages_of_a_large_tree(machine: &Machine) {
+    let code = "package main\n\nimport (\n\t\"github.com/spf13/cobra\"\n\t\"github.com/spf13/viper\"\n)\n\n\
+                func handler(data, context map[string]interface{}) (string, error) {\n\
+                \tviper.SetDefault(\"name\", data[\"name\"])\n\
+                \tcommand := &cobra.Command{Use: \"greet \" + viper.GetString(\"name\")}\n\
+                \treturn command.UseLine(), nil\n}\n";
+    let packages = [("github.com/spf13/cobra", "v1.9.1"), ("github.com/spf13/viper", "1.20.1")];
+    let Some(outcome) = machine.try_deploy(Language::Go, "handler", code, &packages).await else { return };
+    assert!(outcome.active.is_some(), "{}", outcome.deployment.build_logs);
+    assert_eq!(machine.call(&outcome, json!({"name": "Ada"})).await, json!("greet Ada"));
+}
+
+async fn go_packages(machine: &Machine) {
+    let code = "package main\n\nimport \"github.com/google/uuid\"\n\n\
+                func handler(data, context map[string]interface{}) (string, error) {\n\t\
+                return uuid.NewSHA1(uuid.NameSpaceDNS, []byte(data[\"n\"].(string))).String(), nil\n}\n";
+    let packages = [("github.com/google/uuid", "v1.6.0")];
+    let deploy =
+        |code: String| async move { machine.try_deploy(Language::Go, "handler", &code, &packages).await };
+    let Some(outcome) = deploy(code.to_owned()).await else { return };
+    assert!(outcome.active.is_some(), "{}", outcome.deployment.build_logs);
+    let answer = machine.call(&outcome, json!({"n": "python.org"})).await;
+    assert_eq!(answer, json!("886313e1-3b8a-5372-9b90-0c9aee199e5d"));
+    assert_no_settings(&outcome.deployment.build_logs);
+    let (_, version) = outcome.active.as_ref().unwrap();
+    assert_eq!(machine.files(&version.digest), ["function"]);
+
+    let changed = deploy(code.replace(".String()", ".Version().String()")).await.unwrap();
+    assert!(changed.deployment.build_logs.contains("[install] dependencies unchanged: reused"));
+    assert_eq!(machine.call(&changed, json!({"n": "x"})).await, json!("VERSION_5"));
+
+    let missing = code.replace("google/uuid", "google/other");
+    let failed = deploy(missing).await.unwrap().deployment;
+    let error = failed.error.unwrap();
+    assert!(
+        error.contains("is in no module of the function's dependencies"),
+        "{error}\n{}",
+        failed.build_logs
+    );
+}
+
+/// ES modules, a helper of express's, and a package whose compiled file is an optional dependency of it.
+async fn node_modules_and_prebuilt_files(machine: &Machine) {
+    let code = "import { z } from 'zod';\nimport createError from 'http-errors';\n\
+                import { crc32 } from '@node-rs/crc32';\nconst Input = z.object({ n: z.coerce.number() });\n\
+                export const handler = async (data) => [Input.parse(data).n, createError(404).message, crc32('hello')];\n";
+    let packages = [("zod", "^3.23.0"), ("http-errors", "2.0.0"), ("@node-rs/crc32", "1.10.6")];
+    let outcome = machine.try_deploy(Language::Javascript, "handler", code, &packages).await;
+    let Some(outcome) = outcome else { return };
+    assert!(outcome.active.is_some(), "{}", outcome.deployment.build_logs);
+    assert_eq!(machine.call(&outcome, json!({"n": "5"})).await, json!([5, "Not Found", 907_060_870]));
+}
+
 async fn python_packages(machine: &Machine) {
-    let code = "import sys\nimport six\nimport pydantic\nimport requests\n\nclass Model(pydantic.BaseModel):\n    n: int\n\n\
+    let code = "import sys\nimport numpy\nimport six\nimport pydantic\nimport requests\n\nclass Model(pydantic.BaseModel):\n    n: int\n\n\
                 def handler(data, context):\n    \
-                return [six.__version__, Model(n=data['n']).n, requests.__name__, sys.path[0]]\n";
-    let packages = [("pydantic", "*"), ("requests", ">=2.28"), ("six", "1.16.0")];
+                return [six.__version__, Model(n=data['n']).n, requests.__name__, sys.path[0], int(numpy.arange(4).sum())]\n";
+    let packages = [("numpy", "*"), ("pydantic", "*"), ("requests", ">=2.28"), ("six", "1.16.0")];
     let outcome = machine.try_deploy(Language::Python, "handler", code, &packages).await;
     let Some(outcome) = outcome else { return };
     assert!(outcome.active.is_some(), "{}", outcome.deployment.build_logs);
     let answer = machine.call(&outcome, json!({"n": "5"})).await;
-    assert_eq!(answer, json!(["1.16.0", 5, "requests", "/workspace"]));
+    assert_eq!(answer, json!(["1.16.0", 5, "requests", "/workspace", 6]));
     assert_no_settings(&outcome.deployment.build_logs);
 }
 
@@ -159,7 +216,8 @@ async fn packages_that_are_refused(machine: &Machine) {
         (Language::Python, sources::PYTHON, ("six", "git+file:///x"), Stage::Validate, "its version"),
         (Language::Javascript, sources::NODE, ("lodash", "^99.0.0"), Stage::Install, "lodash@^99.0.0"),
         (Language::Python, sources::PYTHON, ("six", ">=99"), Stage::Install, "six>=99"),
-        (Language::Go, sources::GO, ("x.org/y", "v1.0.0"), Stage::Install, "can't be installed yet"),
+        (Language::Go, sources::GO, ("github.com/google/uuid", "v99.0.0"), Stage::Install, "v99.0.0"),
+        (Language::Go, sources::GO, ("github.com/google/uuid", "$(id)"), Stage::Validate, "its version"),
     ] {
         let Some(outcome) = machine.try_deploy(language, "handler", code, &[package]).await else { continue };
         let deployment = outcome.deployment;

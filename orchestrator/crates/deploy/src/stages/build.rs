@@ -1,6 +1,8 @@
 //! Stage 3: compilation, where the language has one, and the artefact.
 
-use crate::artefact::{Bounds, collect};
+use std::path::Path;
+
+use crate::artefact::{Bounds, Shared, collect};
 use crate::error::StageError;
 use crate::pipeline::{Site, Work};
 use crate::stages::over_source;
@@ -17,8 +19,11 @@ pub(crate) async fn run(site: &Site, work: &mut Work) -> Result<(), StageError> 
     let bounds =
         Bounds { bytes: site.settings.max_artefact_bytes, entries: site.settings.max_artefact_files };
     let staging = site.code.staging()?;
+    let dependencies = work.dependencies.clone().filter(|set| set.mount.is_none());
     let copied = tokio::task::spawn_blocking(move || {
-        let artefact = collect(&workspace, only.as_deref(), bounds, staging.path())?;
+        let shared = dependencies.as_ref();
+        let shared = shared.map(|set| Shared { folder: &set.folder, place: Path::new(&set.place) });
+        let artefact = collect(&workspace, only.as_deref(), shared, bounds, staging.path())?;
         Ok::<_, StageError>((artefact, staging))
     });
     let (artefact, staging) =

@@ -1,58 +1,102 @@
-//! Stage 2: the dependencies, installed once for each set of them in a folder of their own, then copied to the source.
+//! Stage 2: the dependencies, installed once for each set of them in a folder of their own that all functions share.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use cloudbox_bundles::{Bundle, Install};
-use cloudbox_sandbox::{Network, Program};
+use cloudbox_bundles::{Brought, Bundle, Install, Wanted};
 
 use crate::artefact::{Bounds, collect};
 use crate::build_folder::BuildFolder;
 use crate::build_sandbox::{Done, Step};
-use crate::dependency_store::{copy, key};
+use crate::dependency_store::{InstalledSet, key};
 use crate::error::StageError;
 use crate::mirrors::{redact, secrets_in};
 use crate::pipeline::{Site, Work};
+use crate::registries::{named, trusted};
+use crate::settings::Settings;
 
 /// What every failure of an installation begins with.
 const FAILED: &str = "Failed to install dependencies";
 /// Lines of a package manager that become part of the sentence.
 const TOLD_LINES: usize = 3;
+/// Packages that a sentence names.
+const TOLD_PACKAGES: usize = 20;
+/// Bytes of a package's own manifest, and of its lock.
+const MAX_LIST_BYTES: u64 = 16 << 20;
+/// How pip is told to trust hosts that are reached without encryption.
+const TRUSTED: &str = "PIP_TRUSTED_HOST";
 
-/// Has what the function depends on beside its source.
+/// Has what the function depends on at hand.
 pub(crate) async fn run(site: &Site, work: &mut Work) -> Result<(), StageError> {
-    if work.function.settings.dependencies.is_empty() {
-        work.say("no dependencies");
-        return Ok(());
-    }
     let bundle = work.bundle();
-    let Some((install, program)) = bundle.install() else { return Err(not_yet(work)) };
-    let key = key(&bundle.runtime, &bundle.build.digest, &work.function.settings.dependencies);
-    let installed = match site.dependencies.find(&key) {
+    let Some(install) = bundle.install() else {
+        return if work.function.settings.dependencies.is_empty() {
+            nothing(work)
+        } else {
+            Err(not_here(work))
+        };
+    };
+    let Some(wanted) = wanted(work, install)? else { return nothing(work) };
+    let key = key(&bundle.runtime, &bundle.build.digest, &wanted, site.settings.may_run_scripts);
+    let _turn = site.dependencies.turn(&key).await;
+    let folder = match site.dependencies.find(&key) {
         Some(folder) => {
             work.say("dependencies unchanged: reused");
             folder
         }
-        None => fresh(site, work, &bundle, install, program, &key).await?,
+        None => fresh(site, work, &bundle, install, (&wanted, &key)).await?,
     };
-    let target = work.folder().workspace().join(&install.result);
-    apart(move || copy(&installed, &target)).await
+    let mount = install.mount.as_ref().map(PathBuf::from);
+    work.dependencies = Some(InstalledSet { folder, place: install.result.clone(), mount });
+    Ok(())
 }
 
-/// What was installed is in the build folder, and goes with it; the set stays for the next deployment.
-pub(crate) fn undo(_work: &mut Work) {}
+/// The set stays for the next deployment.
+pub(crate) fn undo(work: &mut Work) {
+    work.dependencies = None;
+}
 
 /// That a function's dependencies are names and versions, before anything is done with them.
 pub(crate) fn check(work: &Work, bundle: &Bundle) -> Result<(), StageError> {
-    let Some((install, _)) = bundle.install() else { return Ok(()) };
+    let Some(install) = bundle.install() else { return Ok(()) };
     install.check(&work.function.settings.dependencies).map_err(StageError::Refused)
 }
 
-fn not_yet(work: &Work) -> StageError {
-    let language = work.function.settings.language;
-    StageError::Refused(format!(
-        "{FAILED}: `dependencies` of {language} can't be installed yet; leave them out and use the standard library"
-    ))
+fn nothing(work: &mut Work) -> Result<(), StageError> {
+    work.say("no dependencies");
+    Ok(())
+}
+
+fn not_here(work: &Work) -> StageError {
+    let runtime = &work.bundle().runtime;
+    StageError::Refused(format!("{FAILED}: {runtime} has no package manager; leave `dependencies` out"))
+}
+
+/// What the function and its package ask for; none where that is nothing, or the package brings it.
+fn wanted(work: &mut Work, install: &Install) -> Result<Option<Wanted>, StageError> {
+    let folder = work.folder();
+    let dependencies = &work.function.settings.dependencies;
+    let is_there = |name: &&String| folder.workspace().join(name).symlink_metadata().is_ok();
+    if let Some(name) = install.brought.iter().find(is_there) {
+        if !dependencies.is_empty() {
+            return Err(StageError::Refused(format!(
+                "{FAILED}: the package brings its {name}, and the function has `dependencies`; leave one of them out"
+            )));
+        }
+        let name = name.clone();
+        work.say(format!("the package brings its {name}: nothing is installed"));
+        return Ok(None);
+    }
+    let mut brought =
+        Brought { manifest: folder.read(&install.manifest, MAX_LIST_BYTES)?, ..Brought::default() };
+    for name in install.locks.iter().filter(|_| brought.manifest.is_some()) {
+        if let Some(text) = folder.read(name, MAX_LIST_BYTES)? {
+            brought.lock = Some((name.clone(), text));
+            break;
+        }
+    }
+    let wanted = install.wanted(dependencies, &brought);
+    wanted.map_err(|why| StageError::Refused(format!("{FAILED}: {why}")))
 }
 
 /// Runs the package manager, and takes over what it left.
@@ -61,38 +105,35 @@ async fn fresh(
     work: &mut Work,
     bundle: &Arc<Bundle>,
     install: &Install,
-    mut program: Program,
-    key: &str,
+    (wanted, key): (&Wanted, &str),
 ) -> Result<PathBuf, StageError> {
     if !site.settings.has_network {
-        return Err(StageError::Refused(format!(
-            "{FAILED}: builds have no network here; the operator can allow it with `builds.network = true`"
-        )));
+        return Err(offline(wanted));
     }
     site.driver.prepare(&bundle.build).await?;
     let folder = BuildFolder::create(&site.settings.builds_dir)?;
-    folder.write(&install.manifest, &install.manifest_text(&work.function.settings.dependencies))?;
-    let mirrors = &site.settings.mirrors;
-    let mut secrets: Vec<String> = mirrors.env.values().flat_map(|value| secrets_in(value)).collect();
-    let mounts = lend(&folder, &mirrors.files, &mut secrets)?;
-    program.env.extend(mirrors.env.clone());
-    let step = Step {
-        name: "the package manager",
-        rootfs: &bundle.build,
-        program,
-        folder: &folder,
-        network: Network::Host,
-        mounts,
-    };
+    for (name, text) in &wanted.files {
+        folder.write(name, text)?;
+    }
+    let lent = Lent::of(&site.settings, &folder)?;
+    let argv = install.command(wanted.is_locked, site.settings.may_run_scripts);
+    let mut program = bundle.installer(install, &argv);
+    program.env.extend(lent.env);
+    let gate = site.registries.gate(&install.registries);
+    for (name, value) in gate.iter().flat_map(|gate| gate.environment()) {
+        program.env.entry(name.to_owned()).or_insert(value);
+    }
+    let (name, mounts) = ("the package manager", lent.mounts);
+    let step = Step { name, rootfs: &bundle.build, program, folder: &folder, gate, mounts };
     let mut done = step.run(site.driver.as_ref(), &site.settings).await?;
-    done.output = redact(&done.output, &secrets);
+    done.output = redact(&done.output, &lent.secrets);
     work.say(&done.output);
+    done.advice.iter().for_each(|line| work.say(line));
     if let Err(why) = &done.outcome {
-        return Err(StageError::Refused(format!("{FAILED}: {}", told(&done, &redact(why, &secrets)))));
+        return Err(StageError::Refused(format!("{FAILED}: {}", told(&done, &redact(why, &lent.secrets)))));
     }
     let staging = site.dependencies.staging()?;
-    let bounds =
-        Bounds { bytes: site.settings.max_artefact_bytes, entries: site.settings.max_artefact_files };
+    let bounds = bounds(&site.settings, install);
     let install = install.clone();
     let (files, staging) = apart(move || {
         let artefact = take(&folder, &install, bounds, staging.path())?;
@@ -103,20 +144,62 @@ async fn fresh(
     site.dependencies.put(key, staging)
 }
 
-/// Copies of the machine's files, which the sandbox's user can read whatever the modes of the originals are. They
-/// are gone with the folder, which no other user reaches.
-fn lend(
-    folder: &BuildFolder,
-    files: &[(PathBuf, PathBuf)],
-    secrets: &mut Vec<String>,
-) -> Result<Vec<(PathBuf, PathBuf)>, StageError> {
-    let mut mounts = Vec::with_capacity(files.len());
-    for (here, inside) in files {
-        let bytes = std::fs::read(here).map_err(StageError::io("reading", here))?;
-        secrets.extend(std::str::from_utf8(&bytes).map(secrets_in).unwrap_or_default());
-        mounts.push((folder.write_beside(&format!("file-{}", mounts.len()), &bytes)?, inside.clone()));
+fn bounds(settings: &Settings, install: &Install) -> Bounds {
+    if install.mount.is_some() {
+        return Bounds { bytes: settings.max_modules_bytes, entries: settings.max_modules_files };
     }
-    Ok(mounts)
+    Bounds { bytes: settings.max_artefact_bytes, entries: settings.max_artefact_files }
+}
+
+fn offline(wanted: &Wanted) -> StageError {
+    let mut named: Vec<&str> = wanted.packages.iter().map(|one| one.trim()).take(TOLD_PACKAGES).collect();
+    if wanted.packages.len() > TOLD_PACKAGES {
+        named.push("…");
+    }
+    StageError::Refused(format!(
+        "{FAILED}: builds have no network here, and this set was not installed before: {}; \
+         the operator can allow it with `builds.network = true` and without `builds.offline`",
+        named.join(", ")
+    ))
+}
+
+/// What an installation is lent of the machine's settings for package managers.
+struct Lent {
+    env: Vec<(String, String)>,
+    mounts: Vec<(PathBuf, PathBuf)>,
+    /// What must not be told of them.
+    secrets: Vec<String>,
+}
+
+impl Lent {
+    /// Copies of the machine's files, which the sandbox's user can read whatever the modes of the originals are. They
+    /// are gone with the folder, which no other user reaches.
+    fn of(settings: &Settings, folder: &BuildFolder) -> Result<Self, StageError> {
+        let mirrors = &settings.mirrors;
+        let mut secrets: Vec<String> = mirrors.env.values().flat_map(|value| secrets_in(value)).collect();
+        let mut mounts = Vec::with_capacity(mirrors.files.len());
+        let mut trusting = Vec::new();
+        for (here, inside) in &mirrors.files {
+            let bytes = std::fs::read(here).map_err(StageError::io("reading", here))?;
+            let bytes = match String::from_utf8(bytes) {
+                Ok(text) => {
+                    secrets.extend(secrets_in(&text));
+                    trusting.extend(trusted(&[&text]));
+                    named(&text).into_bytes()
+                }
+                Err(other) => other.into_bytes(),
+            };
+            mounts.push((folder.write_beside(&format!("file-{}", mounts.len()), &bytes)?, inside.clone()));
+        }
+        let mut env: Vec<(String, String)> =
+            mirrors.env.iter().map(|(name, value)| (name.clone(), named(value))).collect();
+        trusting.extend(mirrors.env.values().flat_map(|value| trusted(&[value])));
+        if !trusting.is_empty() {
+            trusting.extend(mirrors.env.get(TRUSTED).cloned());
+            env.push((TRUSTED.to_owned(), trusting.join(" ")));
+        }
+        Ok(Self { env, mounts, secrets })
+    }
 }
 
 /// How many files there are now in `to`: all of the folder that the packages are in.
@@ -129,7 +212,7 @@ fn take(folder: &BuildFolder, install: &Install, bounds: Bounds, to: &Path) -> R
         // A folder of that name stays, and is one of the packages.
         let _ = std::fs::remove_file(result.join(name));
     }
-    match collect(&result, None, bounds, to) {
+    match collect(&result, None, None, bounds, to) {
         Err(StageError::Refused(why)) => Err(StageError::Refused(format!("{FAILED}: {why}"))),
         other => Ok(other?.files),
     }
@@ -137,7 +220,7 @@ fn take(folder: &BuildFolder, install: &Install, bounds: Bounds, to: &Path) -> R
 
 /// What the package manager says of its failure; `why` where it says nothing or was ended.
 fn told(done: &Done, why: &str) -> String {
-    let own = ["npm error ", "npm ERR! ", "ERROR: "];
+    let own = ["npm error ", "npm ERR! ", "ERROR: ", "gobuild: "];
     let lines = done.output.lines().filter_map(|line| own.iter().find_map(|start| line.strip_prefix(start)));
     let lines: Vec<&str> = lines.map(str::trim).filter(|line| !line.is_empty()).take(TOLD_LINES).collect();
     if lines.is_empty() || !done.has_failed { why.to_owned() } else { lines.join("; ") }

@@ -1,6 +1,6 @@
 //! A program of the toolchain over the source: what the check and the compilation have in common.
 
-use cloudbox_sandbox::{Network, Program};
+use cloudbox_sandbox::Program;
 
 use crate::build_sandbox::Step;
 use crate::error::StageError;
@@ -15,13 +15,15 @@ pub(crate) async fn run(
 ) -> Result<(), StageError> {
     let bundle = work.bundle();
     site.driver.prepare(&bundle.build).await?;
+    let dependencies = work.dependencies.as_ref();
+    let mounts = dependencies.and_then(|set| Some((set.folder.clone(), set.mount.clone()?)));
     let step = Step {
         name,
         rootfs: &bundle.build,
         program,
         folder: work.folder(),
-        network: Network::None,
-        mounts: Vec::new(),
+        gate: None,
+        mounts: mounts.into_iter().collect(),
     };
     let done = step.run(site.driver.as_ref(), &site.settings).await?;
     work.say(&done.output);

@@ -63,6 +63,7 @@ impl SandboxDriver for FakeDriver {
             id: SandboxId::generate(),
             workspace: spec.workspace.clone(),
             network: spec.network,
+            has_gate: false,
             mounts: spec.mounts.clone(),
             code: None,
             alive: Some(Arc::clone(&self.alive)),
@@ -79,6 +80,7 @@ struct Fake {
     id: SandboxId,
     workspace: Workspace,
     network: Network,
+    has_gate: bool,
     mounts: Vec<(PathBuf, PathBuf)>,
     code: Option<PathBuf>,
     alive: Option<Arc<AtomicUsize>>,
@@ -88,7 +90,7 @@ struct Fake {
 impl Fake {
     /// A package manager: each line of what is wanted becomes a file.
     fn install(&self, folder: &Path, wanted: &str, program: &Program) -> Exit {
-        assert_eq!(self.network, Network::Host);
+        assert!(self.network == Network::None && self.has_gate);
         let (here, _) = self.mounts.iter().find(|(_, inside)| inside == Path::new("/etc/login")).unwrap();
         let login = fs::read_to_string(here).unwrap();
         if wanted.starts_with("missing") {
@@ -131,7 +133,8 @@ impl Sandbox for Fake {
     }
 
     async fn open_egress(&mut self, _: &Arc<Gate>, _: Instant) -> Result<(), Error> {
-        unreachable!("the service has no broker")
+        self.has_gate = true;
+        Ok(())
     }
 
     async fn start(&mut self, program: &Program, _deadline: Instant) -> Result<(), SandboxFault> {

@@ -148,6 +148,9 @@ impl Machine {
         settings.runtime = resolved.runtime;
         let owned = |(name, version): &(&str, &str)| ((*name).to_owned(), (*version).to_owned());
         settings.dependencies = dependencies.iter().map(owned).collect();
+        if settings.dependencies.contains_key("numpy") {
+            settings.limits.memory_mb = 256;
+        }
         let new = NewFunction { project_id: ProjectId(1), settings };
         let function = self.store.create_function(new).await.unwrap();
         let deployment = self.deployer.begin(function.id).await.unwrap();
