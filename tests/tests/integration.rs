@@ -28,6 +28,8 @@ mod routes;
 mod story;
 #[path = "integration/streams.rs"]
 mod streams;
+#[path = "integration/toolchains.rs"]
+mod toolchains;
 #[path = "integration/typescript.rs"]
 mod typescript;
 #[path = "integration/uploads.rs"]

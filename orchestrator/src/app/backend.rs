@@ -11,7 +11,7 @@ use cloudbox_dispatch::table::Entry;
 use cloudbox_dispatch::{Call, Outcome};
 use cloudbox_http::api::Backend;
 use cloudbox_http::error::ApiError;
-use cloudbox_types::{Deployment, Function, FunctionId, ProjectId, Switch, Version};
+use cloudbox_types::{Deployment, ErrorCode, Function, FunctionId, ProjectId, Switch, Version};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 
@@ -103,13 +103,44 @@ impl Backend for Shared {
                 resolved,
                 languages: info.languages.iter().map(ToString::to_string).collect(),
                 version: info.toolchain.unwrap_or(info.version),
-                state: if info.state == State::Ready { "ready" } else { info.state.as_str() }.to_owned(),
+                state: info.state.as_str().to_owned(),
+                detail: info.detail,
+                is_installed: info.is_installed,
                 end_of_life: info.end_of_life.map(|date| date.to_string()),
                 is_default: info.is_default,
                 name: info.name,
             }
         };
         catalogue.runtimes().into_iter().map(runtime).collect()
+    }
+
+    fn install_runtime(&self, name: &str) -> Result<bool, ApiError> {
+        let app = &self.0;
+        let begun = app.catalogue.begin_install(name).map_err(of_catalogue)?;
+        if let Some(installation) = begun {
+            let cutoff = app.ending.closing.clone();
+            app.tasks.spawn(async move { cutoff.run_until_cancelled_owned(installation.run()).await });
+            return Ok(true);
+        }
+        Ok(app.catalogue.runtime(name).is_some_and(|info| info.state != State::Ready))
+    }
+
+    async fn remove_runtime(&self, name: &str) -> Result<(), ApiError> {
+        let app = Arc::clone(&self.0);
+        let needed = app.store.versions_on(name).await?;
+        let is_installed = app.catalogue.runtime(name).is_some_and(|info| info.is_installed);
+        if is_installed && !needed.is_empty() {
+            let needed: Vec<String> =
+                needed.iter().map(|(function, number)| format!("{function} version {number}")).collect();
+            let sentence = format!(
+                "{name} is needed by {}; deploy them on another runtime, or delete them",
+                needed.join(", ")
+            );
+            return Err(ApiError::new(ErrorCode::Conflict, sentence));
+        }
+        let name = name.to_owned();
+        let removed = tokio::task::spawn_blocking(move || app.catalogue.remove(&name)).await;
+        removed.map_err(|panic| broken_off(&panic))?.map_err(of_catalogue)
     }
 
     fn sandbox(&self) -> SandboxHealth {
@@ -139,6 +170,21 @@ impl Backend for Shared {
 
     fn recording(&self) -> Condition {
         self.0.recorder.condition()
+    }
+}
+
+/// Who asked for what is not possible is told why; the rest is in the log.
+fn of_catalogue(error: cloudbox_bundles::Error) -> ApiError {
+    use cloudbox_bundles::Error as Of;
+    match error {
+        Of::NoSuch { .. } => ApiError::not_found("runtime"),
+        Of::NotFetchable { .. } | Of::Own { .. } | Of::InUse { .. } => {
+            ApiError::new(ErrorCode::Conflict, error.to_string())
+        }
+        other => {
+            tracing::error!(error = &other as &dyn std::error::Error, "a runtime could not be changed");
+            ApiError::internal()
+        }
     }
 }
 

@@ -9,7 +9,8 @@ use std::time::Duration;
 use anyhow::Context;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use cloudbox_bundles::{Catalogue, RuntimeInfo, SearchPlaces};
+use cloudbox_bundles::{Catalogue, RuntimeInfo, SearchPlaces, Toolchains};
+use cloudbox_deploy::mirrors::client_environment;
 use cloudbox_deploy::{Deployer, Mirrors};
 use cloudbox_dispatch::recorder::Recorder;
 use cloudbox_dispatch::table::Table;
@@ -114,7 +115,8 @@ impl Opened {
     ) -> anyhow::Result<Self> {
         let bundles_dir =
             config.runtimes.bundles_dir.clone().unwrap_or_else(|| data_dir.path.join("bundles"));
-        let catalogue = Arc::new(open_catalogue(config, bundles_dir, init).await?);
+        let toolchains_dir = data_dir.path.join("toolchains");
+        let catalogue = Arc::new(open_catalogue(config, bundles_dir, Some(toolchains_dir), init).await?);
         let broker = config.egress.broker()?;
         let deployer = open_deployer(config, data_dir, store, driver, (&catalogue, broker.clone()))?;
         deployer.recover().await.context("ending deployments that an earlier life left")?;
@@ -241,10 +243,17 @@ async fn open_driver(config: &Config, data_dir: &DataDir, init: &Path) -> anyhow
 pub(crate) async fn open_catalogue(
     config: &Config,
     bundles_dir: PathBuf,
+    toolchains_dir: Option<PathBuf>,
     init: PathBuf,
 ) -> anyhow::Result<Catalogue> {
     let path = environment("PATH").unwrap_or_default();
-    let roots = [("pyenv_root", "PYENV_ROOT"), ("nvm_dir", "NVM_DIR"), ("go_sdk", "GOROOT")];
+    let home = environment("HOME").map(PathBuf::from);
+    // A version tool's variable, and the folder that it has below the home folder without it.
+    let roots =
+        [("pyenv_root", "PYENV_ROOT", ".pyenv"), ("nvm_dir", "NVM_DIR", ".nvm"), ("go_sdk", "GO_SDK", "sdk")];
+    let root_of = |variable: &str, below: &str| {
+        environment(variable).map(PathBuf::from).or_else(|| Some(home.as_ref()?.join(below)))
+    };
     let settings = cloudbox_bundles::Settings {
         runtimes_dir: config.runtimes.dir.clone(),
         bundles_dir,
@@ -253,8 +262,14 @@ pub(crate) async fn open_catalogue(
             path: std::env::split_paths(&path).collect(),
             roots: roots
                 .into_iter()
-                .filter_map(|(root, variable)| Some((root.to_owned(), environment(variable)?.into())))
+                .filter_map(|(root, variable, below)| Some((root.to_owned(), root_of(variable, below)?)))
                 .collect(),
+        },
+        toolchains: Toolchains {
+            folder: toolchains_dir,
+            path: std::env::split_paths(&path).collect(),
+            env: client_environment(&environment),
+            is_offline: config.builds.offline,
         },
         is_strict: config.runtimes.strict,
         today: jiff::Zoned::now().date(),

@@ -14,9 +14,16 @@ pub struct Runtime {
     /// The toolchain's version, as far as it is known.
     #[schema(example = "20.19.2")]
     pub version: String,
-    /// `ready`: serves now; `installable`: can be made here; `absent`: a newer one serves in its place, or none.
+    /// `ready`: serves now; `installable`: can be fetched; `installing`; `failed`: the last installation did; `absent`: can't
+    /// be had here.
     #[schema(example = "ready")]
     pub state: String,
+    /// What an installation is at, or why there is no runtime and what to do about it.
+    #[serde(default)]
+    pub detail: Option<String>,
+    /// Whether it was installed by the service, and can be removed.
+    #[serde(default)]
+    pub is_installed: bool,
     /// The runtime that serves functions that ask for this one; null where none does.
     pub resolved: Option<String>,
     /// The date on which its makers stop to mend it, `YYYY-MM-DD`.

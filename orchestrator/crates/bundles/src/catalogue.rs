@@ -9,6 +9,8 @@ use jiff::civil::Date;
 
 use crate::bundle::Bundle;
 use crate::error::Error;
+use crate::fetch::Toolchains;
+use crate::install::{self, Installation};
 use crate::runtime_info::RuntimeInfo;
 use crate::shelf::Shelf;
 use crate::slot::Slot;
@@ -26,6 +28,8 @@ pub struct Settings {
     pub init: PathBuf,
     /// Where toolchains are looked for.
     pub places: SearchPlaces,
+    /// Where toolchains are fetched to, and how.
+    pub toolchains: Toolchains,
     /// Whether only the very runtime asked for will do.
     pub is_strict: bool,
     /// For warnings about ends of life.
@@ -48,6 +52,7 @@ pub struct Catalogue {
     slots: Vec<Arc<Slot>>,
     by_name: BTreeMap<String, Arc<Slot>>,
     shelf: Arc<Shelf>,
+    toolchains: Arc<Toolchains>,
     is_strict: bool,
     today: Date,
 }
@@ -63,24 +68,65 @@ impl Catalogue {
             None => sources::embedded()?,
         };
         let shelf = Arc::new(Shelf::open(&settings.bundles_dir, settings.init)?);
+        let toolchains = Arc::new(settings.toolchains);
+        toolchains.open()?;
         let mut slots = Vec::new();
         for language in languages {
             let language = Arc::new(language);
             let mut found = toolchain::find(&language.definition, &settings.places);
             for entry in &language.definition.versions {
-                let slot =
-                    Slot::new(Arc::clone(&language), entry.clone(), found.remove(&entry.version), &shelf);
-                slots.push(Arc::new(slot));
+                let definition = &language.definition;
+                let name = definition.runtime_name(&entry.version);
+                // Who has installed one wants it, whatever else is here.
+                let fetched = toolchains.program(&name, definition, entry);
+                let fetched =
+                    fetched.and_then(|program| toolchain::of_program(definition, &program, &entry.version));
+                let has = match fetched {
+                    Some(toolchain) => (Some(toolchain), true),
+                    None => (found.remove(&entry.version), false),
+                };
+                slots.push(Arc::new(Slot::new(Arc::clone(&language), entry.clone(), has, &shelf)));
             }
         }
         let by_name = slots.iter().map(|slot| (slot.name.clone(), Arc::clone(slot))).collect();
-        Ok(Self { slots, by_name, shelf, is_strict: settings.is_strict, today: settings.today })
+        Ok(Self { slots, by_name, shelf, toolchains, is_strict: settings.is_strict, today: settings.today })
     }
 
     /// Every runtime, by language, oldest version first.
     #[must_use]
     pub fn runtimes(&self) -> Vec<RuntimeInfo> {
-        self.slots.iter().map(|slot| slot.info()).collect()
+        self.slots.iter().map(|slot| self.told(slot)).collect()
+    }
+
+    /// One runtime; none where there is none of this name.
+    #[must_use]
+    pub fn runtime(&self, name: &str) -> Option<RuntimeInfo> {
+        self.by_name.get(name).map(|slot| self.told(slot))
+    }
+
+    fn told(&self, slot: &Slot) -> RuntimeInfo {
+        let errand = self.toolchains.errand(&slot.name, slot.definition(), &slot.entry);
+        slot.info(errand.map(drop).map_err(|error| error.to_string()))
+    }
+
+    /// Begins the installation of a runtime; none where it is here already, or is being installed.
+    ///
+    /// # Errors
+    /// [`Error::NoSuch`], or [`Error::NotFetchable`].
+    pub fn begin_install(&self, runtime: &str) -> Result<Option<Installation>, Error> {
+        Installation::begin(self.slot(runtime)?, &self.shelf, &self.toolchains)
+    }
+
+    /// Removes a runtime that was installed. Blocks while its files are removed.
+    ///
+    /// # Errors
+    /// [`Error::NoSuch`], [`Error::Own`] or [`Error::InUse`].
+    pub fn remove(&self, runtime: &str) -> Result<(), Error> {
+        install::remove(self.slot(runtime)?, &self.shelf, &self.toolchains)
+    }
+
+    fn slot(&self, runtime: &str) -> Result<&Arc<Slot>, Error> {
+        self.by_name.get(runtime).ok_or_else(|| Error::NoSuch { runtime: runtime.to_owned() })
     }
 
     /// Names of the runtimes that may be asked for in this language, whether they are here or not.

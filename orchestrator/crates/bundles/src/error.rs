@@ -35,6 +35,42 @@ pub enum Error {
         /// Whether only the one asked for would have done.
         is_strict: bool,
     },
+    /// No runtime has this name.
+    #[error("there is no runtime {runtime:?}")]
+    NoSuch {
+        /// As asked for.
+        runtime: String,
+    },
+    /// Its toolchain can't be fetched.
+    #[error("{runtime} can't be installed: {why}")]
+    NotFetchable {
+        /// Which runtime's.
+        runtime: String,
+        /// Why not, and the remedy.
+        why: String,
+    },
+    /// The client of a registry failed.
+    #[error("{client} could not fetch the toolchain of {runtime}: {why}")]
+    Fetch {
+        /// Which runtime's.
+        runtime: String,
+        /// Which client.
+        client: String,
+        /// How it ended, with the end of what it printed.
+        why: String,
+    },
+    /// What is to be removed was not installed by the service.
+    #[error("{runtime} is this machine's own; only a runtime that was installed here can be removed")]
+    Own {
+        /// Which runtime.
+        runtime: String,
+    },
+    /// What is to be removed is in use.
+    #[error("{runtime} is in use; try again when its sandboxes are gone")]
+    InUse {
+        /// Which runtime.
+        runtime: String,
+    },
     /// A command of a toolchain failed.
     #[error("{program} failed while the bundle of {runtime} was made: {why}")]
     Command {

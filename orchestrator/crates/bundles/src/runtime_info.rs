@@ -12,6 +12,10 @@ pub enum State {
     Installable,
     /// It can't be had here.
     Absent,
+    /// It is being fetched, or its bundle is being made.
+    Installing,
+    /// The last installation failed.
+    Failed,
 }
 
 impl State {
@@ -22,6 +26,8 @@ impl State {
             Self::Ready => "ready",
             Self::Installable => "installable",
             Self::Absent => "absent",
+            Self::Installing => "installing",
+            Self::Failed => "failed",
         }
     }
 }
@@ -37,6 +43,10 @@ pub struct RuntimeInfo {
     pub version: String,
     /// Whether it can be used.
     pub state: State,
+    /// What an installation is at, or why there is no runtime.
+    pub detail: Option<String>,
+    /// Whether it was installed by the service, and can be removed.
+    pub is_installed: bool,
     /// The last day of support by its makers.
     pub end_of_life: Option<Date>,
     /// Whether it is the one for a function that names none.

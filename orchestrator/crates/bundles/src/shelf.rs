@@ -158,6 +158,18 @@ impl Shelf {
         Ok(())
     }
 
+    /// Removes the bundles of a runtime that no process uses.
+    pub fn remove(&self, runtime: &str) -> Result<(), Error> {
+        for path in self.folders(&format!("{runtime}-")) {
+            let Ok(file) = File::open(path.join("bundle.json")) else { continue };
+            if file.try_lock().is_err() {
+                return Err(Error::InUse { runtime: runtime.to_owned() });
+            }
+            fs::remove_dir_all(&path).map_err(Error::io("removing", path))?;
+        }
+        Ok(())
+    }
+
     fn lock_file(&self, name: &str) -> Result<File, Error> {
         let path = self.folder.join(name);
         let file = File::options().create(true).write(true).truncate(false).open(&path);

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tokio::sync::OnceCell;
 
 use crate::bundle::Bundle;
@@ -20,24 +21,43 @@ pub struct Slot {
     pub name: String,
     /// Its version and end of life.
     pub entry: VersionEntry,
-    language: Arc<Language>,
+    pub(crate) language: Arc<Language>,
+    inner: Mutex<Inner>,
+}
+
+/// What changes when a toolchain is installed or removed.
+#[derive(Debug, Default)]
+struct Inner {
     toolchain: Option<Toolchain>,
+    /// Whether it was fetched, and can be removed again.
+    is_installed: bool,
     /// A bundle of an earlier life, where the toolchain is gone.
     kept: Option<Kept>,
-    bundle: OnceCell<Arc<Bundle>>,
+    bundle: Arc<OnceCell<Arc<Bundle>>>,
+    phase: Phase,
+}
+
+/// What an installation is at, or how the last one ended.
+#[derive(Clone, Debug, Default)]
+enum Phase {
+    #[default]
+    None,
+    Installing(String),
+    Failed(String),
 }
 
 impl Slot {
-    /// A runtime with the toolchain that was found, or what the shelf still has of it.
+    /// A runtime with the toolchain that was found or fetched, or what the shelf still has of it.
     pub fn new(
         language: Arc<Language>,
         entry: VersionEntry,
-        toolchain: Option<Toolchain>,
+        (toolchain, is_installed): (Option<Toolchain>, bool),
         shelf: &Shelf,
     ) -> Self {
         let name = language.definition.runtime_name(&entry.version);
         let kept = if toolchain.is_none() { shelf.any(&name, &language) } else { None };
-        Self { name, entry, language, toolchain, kept, bundle: OnceCell::new() }
+        let inner = Mutex::new(Inner { toolchain, is_installed, kept, ..Inner::default() });
+        Self { name, entry, language, inner }
     }
 
     /// Its language's definition.
@@ -47,7 +67,13 @@ impl Slot {
 
     /// Whether its bundle is there or can be made.
     pub fn is_ready(&self) -> bool {
-        self.toolchain.is_some() || self.kept.is_some()
+        let inner = self.inner.lock();
+        inner.toolchain.is_some() || inner.kept.is_some()
+    }
+
+    /// Whether its toolchain was fetched.
+    pub fn is_installed(&self) -> bool {
+        self.inner.lock().is_installed
     }
 
     /// Whether it is the one for a function that names none.
@@ -55,53 +81,119 @@ impl Slot {
         self.entry.version == self.definition().default
     }
 
-    /// What is to be told of it.
-    pub fn info(&self) -> RuntimeInfo {
-        let version = self.toolchain.as_ref().map(|toolchain| &toolchain.version);
+    /// What is to be told of it; `installable` says whether it can be fetched, and else why not.
+    pub fn info(&self, installable: Result<(), String>) -> RuntimeInfo {
+        let inner = self.inner.lock();
+        let is_ready = inner.toolchain.is_some() || inner.kept.is_some();
+        let version = inner.toolchain.as_ref().map(|toolchain| &toolchain.version);
+        let (state, detail) = match (&inner.phase, installable) {
+            _ if is_ready => (State::Ready, None),
+            (Phase::Installing(step), _) => (State::Installing, Some(step.clone())),
+            (Phase::Failed(why), _) => (State::Failed, Some(why.clone())),
+            (Phase::None, Ok(())) => (State::Installable, None),
+            (Phase::None, Err(why)) => (State::Absent, Some(why)),
+        };
         RuntimeInfo {
             name: self.name.clone(),
             languages: self.definition().serves.clone(),
             version: self.entry.version.clone(),
-            state: if self.is_ready() { State::Ready } else { State::Absent },
+            state,
+            detail,
+            is_installed: inner.is_installed,
             end_of_life: self.entry.end_of_life,
             is_default: self.is_default(),
-            toolchain: version.or(self.kept.as_ref().map(|kept| &kept.toolchain)).cloned(),
+            toolchain: version.or(inner.kept.as_ref().map(|kept| &kept.toolchain)).cloned(),
         }
+    }
+
+    /// Whether an installation may begin: it isn't here, and nobody else has begun one.
+    pub fn begin(&self) -> bool {
+        let mut inner = self.inner.lock();
+        let is_free = inner.toolchain.is_none() && !matches!(inner.phase, Phase::Installing(_));
+        if is_free {
+            inner.phase = Phase::Installing("waiting".to_owned());
+        }
+        is_free
+    }
+
+    /// Says what the installation is at.
+    pub fn note(&self, step: String) {
+        let mut inner = self.inner.lock();
+        if let Phase::Installing(now) = &mut inner.phase {
+            *now = step;
+        }
+    }
+
+    /// The installation ended without a toolchain.
+    pub fn fail(&self, why: String) {
+        self.inner.lock().phase = Phase::Failed(why);
+    }
+
+    /// The toolchain is here, and its bundle is made.
+    pub fn install(&self, toolchain: Toolchain, bundle: Arc<Bundle>) {
+        let cell = Arc::new(OnceCell::new_with(Some(bundle)));
+        *self.inner.lock() =
+            Inner { toolchain: Some(toolchain), is_installed: true, bundle: cell, ..Inner::default() };
+    }
+
+    /// Forgets the toolchain that was fetched, and its bundle, unless somebody uses that.
+    ///
+    /// # Errors
+    /// Somebody does.
+    pub fn forget(&self) -> Result<(), Error> {
+        let mut inner = self.inner.lock();
+        if inner.bundle.get().is_some_and(|bundle| Arc::strong_count(bundle) > 1) {
+            return Err(Error::InUse { runtime: self.name.clone() });
+        }
+        *inner = Inner::default();
+        Ok(())
     }
 
     /// Its bundle; a second caller waits for the first one's, and tries again where that failed.
     pub async fn bundle(self: Arc<Self>, shelf: &Arc<Shelf>) -> Result<Arc<Bundle>, Error> {
-        let (slot, shelf) = (Arc::clone(&self), Arc::clone(shelf));
-        let make = || async move {
-            let path = slot.name.clone().into();
-            // Copies files and runs compilers: seconds, on a thread of its own.
-            let made = tokio::task::spawn_blocking(move || slot.make(&shelf)).await;
-            made.unwrap_or_else(|panic| {
-                Err(Error::Io { what: "making the bundle of", path, source: std::io::Error::other(panic) })
-            })
+        let (cell, toolchain, kept) = {
+            let inner = self.inner.lock();
+            (Arc::clone(&inner.bundle), inner.toolchain.clone(), inner.kept.clone())
         };
-        self.bundle.get_or_try_init(make).await.cloned()
+        let make = || async {
+            match (toolchain, kept) {
+                (Some(toolchain), _) => Arc::clone(&self).make(toolchain, shelf).await,
+                (None, Some(kept)) => Ok(self.of_kept(kept)),
+                (None, None) => {
+                    let path = self.name.clone().into();
+                    Err(Error::Missing { runtime: self.name.clone(), path, why: "the toolchain" })
+                }
+            }
+        };
+        cell.get_or_try_init(make).await.cloned()
     }
 
-    fn make(&self, shelf: &Shelf) -> Result<Arc<Bundle>, Error> {
-        let kept = match (&self.toolchain, &self.kept) {
-            (Some(toolchain), _) => {
-                let recipe = Recipe {
-                    language: &self.language,
-                    runtime: &self.name,
-                    version: &self.entry.version,
-                    toolchain,
-                    init: shelf.init(),
-                };
-                shelf.get_or_make(&recipe)?
-            }
-            (None, Some(kept)) => kept.clone(),
-            (None, None) => {
-                let path = self.name.clone().into();
-                return Err(Error::Missing { runtime: self.name.clone(), path, why: "the toolchain" });
-            }
-        };
-        let definition = Arc::new(self.definition().clone());
-        Ok(Arc::new(kept.into_bundle(&self.name, definition)))
+    /// Makes the bundle from a toolchain, where the shelf has none of it.
+    pub async fn make(
+        self: Arc<Self>,
+        toolchain: Toolchain,
+        shelf: &Arc<Shelf>,
+    ) -> Result<Arc<Bundle>, Error> {
+        let (slot, shelf) = (Arc::clone(&self), Arc::clone(shelf));
+        // Copies files and runs compilers: seconds, on a thread of its own.
+        let made = tokio::task::spawn_blocking(move || {
+            let recipe = Recipe {
+                language: &slot.language,
+                runtime: &slot.name,
+                version: &slot.entry.version,
+                toolchain: &toolchain,
+                init: shelf.init(),
+            };
+            shelf.get_or_make(&recipe)
+        });
+        let path = self.name.clone();
+        let made = made.await.unwrap_or_else(|panic| {
+            Err(Error::io("making the bundle of", path)(std::io::Error::other(panic)))
+        });
+        made.map(|kept| self.of_kept(kept))
+    }
+
+    fn of_kept(&self, kept: Kept) -> Arc<Bundle> {
+        Arc::new(kept.into_bundle(&self.name, Arc::new(self.definition().clone())))
     }
 }

@@ -51,6 +51,12 @@ pub fn find(definition: &Definition, places: &SearchPlaces) -> BTreeMap<String, 
     found
 }
 
+/// The toolchain of one program; none where it doesn't run, or is of another version.
+#[must_use]
+pub fn of_program(definition: &Definition, program: &Path, version: &str) -> Option<Toolchain> {
+    ask(definition, &program.canonicalize().ok()?).filter(|toolchain| is_of(version, &toolchain.version))
+}
+
 /// Programs of the right name, each once.
 fn candidates(definition: &Definition, places: &SearchPlaces) -> Vec<PathBuf> {
     let setting = |name: &str| places.roots.get(name).map(|path| path.to_string_lossy().into_owned());

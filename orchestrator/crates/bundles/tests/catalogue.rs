@@ -6,7 +6,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
-use cloudbox_bundles::{Catalogue, Error, SearchPlaces, Settings, State};
+use cloudbox_bundles::{Catalogue, Error, SearchPlaces, Settings, State, Toolchains};
 use cloudbox_types::{Language, Limits};
 use tempfile::TempDir;
 
@@ -107,6 +107,7 @@ impl Machine {
             runtimes_dir: Some(self.path("runtimes")),
             bundles_dir: self.path("bundles"),
             init: self.path("init"),
+            toolchains: Toolchains::default(),
             places: SearchPlaces {
                 path: vec![self.path("nowhere"), self.path("opt/bin")],
                 roots: std::collections::BTreeMap::new(),

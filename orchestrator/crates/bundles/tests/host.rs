@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::Arc;
 
-use cloudbox_bundles::{Bundle, Catalogue, SearchPlaces, Settings, State};
+use cloudbox_bundles::{Bundle, Catalogue, SearchPlaces, Settings, State, Toolchains};
 use cloudbox_types::{Language, Limits};
 
 fn settings(folder: &Path) -> Settings {
@@ -21,6 +21,7 @@ fn settings(folder: &Path) -> Settings {
         runtimes_dir: None,
         bundles_dir: folder.join("bundles"),
         init,
+        toolchains: Toolchains::default(),
         places: SearchPlaces {
             path: std::env::split_paths(&path).collect(),
             roots: BTreeMap::from([("pyenv_root".to_owned(), home.join(".pyenv"))]),

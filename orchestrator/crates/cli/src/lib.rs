@@ -49,7 +49,7 @@ pub enum Command {
     /// Name versions, and split calls between two
     #[command(subcommand)]
     Alias(alias::Command),
-    /// List the runtimes that the service knows
+    /// List, install and remove the runtimes of the service
     Runtimes(runtimes::Args),
 }
 
@@ -104,6 +104,6 @@ async fn dispatch(command: &Command, session: &mut Session<'_>) -> Result<(), Er
         Command::Rollback(args) => versions::roll_back(args, session).await,
         Command::Diff(args) => versions::diff(args, session).await,
         Command::Alias(command) => alias::run(command, session).await,
-        Command::Runtimes(_) => runtimes::run(session).await,
+        Command::Runtimes(args) => runtimes::run(args, session).await,
     }
 }

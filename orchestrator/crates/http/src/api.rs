@@ -43,6 +43,16 @@ pub trait Backend: Send + Sync + 'static {
     fn project_deleted(&self, project: ProjectId);
     /// Every runtime that may be asked for.
     fn runtimes(&self) -> Vec<Runtime>;
+    /// Begins the installation of a runtime; false where it is here already.
+    ///
+    /// # Errors
+    /// There is none of this name, or it can't be fetched.
+    fn install_runtime(&self, name: &str) -> Result<bool, ApiError>;
+    /// Removes a runtime that was installed.
+    ///
+    /// # Errors
+    /// There is none of this name, or it is needed.
+    async fn remove_runtime(&self, name: &str) -> Result<(), ApiError>;
     /// What isolates functions.
     fn sandbox(&self) -> SandboxHealth;
     /// What keeps sandboxes from being made just now, as a sentence.

@@ -45,6 +45,8 @@ fn routes() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(inline::validate))
         .routes(routes!(inline::info))
         .routes(routes!(runtimes::list))
+        .routes(routes!(runtimes::read, runtimes::remove))
+        .routes(routes!(runtimes::install))
         .routes(routes!(health::health))
         .routes(routes!(health::live))
         .routes(routes!(health::ready))

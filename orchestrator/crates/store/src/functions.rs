@@ -28,6 +28,11 @@ const UPDATE: &str = "UPDATE functions SET name = $1, description = $2, runtime 
 
 const ENCRYPTED: &str = "UPDATE functions SET environment = $2 WHERE id = $1 RETURNING *";
 
+/// A few are enough to say who needs a runtime.
+const ON_RUNTIME: &str = "SELECT functions.name AS name, versions.number AS number FROM versions \
+     JOIN functions ON functions.id = versions.function_id WHERE versions.runtime = $1 \
+     ORDER BY functions.id, versions.number LIMIT 10";
+
 const DEPLOYED: &str = concat!(
     "SELECT functions.*, ",
     crate::versions::version_columns!(),
@@ -145,5 +150,10 @@ impl SqlStore {
         })?;
         let changed = changed.function(&self.key)?;
         committed(open, changed).await
+    }
+
+    pub(crate) async fn list_versions_on(&self, runtime: &str) -> Result<Vec<(String, i64)>, Error> {
+        let rows = self.database.rows(Query::new(ON_RUNTIME).bind(runtime)).await?;
+        rows.iter().map(|row| Ok((row.get("name")?, row.get("number")?))).collect()
     }
 }

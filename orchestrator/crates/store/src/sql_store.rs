@@ -163,6 +163,9 @@ impl Store for SqlStore {
     ) -> Result<(Function, Option<Version>), Error> {
         self.make_switch(function, switch, author).await
     }
+    async fn versions_on(&self, runtime: &str) -> Result<Vec<(String, i64)>, Error> {
+        self.list_versions_on(runtime).await
+    }
 
     async fn begin_deployment_as(&self, function: FunctionId, begin: &Begin) -> Result<Deployment, Error> {
         self.insert_deployment(function, begin).await

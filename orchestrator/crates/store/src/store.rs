@@ -171,6 +171,8 @@ pub trait Store: Send + Sync + 'static {
 
     /// One version of a function.
     async fn version(&self, function: FunctionId, number: i64) -> Result<Option<Version>, Error>;
+    /// Versions that run on a runtime: names of functions and numbers, a few of them.
+    async fn versions_on(&self, runtime: &str) -> Result<Vec<(String, i64)>, Error>;
 
     /// The source of a version; none for a package.
     async fn version_code(&self, function: FunctionId, number: i64) -> Result<Option<String>, Error>;

@@ -43,6 +43,30 @@ async fn runtimes_show_who_serves_them() {
 }
 
 #[tokio::test]
+async fn runtimes_are_installed_and_removed() {
+    let runtime = |name: &str, state: &str, detail: Option<&str>| {
+        json!({ "name": name, "languages": ["go"], "version": "1.19.13", "state": state, "detail": detail,
+            "is_installed": state == "ready", "resolved": name, "end_of_life": null, "is_default": false })
+    };
+    let (begun, failed) =
+        (runtime("go1.19", "installing", Some("fetching")), runtime("go1.18", "failed", Some("no network")));
+    let stage = Stage::new()
+        .await
+        .on("POST /api/runtimes/go1.19/install", 202, &begun)
+        .on("POST /api/runtimes/go1.18/install", 202, &failed)
+        .on("GET /api/runtimes/go1.19", 200, &begun)
+        .on("GET /api/runtimes/go1.19", 200, &runtime("go1.19", "ready", None))
+        .on("GET /api/runtimes/go1.18", 200, &failed)
+        .on_text("DELETE /api/runtimes/go1.19", 204, "");
+    let text = stage.run(&["runtimes", "install", "go1.19", "go1.18"]).await;
+    assert!(text.contains("go1.19: fetching") && text.contains("go1.18: no network"), "{text}");
+    let text = stage.run(&["runtimes", "remove", "go1.19"]).await;
+    assert!(text.contains("removed go1.19"), "{text}");
+    let text = stage.run(&["runtimes", "install"]).await;
+    assert!(text.contains("name runtimes with"), "{text}");
+}
+
+#[tokio::test]
 async fn logs_are_oldest_first() {
     let newer =
         execution(&json!({ "id": "b", "status": "error", "http_status": 500, "code": "RUNTIME_ERROR",

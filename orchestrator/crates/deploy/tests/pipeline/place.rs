@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
 use base64::Engine;
-use cloudbox_bundles::{Catalogue, SearchPlaces};
+use cloudbox_bundles::{Catalogue, SearchPlaces, Toolchains};
 use cloudbox_deploy::{Deployer, Mirrors, Outcome, Settings};
 use cloudbox_store::{EnvironmentKey, FunctionPatch, NewFunction, Store};
 use cloudbox_types::function::FunctionSettings;
@@ -95,6 +95,7 @@ impl Place {
             bundles_dir: path("bundles"),
             init: path("init"),
             places: SearchPlaces { path: vec![path("bin")], roots: BTreeMap::new() },
+            toolchains: Toolchains::default(),
             is_strict: false,
             today: jiff::civil::date(2026, 11, 21),
         });

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use base64::Engine;
-use cloudbox_bundles::{Catalogue, SearchPlaces};
+use cloudbox_bundles::{Catalogue, SearchPlaces, Toolchains};
 use cloudbox_deploy::{Deployer, Mirrors, Outcome, Settings, launch_of};
 use cloudbox_drivers::{docker, native};
 use cloudbox_protocol::channel::ChannelLimits;
@@ -108,6 +108,7 @@ impl Machine {
             bundles_dir: Path::new(env!("CARGO_TARGET_TMPDIR")).join("bundles"),
             init: init().to_owned(),
             places: places(),
+            toolchains: Toolchains::default(),
             is_strict: false,
             today: jiff::civil::date(2026, 11, 21),
         });

@@ -15,6 +15,8 @@ fn runtimes() -> KnownRuntimes {
         languages: languages.iter().map(|&language| language.to_owned()).collect(),
         version: String::new(),
         state: "ready".to_owned(),
+        detail: None,
+        is_installed: false,
         resolved: None,
         end_of_life: None,
         is_default,

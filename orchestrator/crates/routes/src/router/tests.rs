@@ -162,11 +162,26 @@ impl Backend for Fake {
             languages: vec![language.to_owned()],
             version: "1".to_owned(),
             state: "ready".to_owned(),
+            detail: None,
+            is_installed: false,
             resolved: Some(name.to_owned()),
             end_of_life: None,
             is_default: true,
         };
         vec![runtime("nodejs18", "javascript"), runtime("python3.9", "python")]
+    }
+
+    fn install_runtime(&self, name: &str) -> Result<bool, ApiError> {
+        match name {
+            "nodejs18" => Ok(false),
+            "python3.9" => Ok(true),
+            "go1.19" => Err(ApiError::new(ErrorCode::Conflict, "go is not on the service's search path")),
+            _ => Err(ApiError::not_found("runtime")),
+        }
+    }
+
+    async fn remove_runtime(&self, name: &str) -> Result<(), ApiError> {
+        self.install_runtime(name).map(drop)
     }
 
     fn sandbox(&self) -> SandboxHealth {

@@ -140,3 +140,25 @@ async fn runtimes_are_listed() {
     assert_eq!(list["items"][0]["name"], "nodejs18");
     assert_eq!(list["items"][0]["state"], "ready");
 }
+
+#[tokio::test]
+async fn runtimes_are_installed_and_removed() {
+    let app = TestApp::start().await;
+    for (method, path, status) in [
+        ("POST", "/api/runtimes/nodejs18/install", 200),
+        ("POST", "/api/runtimes/python3.9/install", 202),
+        ("POST", "/api/runtimes/go1.19/install", 409),
+        ("POST", "/api/runtimes/cobol/install", 404),
+        ("GET", "/api/runtimes/nodejs18", 200),
+        ("GET", "/api/runtimes/cobol", 404),
+        ("DELETE", "/api/runtimes/nodejs18", 204),
+        ("DELETE", "/api/runtimes/go1.19", 409),
+        ("DELETE", "/api/runtimes/cobol", 404),
+    ] {
+        let answer = app.call(method, path, None).await;
+        assert_eq!(answer.status, status, "{method} {path}");
+        if status < 204 {
+            assert!(answer.json()["state"].is_string(), "{method} {path}");
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! Toolchains that are fetched, used and removed.
+
+use std::time::Duration;
+
+use cloudbox_tests::service::Plan;
+use cloudbox_tests::{Answer, Api, Driver};
+use cloudbox_types::ErrorCode;
+use reqwest::Method;
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
+
+/// The end of a wait, and never its measure.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+#[tokio::test]
+async fn native() {
+    install(Driver::Native, "nodejs22").await;
+}
+
+#[tokio::test]
+async fn docker() {
+    // Another one, since bundles are shared by all services of a machine.
+    install(Driver::Docker, "nodejs24").await;
+}
+
+async fn install(driver: Driver, runtime: &str) {
+    if !driver.is_tested() {
+        return;
+    }
+    let service = Plan::new(driver).with("CLOUDBOX_RUNTIMES_STRICT", "true").start().await;
+    let api = service.api();
+    let path = format!("/api/runtimes/{runtime}");
+    let before: Value = api.get(&path).await.with(200).json();
+    if before["state"] != "installable" {
+        // The machine's own serves as well; what is here to be tried is not.
+        assert_eq!(before["state"], "ready", "{before}");
+        return service.stop().await;
+    }
+    let settings = json!({ "name": "on", "language": "javascript", "runtime": runtime,
+        "code": "exports.handler = async () => process.version;" });
+    let _ = api.create(&settings).await.with(201);
+    let refused = api.deploy("on").await.error(ErrorCode::DeploymentError);
+    assert!(
+        refused["error"].as_str().unwrap().contains(&format!("runtime {runtime} is not on this machine")),
+        "{refused}"
+    );
+
+    let begun: Value = api.post(&format!("{path}/install"), &json!({})).await.with(202).json();
+    assert_eq!(begun["state"], "installing");
+    let installed = until(&api, &path, |runtime| runtime["state"] != "installing").await;
+    assert_eq!(
+        (&installed["state"], &installed["is_installed"]),
+        (&json!("ready"), &json!(true)),
+        "{installed}"
+    );
+    let _ = api.post(&format!("{path}/install"), &json!({})).await.with(200);
+
+    let _ = api.deploy("on").await.with(200);
+    let answer: Value = api.execute("on", &json!({})).await.with(200).json();
+    let version = answer["response"].as_str().unwrap();
+    assert!(version.starts_with(&format!("v{}.", runtime.trim_start_matches("nodejs"))), "{version}");
+
+    let needed = remove(&api, &path).await.error(ErrorCode::Conflict);
+    assert!(needed["error"].as_str().unwrap().contains("needed by on version 2"), "{needed}");
+    let _ = Answer::of(api.request(Method::DELETE, &api.functions("/on"))).await.with(204);
+    let by = Instant::now() + PATIENCE;
+    while remove(&api, &path).await.status != 204 {
+        assert!(Instant::now() < by, "its sandboxes are not gone");
+        sleep(Duration::from_millis(200)).await;
+    }
+    let after: Value = api.get(&path).await.with(200).json();
+    assert_eq!(after["state"], "installable");
+    let own = remove(&api, "/api/runtimes/nodejs20").await;
+    assert!([204, 409].contains(&own.status), "the machine's own is no toolchain of the service's");
+    service.stop().await;
+}
+
+async fn remove(api: &Api, path: &str) -> Answer {
+    Answer::of(api.request(Method::DELETE, path)).await
+}
+
+async fn until(api: &Api, path: &str, is_so: impl Fn(&Value) -> bool) -> Value {
+    let by = Instant::now() + PATIENCE;
+    loop {
+        let found: Value = api.get(path).await.with(200).json();
+        if is_so(&found) {
+            return found;
+        }
+        assert!(Instant::now() < by, "{found}");
+        sleep(Duration::from_millis(200)).await;
+    }
+}
