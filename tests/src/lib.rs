@@ -15,6 +15,7 @@ pub mod machine;
 pub mod pack;
 pub mod postgres;
 pub mod service;
+pub mod silent;
 pub mod stage;
 
 pub use answer::Answer;

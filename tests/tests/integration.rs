@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may end where its stage can't be set")]
 
+#[path = "integration/builds.rs"]
+mod builds;
 #[path = "integration/conformance.rs"]
 mod conformance;
 #[path = "integration/documents.rs"]

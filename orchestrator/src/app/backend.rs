@@ -11,12 +11,18 @@ use cloudbox_dispatch::table::Entry;
 use cloudbox_dispatch::{Call, Outcome};
 use cloudbox_http::api::Backend;
 use cloudbox_http::error::ApiError;
-use cloudbox_types::{Deployment, ErrorCode, Function, FunctionId, ProjectId, Switch, Version};
+use cloudbox_store::Begin;
+use cloudbox_types::{
+    Deployment, DeploymentId, ErrorCode, Function, FunctionId, ProjectId, Switch, Version,
+};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 
 use super::App;
 use crate::pool_metrics;
+
+/// Seconds after which a queue of builds that was full may have room.
+const QUEUE_RETRY_S: u32 = 10;
 
 /// The service, as the interface that is shared by every request. Cloned by its parts' handles.
 pub struct Shared(pub Arc<App>);
@@ -25,6 +31,27 @@ pub struct Shared(pub Arc<App>);
 impl Backend for Shared {
     async fn invoke(&self, call: Call) -> Outcome {
         self.0.dispatcher.invoke(call).await
+    }
+
+    async fn begin_deployment(&self, function: &Function, begin: &Begin) -> Result<Deployment, ApiError> {
+        use cloudbox_deploy::Error;
+        self.0.deployer.begin_as(function, begin).await.map_err(|error| match error {
+            Error::Store(error) => error.into(),
+            Error::Full(full) => {
+                let mut refused = ApiError::new(ErrorCode::Overloaded, full.to_string());
+                refused.retry_after_s = Some(QUEUE_RETRY_S);
+                refused
+            }
+            error @ (Error::Io { .. } | Error::Storage(_)) => broken_off(&error),
+        })
+    }
+
+    fn queue_place(&self, deployment: DeploymentId) -> Option<u32> {
+        self.0.deployer.distance(deployment).and_then(|place| u32::try_from(place).ok())
+    }
+
+    fn cancel_deployment(&self, deployment: DeploymentId, why: &str) -> bool {
+        self.0.deployer.cancel(deployment, why)
     }
 
     fn deploy(&self, deployment: Deployment) -> BoxFuture<'static, Result<Deployment, ApiError>> {

@@ -158,6 +158,18 @@ pub struct Builds {
     pub pids: u32,
     /// MB that a build may write.
     pub disk_mb: u32,
+    /// Builds at once; more wait, and projects take turns.
+    pub parallel: usize,
+    /// Deployments that may wait; more are refused with 503.
+    pub queue_len: usize,
+    /// Seconds of a whole deployment, from its turn on.
+    pub deployment_timeout_s: u64,
+    /// MB of all files of a version, dependencies included.
+    pub artefact_mb: u64,
+    /// Files of a version.
+    pub artefact_files: usize,
+    /// KB that one build step may print.
+    pub output_kb: usize,
     /// Whether an installation of dependencies may reach the network.
     pub network: bool,
     /// Whether nothing is fetched at all: neither dependencies nor toolchains.
@@ -180,6 +192,12 @@ impl Default for Builds {
             cpu: 2.0,
             pids: 256,
             disk_mb: 512,
+            parallel: 2,
+            queue_len: 64,
+            deployment_timeout_s: 900,
+            artefact_mb: 100,
+            artefact_files: 20_000,
+            output_kb: 1024,
             network: true,
             offline: false,
             install_scripts: false,
@@ -199,6 +217,12 @@ impl fmt::Debug for Builds {
             .field("cpu", &self.cpu)
             .field("pids", &self.pids)
             .field("disk_mb", &self.disk_mb)
+            .field("parallel", &self.parallel)
+            .field("queue_len", &self.queue_len)
+            .field("deployment_timeout_s", &self.deployment_timeout_s)
+            .field("artefact_mb", &self.artefact_mb)
+            .field("artefact_files", &self.artefact_files)
+            .field("output_kb", &self.output_kb)
             .field("network", &self.network)
             .field("offline", &self.offline)
             .field("install_scripts", &self.install_scripts)

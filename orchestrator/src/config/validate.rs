@@ -31,6 +31,12 @@ pub(super) fn check(config: &Config) -> Result<(), Error> {
     within("builds.memory_mb", builds.memory_mb.into(), &(64..=65_536))?;
     within("builds.pids", builds.pids.into(), &(16..=4096))?;
     within("builds.disk_mb", builds.disk_mb.into(), &(16..=65_536))?;
+    within("builds.parallel", builds.parallel as u64, &(1..=64))?;
+    within("builds.queue_len", builds.queue_len as u64, &(0..=10_000))?;
+    within("builds.deployment_timeout_s", builds.deployment_timeout_s, &(1..=86_400))?;
+    within("builds.artefact_mb", builds.artefact_mb, &(1..=65_536))?;
+    within("builds.artefact_files", builds.artefact_files as u64, &(1..=1_000_000))?;
+    within("builds.output_kb", builds.output_kb as u64, &(1..=65_536))?;
     if !(0.05..=64.0).contains(&builds.cpu) {
         return wrong("builds.cpu", format!("is {}, must be from 0.05 to 64 (cores)", builds.cpu));
     }

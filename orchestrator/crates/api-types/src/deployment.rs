@@ -69,6 +69,8 @@ pub struct Deployment {
     pub stage: String,
     /// All stages, in order.
     pub stages: Vec<StageReport>,
+    /// How many turns away it is from being built, 1 for the next; null where it doesn't wait.
+    pub queue_place: Option<u32>,
     /// What the stages printed so far.
     pub build_logs: String,
     /// Why it failed.
@@ -81,13 +83,21 @@ pub struct Deployment {
     pub finished_at: Option<Timestamp>,
 }
 
-/// One event `log` of a deployment's stream; the event `end` carries the [`Deployment`].
+/// One event `log` of a deployment's stream: a line. The event `end` carries the [`Deployment`], `stage` a [`StageReport`],
+/// and `queued` a [`Queued`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LogEvent {
-    /// The stage that runs.
+    /// The stage that said it.
     pub stage: String,
-    /// What was printed since the event before.
+    /// The line as it is in `build_logs`, its end included.
     pub text: String,
+}
+
+/// One event `queued` of a deployment's stream: it waits for its turn to be built.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Queued {
+    /// How many turns away it is, 1 for the next.
+    pub place: u32,
 }
 
 /// The word that serde gives a unit variant.
@@ -119,6 +129,7 @@ impl From<cloudbox_types::Deployment> for Deployment {
             status: deployment.status.as_str().to_owned(),
             stage: deployment.stage.as_str().to_owned(),
             stages: deployment.stages.into_iter().map(Into::into).collect(),
+            queue_place: None,
             build_logs: deployment.build_logs,
             error: deployment.error,
             created_at: deployment.created_at,

@@ -17,7 +17,7 @@ pub mod project;
 pub mod runtime;
 pub mod version;
 
-pub use deployment::{DeployStarted, Deployed, Deployment, LogEvent, StageReport};
+pub use deployment::{DeployStarted, Deployed, Deployment, LogEvent, Queued, StageReport};
 pub use error::{ErrorBody, ErrorDetail};
 pub use execution::{EgressAttempt, ExecuteAnswer, ExecuteRequest, Execution, HostCallReport};
 pub use function::{Function, FunctionPatch, NewFunction};

@@ -85,9 +85,9 @@ pub async fn run(args: &Args, session: &mut Session<'_>) -> Result<(), Error> {
     if args.is_unattended {
         return report::started(&function, &started, session);
     }
-    let deployment = progress::watch(&function, started.deployment_id, session).await?;
+    let watched = progress::watch(&function, started.deployment_id, session).await?;
     let function = read(&function.name, session).await?.unwrap_or(function);
-    report::ended(&function, &deployment, &change, session)
+    report::ended(&function, &watched, &change, session)
 }
 
 /// The function as the service has it now; none where it has none. A project that is missing shows at the create.

@@ -95,6 +95,18 @@ impl Terminal {
         spinner.set_message(text.to_owned());
     }
 
+    /// Whether only data and warnings are wanted.
+    #[must_use]
+    pub const fn is_quiet(&self) -> bool {
+        self.is_quiet
+    }
+
+    /// Whether a person watches.
+    #[must_use]
+    pub const fn is_watched(&self) -> bool {
+        self.is_interactive && !self.is_quiet
+    }
+
     /// Takes the spinner away.
     pub fn restore(&mut self) {
         if let Some(spinner) = self.spinner.take() {

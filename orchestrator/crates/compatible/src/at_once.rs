@@ -9,9 +9,11 @@ use cloudbox_http::error::ApiError;
 use cloudbox_http::extract::Fields;
 use cloudbox_http::settings;
 use cloudbox_storage::Package;
-use cloudbox_store::{Error, NewFunction};
+use cloudbox_store::{Begin, NewFunction};
 use cloudbox_types::function::FunctionSettings;
-use cloudbox_types::{Deployment, DeploymentStatus, Function, FunctionId, FunctionStatus, ProjectId};
+use cloudbox_types::{
+    Deployment, DeploymentStatus, ErrorCode, Function, FunctionId, FunctionStatus, ProjectId,
+};
 use tokio::time::{Instant, sleep};
 
 /// How long a deployment waits for another one of its function.
@@ -34,7 +36,7 @@ pub(super) async fn create(
         if made.settings.code.is_none() {
             return Ok(made);
         }
-        match deploy(&api, made.id).await {
+        match deploy(&api, &made).await {
             Ok(deployed) => Ok(deployed),
             Err(error) => {
                 functions::remove(&api, &made).await?;
@@ -59,7 +61,7 @@ pub(super) async fn change(api: &Arc<Api>, before: Function, body: Fields) -> Re
         let is_again = names_code && before.status != FunctionStatus::Deployed;
         let is_build = is_again || is_of_the_build(&before.settings, &settings);
         let after = functions::update(&api, before, settings).await?;
-        if is_build && has_source(&after) { deploy(&api, after.id).await } else { Ok(after) }
+        if is_build && has_source(&after) { deploy(&api, &after).await } else { Ok(after) }
     })
     .await
 }
@@ -88,8 +90,8 @@ pub(super) async fn deploy_package(
     let api = Arc::clone(api);
     to_its_end(async move {
         let id = function.id;
-        packages::become_source(&api, function, &package).await?;
-        let ended = run(&api, id).await?;
+        let function = packages::become_source(&api, function, &package).await?;
+        let ended = run(&api, &function).await?;
         Ok((deployed(&api, id).await?, ended.version))
     })
     .await
@@ -99,13 +101,13 @@ fn has_source(function: &Function) -> bool {
     function.settings.code.is_some() || function.settings.package.is_some()
 }
 
-async fn deploy(api: &Api, function: FunctionId) -> Result<Function, ApiError> {
+async fn deploy(api: &Api, function: &Function) -> Result<Function, ApiError> {
     run(api, function).await?;
-    deployed(api, function).await
+    deployed(api, function.id).await
 }
 
 /// Runs a deployment, which must succeed.
-async fn run(api: &Api, function: FunctionId) -> Result<Deployment, ApiError> {
+async fn run(api: &Api, function: &Function) -> Result<Deployment, ApiError> {
     let ended = api.backend.deploy(begin(api, function).await?).await?;
     if ended.status != DeploymentStatus::Deployed {
         return Err(deployments::failed(ended));
@@ -121,12 +123,14 @@ async fn deployed(api: &Api, function: FunctionId) -> Result<Function, ApiError>
 }
 
 /// Begins a deployment, after the one that is running.
-async fn begin(api: &Api, function: FunctionId) -> Result<Deployment, ApiError> {
+async fn begin(api: &Api, function: &Function) -> Result<Deployment, ApiError> {
     let end = Instant::now() + PATIENCE;
     loop {
-        match api.store.begin_deployment(function).await {
-            Err(Error::Refused { .. }) if Instant::now() < end => sleep(LOOK_EVERY).await,
-            begun => return Ok(begun?),
+        match api.backend.begin_deployment(function, &Begin::default()).await {
+            Err(error) if error.body.code == ErrorCode::Conflict && Instant::now() < end => {
+                sleep(LOOK_EVERY).await;
+            }
+            begun => return begun,
         }
     }
 }

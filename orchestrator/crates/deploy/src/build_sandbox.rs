@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use crate::build_folder::BuildFolder;
 use crate::error::StageError;
+use crate::progress::Listener;
 use crate::settings::Settings;
 
 /// Refused hosts that are told of.
@@ -34,6 +35,8 @@ pub struct Step<'a> {
     pub gate: Option<Arc<Gate>>,
     /// Files and folders of this machine that it sees: (here, inside).
     pub mounts: Vec<(PathBuf, PathBuf)>,
+    /// Hears what it prints, and ends it where it is told to.
+    pub listener: Listener,
 }
 
 /// What a step printed, and how it ended: the sentence where it failed.
@@ -123,21 +126,26 @@ impl Step<'_> {
             sandbox.kill().await;
             return Err(error.into());
         }
+        let mut listener = self.listener.with_room(settings.max_output_bytes);
+        let halt = listener.halt.clone();
+        let mut heard = |bytes: &[u8]| listener.hear(bytes);
         let ended = tokio::select! {
-            ended = sandbox.run(&self.program, deadline) => Ok(ended),
-            () = overfull(self.folder.workspace(), settings.max_workspace_bytes) => Err(()),
+            biased;
+            ended = sandbox.run_heard(&self.program, deadline, &mut heard) => Ok(ended),
+            why = halt.ordered() => Err(why),
+            () = overfull(self.folder.workspace(), settings.max_workspace_bytes) => {
+                Err(format!("{} wrote more than {} MB", self.name, settings.max_workspace_bytes >> 20))
+            }
         };
         let advice = refused(&sandbox.take_attempts());
         // Whatever happened: nothing of it may write on when its folder is read.
         sandbox.kill().await;
-        let Ok(ended) = ended else {
-            let why = format!("{} wrote more than {} MB", self.name, settings.max_workspace_bytes >> 20);
-            return Ok(Done { output: String::new(), outcome: Err(why), has_failed: false, advice });
-        };
+        listener.end();
         let done = match ended {
-            Ok(exit) => of_exit(self.name, settings, exit),
-            Err(SandboxFault { kind: SandboxFaultKind::Host(error), .. }) => return Err(error.into()),
-            Err(fault) => {
+            Err(why) => Done::new(String::new(), Err(why), false),
+            Ok(Ok(exit)) => of_exit(self.name, settings, exit),
+            Ok(Err(SandboxFault { kind: SandboxFaultKind::Host(error), .. })) => return Err(error.into()),
+            Ok(Err(fault)) => {
                 let why = of_fault(self.name, settings.limits.timeout(), settings.limits.memory_mb, &fault);
                 Done::new(fault.logs.into_text(), Err(why), false)
             }

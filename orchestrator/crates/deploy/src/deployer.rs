@@ -1,6 +1,8 @@
 //! Runs deployments: one at a time per function, a few at once in all, each noted in the store as it goes.
 
+use std::collections::HashMap;
 use std::path::Path;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,11 +10,12 @@ use cloudbox_archive::Limits;
 use cloudbox_bundles::Catalogue;
 use cloudbox_sandbox::SandboxDriver;
 use cloudbox_storage::Packages;
-use cloudbox_store::{NewVersion, Store};
+use cloudbox_store::{Begin, NewVersion, Store};
 use cloudbox_types::{
-    Deployment, DeploymentStatus, Function, FunctionId, Stage, StageReport, StageStatus, Version,
+    Deployment, DeploymentId, DeploymentStatus, Function, Stage, StageReport, StageStatus, Version,
 };
-use tokio::sync::{RwLock, Semaphore};
+use parking_lot::Mutex;
+use tokio::sync::RwLock;
 use tokio::time::Instant;
 
 use crate::artefact::Bounds;
@@ -20,6 +23,8 @@ use crate::code_store::{self, CodeStore};
 use crate::dependency_store::{self, DependencyStore};
 use crate::error::{Error, StageError};
 use crate::pipeline::{Site, Work};
+use crate::progress::{BuildLog, Halt};
+use crate::queue::{Place, Queue};
 use crate::registries::Registries;
 use crate::remote_code::Elsewhere;
 use crate::settings::Settings;
@@ -31,13 +36,29 @@ const INTERRUPTED: &str = "the service ended while this deployment ran; deploy a
 /// Between two tries to end a deployment in a store that can't be used.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
 
+/// How often what is said is noted while a stage runs: so long is a line on its way to who follows.
+const NOTE_EVERY: Duration = Duration::from_millis(200);
+/// How long a stage may take to end when it is told to: its sandbox is removed meanwhile.
+const HALT_WITHIN: Duration = Duration::from_secs(15);
+
 /// From source to versions.
 pub struct Deployer {
     store: Arc<dyn Store>,
     pub(crate) site: Site,
-    pub(crate) builds: Semaphore,
+    pub(crate) queue: Arc<Queue>,
+    /// The deployments that were begun here and have not ended.
+    underway: Mutex<HashMap<DeploymentId, Underway>>,
     /// Held from before a version is active in the store until whoever calls it knows.
     switching: RwLock<()>,
+}
+
+/// A deployment that waits or runs.
+struct Underway {
+    halt: Halt,
+    /// Its place's id in the queue.
+    ticket: u64,
+    /// Until it is run.
+    place: Option<Place>,
 }
 
 /// Told which version is active from now on.
@@ -71,7 +92,7 @@ impl Deployer {
             std::fs::create_dir_all(&folder).map_err(io("making", folder))?;
             *folder = folder.canonicalize().map_err(io("finding", folder))?;
         }
-        let builds = Semaphore::new(settings.parallel.max(1));
+        let queue = Queue::new(settings.parallel, settings.queue_len);
         let code = Arc::new(code_store(&settings));
         let dependencies = DependencyStore::new(settings.dependencies_dir.clone());
         let packages = Arc::new(Packages::open(
@@ -82,7 +103,7 @@ impl Deployer {
         )?);
         let registries = Registries::new(&settings.mirrors, &settings.hosts);
         let site = Site { driver, catalogue, code, packages, dependencies, registries, settings };
-        Ok(Self { store, site, builds, switching: RwLock::default() })
+        Ok(Self { store, site, queue, underway: Mutex::default(), switching: RwLock::default() })
     }
 
     /// The code store, absolute: what [`crate::launch_of`] takes.
@@ -119,12 +140,46 @@ impl Deployer {
         remove_all(&self.site.settings.code_dir, code_store::PREFIX)
     }
 
-    /// Begins a deployment: it has its number and is noted as running.
+    /// Begins a deployment: it has its place in the queue and its number, and is noted as running.
     ///
     /// # Errors
-    /// The store's [`cloudbox_store::Error::Refused`] where one of this function runs already.
-    pub async fn begin(&self, function: FunctionId) -> Result<Deployment, Error> {
-        Ok(self.store.begin_deployment(function).await?)
+    /// The store's [`cloudbox_store::Error::Refused`] where one of this function runs already; [`Error::Full`] where too
+    /// many wait.
+    pub async fn begin(&self, function: &Function) -> Result<Deployment, Error> {
+        self.begin_as(function, &Begin::default()).await
+    }
+
+    /// The same, by somebody, and perhaps without activating the version.
+    ///
+    /// # Errors
+    /// As [`Deployer::begin`].
+    pub async fn begin_as(&self, function: &Function, begin: &Begin) -> Result<Deployment, Error> {
+        let place = self.queue.enter(function.project_id)?;
+        let deployment = self.store.begin_deployment_as(function.id, begin).await?;
+        self.put(deployment.id, place);
+        Ok(deployment)
+    }
+
+    fn put(&self, id: DeploymentId, place: Place) {
+        let underway = Underway { halt: Halt::default(), ticket: place.id, place: Some(place) };
+        self.underway.lock().insert(id, underway);
+    }
+
+    /// How many turns away a deployment is, 1 for the next; none for one that doesn't wait.
+    #[must_use]
+    pub fn distance(&self, id: DeploymentId) -> Option<usize> {
+        let ticket = self.underway.lock().get(&id)?.ticket;
+        self.queue.distance(ticket)
+    }
+
+    /// Tells a deployment to end with this reason; false where none of this number waits or runs here.
+    pub fn cancel(&self, id: DeploymentId, why: &str) -> bool {
+        let underway = self.underway.lock();
+        let found = underway.get(&id);
+        if let Some(found) = found {
+            found.halt.order(why);
+        }
+        found.is_some()
     }
 
     /// Waits until every version that the store shows as active was told of: after this, a reader of the store and a
@@ -146,13 +201,29 @@ impl Deployer {
     /// # Errors
     /// The store failed, or the function was deleted meanwhile; what the stages did is undone.
     pub async fn run(&self, deployment: Deployment, told: Told<'_>) -> Result<Outcome, Error> {
+        let _listed = Listed { deployer: self, id: deployment.id };
         let missing = || cloudbox_store::Error::Missing { what: "function" };
         let function =
             patiently(|| self.store.function(deployment.function_id)).await?.ok_or_else(missing)?;
-        let _turn = self.builds.acquire().await.expect("the semaphore is never closed");
+        let listed = self
+            .underway
+            .lock()
+            .get_mut(&deployment.id)
+            .and_then(|it| Some((it.halt.clone(), it.place.take()?)));
+        let (halt, mut place) = listed.unwrap_or_else(|| {
+            let place = self.queue.enter_always(function.project_id);
+            (Halt::default(), place)
+        });
+        let _turn = tokio::select! {
+            biased;
+            turn = place.turn() => Some(turn),
+            _ = halt.ordered() => None,
+        };
+        let mut work = Work::new(function, deployment.version);
+        work.halt = halt;
         let mut run = Run {
             deployer: self,
-            work: Work::new(function, deployment.version),
+            work,
             reports: Stage::ALL
                 .map(|name| StageReport { name, status: StageStatus::Pending, duration_ms: None })
                 .to_vec(),
@@ -163,6 +234,18 @@ impl Deployer {
         let deployment = patiently(|| self.store.deployment(id)).await?;
         let deployment = deployment.ok_or(cloudbox_store::Error::Missing { what: "deployment" })?;
         Ok(Outcome { deployment, active })
+    }
+}
+
+/// Takes a deployment off the list when it has ended, in whatever way.
+struct Listed<'a> {
+    deployer: &'a Deployer,
+    id: DeploymentId,
+}
+
+impl Drop for Listed<'_> {
+    fn drop(&mut self) {
+        self.deployer.underway.lock().remove(&self.id);
     }
 }
 
@@ -190,12 +273,13 @@ impl Run<'_> {
 
     /// Runs the stages in their order; the one that failed, if one did.
     async fn stages(&mut self) -> Result<Option<(Stage, StageError)>, Error> {
+        let end = Instant::now() + self.deployer.site.settings.patience;
         for (index, stage) in Stage::ALL.into_iter().enumerate() {
             self.work.enter(stage);
             self.reports[index].status = StageStatus::Running;
             self.note(stage).await?;
             let started = Instant::now();
-            let outcome = stages::run(stage, &self.deployer.site, &mut self.work).await;
+            let outcome = self.stage(stage, end).await?;
             let duration = started.elapsed().as_millis();
             self.reports[index].duration_ms = Some(u64::try_from(duration).unwrap_or(u64::MAX));
             if let Err(error) = outcome {
@@ -210,25 +294,52 @@ impl Run<'_> {
         Ok(None)
     }
 
+    /// Runs a stage, and tells of what it says meanwhile.
+    async fn stage(&mut self, stage: Stage, end: Instant) -> Result<Result<(), StageError>, Error> {
+        let Self { deployer, deployment, work, reports } = self;
+        let (log, halt) = (work.log(), work.halt.clone());
+        if let Some(why) = halt.reason() {
+            return Ok(Err(StageError::Refused(why)));
+        }
+        let notes = Notes { deployer, deployment, reports };
+        let mut run = pin!(stages::run(stage, &deployer.site, work));
+        let mut failed = None;
+        loop {
+            tokio::select! {
+                biased;
+                outcome = &mut run => break failed.map_or(Ok(outcome), Err),
+                why = halt.ordered() => {
+                    // A sandbox that loads code is removed by being dropped; a build's folder has to wait for its own.
+                    let patience = if stage == Stage::HealthCheck { Duration::ZERO } else { HALT_WITHIN };
+                    let _ = tokio::time::timeout(patience, &mut run).await;
+                    break failed.map_or(Ok(Err(StageError::Refused(why))), Err);
+                }
+                () = tokio::time::sleep_until(end) => halt.order(format!(
+                    "the deployment took longer than {} s in all", deployer.site.settings.patience.as_secs()
+                )),
+                () = tokio::time::sleep(NOTE_EVERY) => {
+                    if !log.is_empty()
+                        && let Err(error) = notes.note(stage, &log).await
+                    {
+                        halt.order("the deployment can't be kept");
+                        failed = Some(error);
+                    }
+                }
+            }
+        }
+    }
+
     /// Tells the store how far it is. What the store doesn't take now is told with the next note.
     async fn note(&mut self, stage: Stage) -> Result<(), Error> {
-        let log = self.work.take_log();
-        let id = self.deployment.id;
-        match self.deployer.store.note_deployment(id, stage, &self.reports, &log).await {
-            Err(error) if error.is_passing() => {
-                tracing::warn!(deployment.id = id.0, %error, "a deployment goes on without its notes");
-                self.work.put_back_log(&log);
-                Ok(())
-            }
-            noted => Ok(noted?),
-        }
+        let notes = Notes { deployer: self.deployer, deployment: &self.deployment, reports: &self.reports };
+        notes.note(stage, &self.work.log()).await
     }
 
     /// The last note, which has to be taken.
     async fn note_last(&mut self, stage: Stage) -> Result<(), Error> {
         loop {
             self.note(stage).await?;
-            if !self.work.has_log() {
+            if self.work.log().is_empty() {
                 return Ok(());
             }
             tokio::time::sleep(STORE_PAUSE).await;
@@ -323,6 +434,28 @@ fn code_store(settings: &Settings) -> CodeStore {
         fetching: tokio::sync::Mutex::default(),
     });
     CodeStore::with_elsewhere(settings.code_dir.clone(), elsewhere)
+}
+
+/// What is noted of a deployment besides its logs.
+struct Notes<'a> {
+    deployer: &'a Deployer,
+    deployment: &'a Deployment,
+    reports: &'a [StageReport],
+}
+
+impl Notes<'_> {
+    async fn note(&self, stage: Stage, log: &BuildLog) -> Result<(), Error> {
+        let text = log.take();
+        let id = self.deployment.id;
+        match self.deployer.store.note_deployment(id, stage, self.reports, &text).await {
+            Err(error) if error.is_passing() => {
+                tracing::warn!(deployment.id = id.0, %error, "a deployment goes on without its notes");
+                log.put_back(&text);
+                Ok(())
+            }
+            noted => Ok(noted?),
+        }
+    }
 }
 
 /// Asks until the store can be used.

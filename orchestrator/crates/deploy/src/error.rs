@@ -11,6 +11,9 @@ pub enum Error {
     /// The packages can't be used.
     #[error(transparent)]
     Storage(#[from] cloudbox_storage::Error),
+    /// Too many deployments wait already.
+    #[error(transparent)]
+    Full(#[from] crate::queue::Full),
     /// A folder of the service can't be used.
     #[error("{what} {}", path.display())]
     Io {

@@ -29,7 +29,7 @@ impl Deployer {
     /// # Errors
     /// A stage failed; what the stages before it did is undone.
     pub async fn build_inline(&self, function: Function) -> Result<Version, Refused> {
-        let _turn = self.builds.acquire().await.expect("the semaphore is never closed");
+        let _turn = self.queue.enter_always(function.project_id).turn().await;
         let mut run = Run::new(&self.site, function);
         for stage in Stage::ALL {
             run.stage(stage).await?;
@@ -42,7 +42,7 @@ impl Deployer {
     /// # Errors
     /// They found something.
     pub async fn check_inline(&self, function: Function) -> Result<(), Refused> {
-        let _turn = self.builds.acquire().await.expect("the semaphore is never closed");
+        let _turn = self.queue.enter_always(function.project_id).turn().await;
         Run::new(&self.site, function).stage(Stage::Validate).await
     }
 

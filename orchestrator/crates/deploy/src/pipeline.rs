@@ -12,6 +12,7 @@ use crate::artefact::Artefact;
 use crate::build_folder::BuildFolder;
 use crate::code_store::CodeStore;
 use crate::dependency_store::{DependencyStore, InstalledSet};
+use crate::progress::{BuildLog, Halt, Listener};
 use crate::registries::Registries;
 use crate::settings::Settings;
 
@@ -55,7 +56,9 @@ pub struct Work {
     pub digest: Option<String>,
     /// By the health check: the handler's form.
     pub handler_style: Option<String>,
-    log: String,
+    /// How the deployment is told to end.
+    pub halt: Halt,
+    log: BuildLog,
     stage: Stage,
 }
 
@@ -74,7 +77,8 @@ impl Work {
             artefact: None,
             digest: None,
             handler_style: None,
-            log: String::new(),
+            halt: Halt::default(),
+            log: BuildLog::default(),
             stage: Stage::Validate,
         }
     }
@@ -86,25 +90,24 @@ impl Work {
 
     /// Adds to the build logs: each line with the stage before it.
     pub fn say(&mut self, text: impl AsRef<str>) {
-        for line in text.as_ref().lines() {
-            self.log.push_str(&format!("[{}] {line}\n", self.stage.as_str()));
-        }
+        self.log.say(self.stage, text.as_ref());
+    }
+
+    /// The build logs themselves, for who tells of them while a stage runs.
+    #[must_use]
+    pub fn log(&self) -> BuildLog {
+        self.log.clone()
+    }
+
+    /// Hears what a step of the present stage prints; `secrets` are not shown.
+    #[must_use]
+    pub fn listener(&self, secrets: Vec<String>) -> Listener {
+        Listener::new(self.log.clone(), self.stage, self.halt.clone(), secrets)
     }
 
     /// What was said since the last time.
     pub fn take_log(&mut self) -> String {
-        std::mem::take(&mut self.log)
-    }
-
-    /// Gives back what was taken, since nobody could be told.
-    pub fn put_back_log(&mut self, log: &str) {
-        self.log.insert_str(0, log);
-    }
-
-    /// Whether something was said that nobody was told.
-    #[must_use]
-    pub fn has_log(&self) -> bool {
-        !self.log.is_empty()
+        self.log.take()
     }
 
     /// The bundle.

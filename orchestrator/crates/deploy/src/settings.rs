@@ -47,6 +47,10 @@ pub struct Settings {
     pub max_output_bytes: usize,
     /// Builds at once; more wait.
     pub parallel: usize,
+    /// Builds that may wait; more are refused.
+    pub queue_len: usize,
+    /// How long a deployment may take in all, from its turn on.
+    pub patience: Duration,
     /// How long the health check may take.
     pub start_timeout: Duration,
     /// Whether the installation of dependencies may reach the network.
@@ -84,6 +88,8 @@ impl Settings {
             max_code_bytes: 1 << 20,
             max_output_bytes: 1 << 20,
             parallel: 2,
+            queue_len: 64,
+            patience: Duration::from_secs(900),
             start_timeout: Duration::from_secs(30),
             has_network: true,
             may_run_scripts: false,

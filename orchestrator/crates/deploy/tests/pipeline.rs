@@ -191,18 +191,18 @@ async fn a_failure_leaves_the_version_that_is_active() {
 async fn one_deployment_of_a_function_runs_at_a_time() {
     let place = Place::new().await;
     let function = place.function(place::settings("hello", "good")).await;
-    let first = place.deployer.begin(function.id).await.unwrap();
-    let refused = place.deployer.begin(function.id).await;
+    let first = place.deployer.begin(&function).await.unwrap();
+    let refused = place.deployer.begin(&function).await;
     assert!(matches!(refused, Err(Error::Store(cloudbox_store::Error::Refused { .. }))));
     assert!(place.deployer.run(first, &|_, _| {}).await.unwrap().active.is_some());
-    assert!(place.deployer.begin(function.id).await.is_ok());
+    assert!(place.deployer.begin(&function).await.is_ok());
 }
 
 #[tokio::test]
 async fn a_function_deleted_meanwhile_leaves_nothing() {
     let place = Place::new().await;
     let function = place.function(place::settings("hello", "deleted-in-check")).await;
-    let deployment = place.deployer.begin(function.id).await.unwrap();
+    let deployment = place.deployer.begin(&function).await.unwrap();
     let store = std::sync::Arc::clone(&place.store);
     place.driver.in_check(move || {
         let store = std::sync::Arc::clone(&store);
@@ -218,7 +218,7 @@ async fn a_function_deleted_meanwhile_leaves_nothing() {
 async fn the_next_life_ends_what_a_crash_left() {
     let place = Place::new().await;
     let function = place.function(place::settings("hello", "good")).await;
-    let left = place.deployer.begin(function.id).await.unwrap();
+    let left = place.deployer.begin(&function).await.unwrap();
     for folder in ["builds/build-x/workspace", "code/.taking-x"] {
         std::fs::create_dir_all(place.path(folder)).unwrap();
     }

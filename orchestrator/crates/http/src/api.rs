@@ -9,9 +9,11 @@ use cloudbox_dispatch::recorder::Condition;
 use cloudbox_dispatch::table::Table;
 use cloudbox_dispatch::{Call, Inline, Outcome, Shares};
 use cloudbox_storage::Packages;
-use cloudbox_store::Store;
+use cloudbox_store::{Begin, Store};
 use cloudbox_types::limits::Ranges;
-use cloudbox_types::{Deployment, Function, FunctionId, InvocationId, ProjectId, Secret, Switch, Version};
+use cloudbox_types::{
+    Deployment, DeploymentId, Function, FunctionId, InvocationId, ProjectId, Secret, Switch, Version,
+};
 use futures::future::BoxFuture;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::time::Instant;
@@ -25,6 +27,16 @@ use crate::settings::KnownRuntimes;
 pub trait Backend: Send + Sync + 'static {
     /// Runs one call to its end.
     async fn invoke(&self, call: Call) -> Outcome;
+    /// Begins a deployment of a function: it has its place in the queue, and its number.
+    async fn begin_deployment(&self, function: &Function, begin: &Begin) -> Result<Deployment, ApiError>;
+    /// How many turns away a deployment is from being built, 1 for the next; none for one that doesn't wait.
+    fn queue_place(&self, _deployment: DeploymentId) -> Option<u32> {
+        None
+    }
+    /// Tells a deployment to end, with this reason; false where it doesn't wait or run here.
+    fn cancel_deployment(&self, _deployment: DeploymentId, _why: &str) -> bool {
+        false
+    }
     /// Runs a deployment that was begun, in the background; the future gives how it ended.
     fn deploy(&self, deployment: Deployment) -> BoxFuture<'static, Result<Deployment, ApiError>>;
     /// Waits until calls get every version that the store shows as active: to be called after a row was read, before it

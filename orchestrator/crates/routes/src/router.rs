@@ -37,6 +37,7 @@ fn routes() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(packages::put, packages::read))
         .routes(routes!(packages::read_of_version))
         .merge(version_routes())
+        .routes(routes!(deployments::cancel))
         .routes(routes!(execute::execute))
         .routes(routes!(logs::list))
         .routes(routes!(logs::inline))

@@ -62,6 +62,9 @@ pub trait SandboxDriver: Send + Sync + 'static {
     async fn sweep(&self) -> Result<SweepReport, Error>;
 }
 
+/// Who is told of a program's output while it runs.
+pub type Heard<'h> = &'h mut (dyn FnMut(&[u8]) + Send);
+
 /// One sandbox. Its methods take `&mut self`: one exchange at a time.
 #[async_trait]
 pub trait Sandbox: Send + Sync {
@@ -122,6 +125,22 @@ pub trait Sandbox: Send + Sync {
     /// # Errors
     /// The deadline passed, or the sandbox ended before the program did.
     async fn run(&mut self, program: &Program, deadline: Instant) -> Result<Exit, SandboxFault>;
+
+    /// As [`Sandbox::run`], and `heard` is told of what the program prints while it runs, wherever the bytes are cut.
+    ///
+    /// # Errors
+    /// As [`Sandbox::run`].
+    async fn run_heard(
+        &mut self,
+        program: &Program,
+        deadline: Instant,
+        heard: Heard<'_>,
+    ) -> Result<Exit, SandboxFault> {
+        let ended = self.run(program, deadline).await;
+        let logs = ended.as_ref().map_or_else(|fault| &fault.logs, |exit| &exit.logs);
+        heard(logs.clone().into_text().as_bytes());
+        ended
+    }
 
     /// Whether another exchange may follow.
     fn is_clean(&self) -> bool;

@@ -22,7 +22,8 @@ pub mod uids;
 pub use cloudbox_cgroup::Ceiling;
 pub use cloudbox_egress::Gate;
 pub use driver::{
-    Exit, Layer, LayerState, Sandbox, SandboxDriver, SandboxFault, SandboxFaultKind, Stats, SweepReport,
+    Exit, Heard, Layer, LayerState, Sandbox, SandboxDriver, SandboxFault, SandboxFaultKind, Stats,
+    SweepReport,
 };
 pub use error::Error;
 pub use launch::{AfterCall, Launch, LaunchError};

@@ -18,8 +18,8 @@ use crate::kills::Kills;
 use crate::link::{Control, Pipes};
 use crate::remains::Remains;
 use crate::{
-    CodeDir, Error, Exit, Program, Sandbox, SandboxFault, SandboxFaultKind, SandboxId, SandboxSpec, Stats,
-    Workspace, confinement,
+    CodeDir, Error, Exit, Heard, Program, Sandbox, SandboxFault, SandboxFaultKind, SandboxId, SandboxSpec,
+    Stats, Workspace, confinement,
 };
 use cloudbox_cgroup::Cgroup;
 use idle::Idle;
@@ -252,6 +252,15 @@ impl Sandbox for Live {
     }
 
     async fn run(&mut self, program: &Program, deadline: Instant) -> Result<Exit, SandboxFault> {
+        self.run_heard(program, deadline, &mut |_| {}).await
+    }
+
+    async fn run_heard(
+        &mut self,
+        program: &Program,
+        deadline: Instant,
+        heard: Heard<'_>,
+    ) -> Result<Exit, SandboxFault> {
         let Ends::Pipes(pipes) = std::mem::replace(&mut self.ends, Ends::Gone) else {
             return Err(not_started().into());
         };
@@ -261,7 +270,7 @@ impl Sandbox for Live {
             // Its stdin is at its end, and its stdout goes where its stderr goes.
             let output = pipes.logs;
             drop((pipes.requests, pipes.answers));
-            let (exit, ()) = tokio::join!(self.exit(), plain::collect(&output, &mut logs));
+            let (exit, ()) = tokio::join!(self.exit(), plain::collect(&output, &mut logs, heard));
             exit
         })
         .await;

@@ -22,6 +22,14 @@ const EVENTS_AHEAD: usize = 16;
 pub struct EventSender(mpsc::Sender<Event>);
 
 impl EventSender {
+    /// Sends one event with an id, from which a reader may go on; false when its reader has gone.
+    pub async fn send_as(&self, id: &str, name: &str, data: &impl Serialize) -> bool {
+        match Event::default().id(id).event(name).json_data(data) {
+            Ok(event) => self.0.send(event).await.is_ok(),
+            Err(_) => false,
+        }
+    }
+
     /// Sends one event; false when its reader has gone.
     pub async fn send(&self, name: &str, data: &impl Serialize) -> bool {
         match Event::default().event(name).json_data(data) {

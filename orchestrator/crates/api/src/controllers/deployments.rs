@@ -1,13 +1,14 @@
-//! Deployments: begin one, wait for it, read them, follow their logs.
+//! Deployments: begin one, wait for it, read them, follow their logs, call them off.
 
-use std::convert::Infallible;
+mod follow;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
 use axum::body::HttpBody as _;
 use axum::extract::{Request, State};
-use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::sse::{KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use cloudbox_api_types::{DeployStarted, Deployed, Deployment, ErrorBody, List, LogEvent};
 use cloudbox_http::api::Api;
@@ -16,14 +17,15 @@ use cloudbox_http::error::ApiError;
 use cloudbox_http::extract::{Path, Query, has_package, page_request, receive};
 use cloudbox_store::Begin;
 use cloudbox_types::{Deployment as Row, DeploymentStatus, ErrorCode};
-use futures::Stream;
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
+use tokio::time::{Instant, sleep};
 
-use super::answer::async_stream;
 use super::packages;
 
-/// How often a followed deployment is looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// How long a deployment that was called off may take to end.
+const ENDS_WITHIN: Duration = Duration::from_secs(60);
+/// How often it is looked at meanwhile.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// Deploy a function: build its code into a version, and make that the active one.
 #[utoipa::path(post, path = "/api/projects/{project}/functions/{function}/deploy", tag = "deployments",
@@ -51,7 +53,7 @@ pub async fn deploy(
         function = packages::become_source(&api, function, &kept).await?;
     }
     let begin = Begin { author: caller.name().to_owned(), activates };
-    let begun = api.store.begin_deployment_as(function.id, &begin).await?;
+    let begun = api.backend.begin_deployment(&function, &begin).await?;
     let started = DeployStarted {
         status: begun.status.as_str().to_owned(),
         version: begun.version,
@@ -105,7 +107,7 @@ pub async fn list(
     let function = access::function(&api, caller, &project, &function).await?;
     let page = api.store.deployments(function.id, page_request(&query)?).await?;
     api.backend.settled().await;
-    Ok(Json(List::from_page(page, Deployment::from)))
+    Ok(Json(List::from_page(page, |row| shown(&api, row))))
 }
 
 /// Read a deployment.
@@ -118,14 +120,63 @@ pub async fn read(
     State(api): State<Arc<Api>>,
     Path((project, function, id)): Path<(String, String, String)>,
 ) -> Result<Json<Deployment>, ApiError> {
-    Ok(Json(access::deployment(&api, caller, (&project, &function, &id)).await?.into()))
+    let deployment = access::deployment(&api, caller, (&project, &function, &id)).await?;
+    Ok(Json(shown(&api, deployment)))
 }
 
-/// Read or follow a deployment's build logs: events `log` as they come, then `end` with the deployment.
+/// A deployment as it is shown: with its place in the queue.
+fn shown(api: &Api, deployment: Row) -> Deployment {
+    let queue_place = api.backend.queue_place(deployment.id);
+    Deployment { queue_place, ..deployment.into() }
+}
+
+/// Call off a deployment that waits or runs: its build sandbox is ended, and it is `failed` with that reason.
+#[utoipa::path(post, path = "/api/projects/{project}/functions/{function}/deployments/{id}/cancel",
+    tag = "deployments", params(("project" = String, Path, description = "Id or slug"),
+        ("function" = String, Path, description = "Id or name"), ("id" = i64, Path)),
+    responses((status = 200, body = Deployment, description = "It has ended"),
+        (status = 202, body = Deployment, description = "It was told to end, and is about to"),
+        (status = "4XX", body = ErrorBody)), security(("bearer" = [])))]
+pub async fn cancel(
+    caller: Caller,
+    State(api): State<Arc<Api>>,
+    Path((project, function, id)): Path<(String, String, String)>,
+) -> Result<(StatusCode, Json<Deployment>), ApiError> {
+    let mut deployment = access::deployment(&api, caller, (&project, &function, &id)).await?;
+    let has_ended = || ApiError::new(ErrorCode::Conflict, format!("deployment {id} has ended already"));
+    if deployment.status != DeploymentStatus::Building {
+        return Err(has_ended());
+    }
+    let is_here = api.backend.cancel_deployment(deployment.id, CANCELLED);
+    let end = Instant::now() + ENDS_WITHIN;
+    while is_here && deployment.status == DeploymentStatus::Building && Instant::now() < end {
+        sleep(LOOK_EVERY).await;
+        let found = api.store.deployment(deployment.id).await?;
+        deployment = found.ok_or_else(|| ApiError::not_found("deployment"))?;
+        api.backend.settled().await;
+    }
+    match deployment.status {
+        // It had its version when it was told.
+        DeploymentStatus::Deployed => Err(has_ended()),
+        DeploymentStatus::Failed => Ok((StatusCode::OK, Json(shown(&api, deployment)))),
+        DeploymentStatus::Building if is_here => Ok((StatusCode::ACCEPTED, Json(shown(&api, deployment)))),
+        DeploymentStatus::Building => Err(ApiError::new(
+            ErrorCode::Conflict,
+            format!("deployment {id} is not built by this service; it ends when the one that builds it ends"),
+        )),
+    }
+}
+
+/// Why a deployment that was called off is failed.
+const CANCELLED: &str = "cancelled: the deployment was called off";
+
+/// Read or follow a deployment's build logs: an event `log` for each line as it comes, `stage` as stages begin and end, `queued`
+/// while it waits for its turn, then `end` with the deployment. `Last-Event-ID` goes on from there.
 #[utoipa::path(get, path = "/api/projects/{project}/functions/{function}/deployments/{id}/logs", tag = "deployments",
     params(("project" = String, Path, description = "Id or slug"),
         ("function" = String, Path, description = "Id or name"), ("id" = i64, Path),
-        ("follow" = Option<bool>, Query, description = "Stream until the deployment ends")),
+        ("follow" = Option<bool>, Query, description = "Stream until the deployment ends"),
+        ("Last-Event-ID" = Option<String>, Header, description = "With `follow`: the last event that is known")),
     responses((status = 200, content((LogEvent = "text/event-stream"), (String = "text/plain"))),
         (status = "4XX", body = ErrorBody)), security(("bearer" = [])))]
 pub async fn logs(
@@ -133,39 +184,12 @@ pub async fn logs(
     State(api): State<Arc<Api>>,
     Path((project, function, id)): Path<(String, String, String)>,
     query: Query,
+    headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let deployment = access::deployment(&api, caller, (&project, &function, &id)).await?;
     if !query.flag("follow")? {
         return Ok(deployment.build_logs.into_response());
     }
-    Ok(Sse::new(events(api, deployment)).keep_alive(KeepAlive::default()).into_response())
-}
-
-fn events(api: Arc<Api>, first: Row) -> impl Stream<Item = Result<Event, Infallible>> {
-    async_stream(move |sender| async move {
-        let (mut deployment, mut sent) = (first, 0);
-        loop {
-            if let Some(text) = deployment.build_logs.get(sent..).filter(|text| !text.is_empty()) {
-                let event = LogEvent { stage: deployment.stage.as_str().to_owned(), text: text.to_owned() };
-                sent = deployment.build_logs.len();
-                if !sender.send("log", &event).await {
-                    return;
-                }
-            }
-            if deployment.status != DeploymentStatus::Building {
-                sender.send("end", &Deployment::from(deployment)).await;
-                return;
-            }
-            if api.closing.run_until_cancelled(tokio::time::sleep(LOOK_EVERY)).await.is_none() {
-                return;
-            }
-            let next = api.store.deployment(deployment.id).await;
-            api.backend.settled().await;
-            match next {
-                Ok(Some(next)) => deployment = next,
-                // Deleted meanwhile, or the database is away: the stream ends, and its reader may come again.
-                Ok(None) | Err(_) => return,
-            }
-        }
-    })
+    let last = headers.get("last-event-id").and_then(|id| id.to_str().ok()).unwrap_or_default();
+    Ok(Sse::new(follow::events(api, deployment, last)).keep_alive(KeepAlive::default()).into_response())
 }

@@ -1,10 +1,10 @@
 //! How a deploy ended, and how to call what was deployed.
 
-use cloudbox_api_types::{DeployStarted, Deployment, Function};
+use cloudbox_api_types::{DeployStarted, Function};
 use serde_json::json;
 
 use super::change::Change;
-use super::progress::words;
+use super::progress::{Watched, words};
 use crate::{Error, Session};
 
 /// Nothing had to be deployed.
@@ -48,17 +48,20 @@ pub fn started(function: &Function, started: &DeployStarted, session: &mut Sessi
 /// It failed, or stdout is closed.
 pub fn ended(
     function: &Function,
-    deployment: &Deployment,
+    watched: &Watched,
     change: &Change,
     session: &mut Session<'_>,
 ) -> Result<(), Error> {
+    let Watched { deployment, has_shown_logs } = watched;
     if session.is_json {
         let mut value = summary(function, change, &deployment.status);
         value["deployment"] = json!(deployment);
         session.terminal.json(&value)?;
     }
     if deployment.status != "deployed" {
-        session.terminal.block(&deployment.build_logs);
+        if !has_shown_logs || session.terminal.is_quiet() {
+            session.terminal.block(&deployment.build_logs);
+        }
         let reason = deployment.error.as_deref().unwrap_or("no reason was given");
         return Err(Error::Failed(format!(
             "{} was not deployed: {} failed: {reason}{}",
@@ -70,8 +73,10 @@ pub fn ended(
     if session.is_json {
         return Ok(());
     }
-    for warning in deployment.build_logs.lines().filter(|line| line.contains("warning: ")) {
-        session.terminal.say(warning);
+    if !has_shown_logs {
+        for warning in deployment.build_logs.lines().filter(|line| line.contains("warning: ")) {
+            session.terminal.say(warning);
+        }
     }
     let verb = if *change == Change::Created { "created and deployed" } else { "deployed" };
     let runtime = function.resolved_runtime.as_deref().unwrap_or(&function.runtime);

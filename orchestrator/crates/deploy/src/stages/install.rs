@@ -124,10 +124,10 @@ async fn fresh(
         program.env.entry(name.to_owned()).or_insert(value);
     }
     let (name, mounts) = ("the package manager", lent.mounts);
-    let step = Step { name, rootfs: &bundle.build, program, folder: &folder, gate, mounts };
+    let listener = work.listener(lent.secrets.clone());
+    let step = Step { name, rootfs: &bundle.build, program, folder: &folder, gate, mounts, listener };
     let mut done = step.run(site.driver.as_ref(), &site.settings).await?;
     done.output = redact(&done.output, &lent.secrets);
-    work.say(&done.output);
     done.advice.iter().for_each(|line| work.say(line));
     if let Err(why) = &done.outcome {
         return Err(StageError::Refused(format!("{FAILED}: {}", told(&done, &redact(why, &lent.secrets)))));

@@ -24,9 +24,9 @@ pub(crate) async fn run(
         folder: work.folder(),
         gate: None,
         mounts: mounts.into_iter().collect(),
+        listener: work.listener(Vec::new()),
     };
     let done = step.run(site.driver.as_ref(), &site.settings).await?;
-    work.say(&done.output);
     done.outcome.map_err(StageError::Refused)?;
     work.main = work.folder().main(&work.main)?;
     Ok(())

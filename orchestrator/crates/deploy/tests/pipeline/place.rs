@@ -131,7 +131,8 @@ impl Place {
     }
 
     pub async fn deploy(&self, id: FunctionId) -> Outcome {
-        let deployment = self.deployer.begin(id).await.unwrap();
+        let function = self.store.function(id).await.unwrap().unwrap();
+        let deployment = self.deployer.begin(&function).await.unwrap();
         self.deployer.run(deployment, &|_, _| {}).await.unwrap()
     }
 

@@ -154,7 +154,7 @@ impl Machine {
         }
         let new = NewFunction { project_id: ProjectId(1), settings };
         let function = self.store.create_function(new).await.unwrap();
-        let deployment = self.deployer.begin(function.id).await.unwrap();
+        let deployment = self.deployer.begin(&function).await.unwrap();
         Some(self.deployer.run(deployment, &|_, _| {}).await.unwrap())
     }
 

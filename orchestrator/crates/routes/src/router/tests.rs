@@ -23,7 +23,7 @@ use cloudbox_dispatch::{Call, Failure, Outcome, Shares, Success};
 use cloudbox_http::api::{Api, Backend};
 use cloudbox_http::error::ApiError;
 use cloudbox_storage::Packages;
-use cloudbox_store::{EnvironmentKey, NewProject, NewVersion, Store};
+use cloudbox_store::{Begin, EnvironmentKey, NewProject, NewVersion, Store};
 use cloudbox_types::version::Stage;
 use cloudbox_types::{
     Deployment, ErrorCode, Function, FunctionId, InvocationId, Name, ProjectId, Secret, Switch, Version,
@@ -99,6 +99,10 @@ impl Backend for Fake {
             host_calls: Vec::new(),
             result,
         }
+    }
+
+    async fn begin_deployment(&self, function: &Function, begin: &Begin) -> Result<Deployment, ApiError> {
+        Ok(self.store.begin_deployment_as(function.id, begin).await?)
     }
 
     fn deploy(&self, deployment: Deployment) -> BoxFuture<'static, Result<Deployment, ApiError>> {
