@@ -94,6 +94,9 @@ pub struct Config {
     /// The master key, base64; none to have one made in the data dir. From the environment only.
     #[serde(skip)]
     pub secret_key: Option<Secret<String>>,
+    /// Keys that only decrypt, base64, joined by commas. From the environment only.
+    #[serde(skip)]
+    pub secret_keys_old: Option<Secret<String>>,
 }
 
 mod defaults {
@@ -161,6 +164,7 @@ impl Config {
             })?;
         config.admin_token = lookup("CLOUDBOX_ADMIN_TOKEN").map(Secret::new);
         config.secret_key = lookup("CLOUDBOX_SECRET_KEY").map(Secret::new);
+        config.secret_keys_old = lookup("CLOUDBOX_SECRET_KEYS_OLD").map(Secret::new);
         validate::check(&config)?;
         Ok(config)
     }

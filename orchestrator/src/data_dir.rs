@@ -37,6 +37,8 @@ pub struct DataDir {
     pub new_token_file: Option<PathBuf>,
     /// The master key of encrypted values.
     pub secret_key: Secret<[u8; KEY_LEN]>,
+    /// Keys that only decrypt: those of `CLOUDBOX_SECRET_KEYS_OLD`, and of the file `secret-keys-old`, one in a line.
+    pub old_keys: Vec<Secret<[u8; KEY_LEN]>>,
     _lock: Flock<File>,
 }
 
@@ -125,8 +127,25 @@ impl DataDir {
                 decode(&file.to_string_lossy(), &key)?
             }
         };
-        Ok(Self { path: dir, instance_id, admin_token, new_token_file, secret_key, _lock: lock })
+        let old_keys = old_keys(config, &dir)?;
+        Ok(Self { path: dir, instance_id, admin_token, new_token_file, secret_key, old_keys, _lock: lock })
     }
+}
+
+fn old_keys(config: &Config, dir: &Path) -> Result<Vec<Secret<[u8; KEY_LEN]>>, Error> {
+    let mut keys = Vec::new();
+    let named = config.secret_keys_old.as_ref().map_or("", |text| text.expose().as_str());
+    for text in named.split(',').filter(|text| !text.trim().is_empty()) {
+        keys.push(decode("each key of CLOUDBOX_SECRET_KEYS_OLD", text)?);
+    }
+    let file = dir.join("secret-keys-old");
+    if file.exists() {
+        let (text, _) = kept(&file, String::new)?;
+        for line in text.lines().filter(|line| !line.trim().is_empty()) {
+            keys.push(decode(&format!("each line of {}", file.display()), line)?);
+        }
+    }
+    Ok(keys)
 }
 
 /// That the folder is this user's own, and its path no longer than sockets can have.

@@ -26,6 +26,8 @@ mod program;
 mod refusals;
 #[path = "integration/routes.rs"]
 mod routes;
+#[path = "integration/secrets.rs"]
+mod secrets;
 #[path = "integration/story.rs"]
 mod story;
 #[path = "integration/streams.rs"]

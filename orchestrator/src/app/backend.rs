@@ -12,9 +12,7 @@ use cloudbox_dispatch::{Call, Outcome};
 use cloudbox_http::api::Backend;
 use cloudbox_http::error::ApiError;
 use cloudbox_store::Begin;
-use cloudbox_types::{
-    Deployment, DeploymentId, ErrorCode, Function, FunctionId, ProjectId, Switch, Version,
-};
+use cloudbox_types::{Deployment, DeploymentId, ErrorCode, Function, FunctionId, ProjectId, Switch, Version};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 

@@ -201,7 +201,10 @@ async fn open_store(config: &Config, data_dir: &DataDir) -> anyhow::Result<Arc<d
             format!("sqlite://{}", path.display())
         }
     };
-    let key = EnvironmentKey::from_base64(&STANDARD.encode(data_dir.secret_key.expose()))?;
+    let mut key = EnvironmentKey::from_base64(&STANDARD.encode(data_dir.secret_key.expose()))?;
+    for old in &data_dir.old_keys {
+        key = key.with_older(EnvironmentKey::from_base64(&STANDARD.encode(old.expose()))?);
+    }
     cloudbox_store::open(&url, key).await.context("opening the database")
 }
 

@@ -105,9 +105,10 @@ const BORROWED: [(&str, &str); 4] = [
 ];
 
 /// Variables of ours that are no settings of the service: its secrets and its file, the client's, and that of docker-compose.yml.
-const OTHERS: [&str; 8] = [
+const OTHERS: [&str; 9] = [
     "CLOUDBOX_ADMIN_TOKEN",
     "CLOUDBOX_SECRET_KEY",
+    "CLOUDBOX_SECRET_KEYS_OLD",
     "CLOUDBOX_CONFIG",
     "CLOUDBOX_URL",
     "CLOUDBOX_TOKEN",

@@ -15,6 +15,7 @@ pub mod list;
 pub mod package;
 pub mod project;
 pub mod runtime;
+pub mod secret;
 pub mod version;
 
 pub use deployment::{DeployStarted, Deployed, Deployment, LogEvent, Queued, StageReport};
@@ -27,3 +28,4 @@ pub use list::List;
 pub use package::{Package, UploadedVersion};
 pub use project::{NewProject, Project, ProjectPatch};
 pub use runtime::{Runtime, RuntimeList};
+pub use secret::{NewSecret, ProjectSecret, SecretRotation};

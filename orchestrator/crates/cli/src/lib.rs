@@ -14,6 +14,7 @@ pub mod invoke;
 pub mod list;
 pub mod logs;
 pub mod runtimes;
+pub mod secrets;
 pub mod session;
 pub mod table;
 pub mod terminal;
@@ -51,6 +52,8 @@ pub enum Command {
     Alias(alias::Command),
     /// List, install and remove the runtimes of the service
     Runtimes(runtimes::Args),
+    /// Set, list and take away variables that all functions of the project get
+    Secrets(secrets::Args),
 }
 
 impl Command {
@@ -65,6 +68,7 @@ impl Command {
             Self::Diff(args) => &args.connection,
             Self::Alias(command) => command.connection(),
             Self::Runtimes(args) => &args.connection,
+            Self::Secrets(args) => &args.connection,
         }
     }
 }
@@ -105,5 +109,6 @@ async fn dispatch(command: &Command, session: &mut Session<'_>) -> Result<(), Er
         Command::Diff(args) => versions::diff(args, session).await,
         Command::Alias(command) => alias::run(command, session).await,
         Command::Runtimes(args) => runtimes::run(args, session).await,
+        Command::Secrets(args) => secrets::run(args, session).await,
     }
 }

@@ -27,7 +27,6 @@ pub fn launch_of(
     channel: ChannelLimits,
 ) -> Launch {
     let settings = &function.settings;
-    let environment = settings.environment.iter();
     let code = code_dir.join(&version.digest);
     Launch {
         rootfs: bundle.run.clone(),
@@ -45,7 +44,7 @@ pub fn launch_of(
             entry_point: version.entry_point.clone(),
             handler_style: version.handler_style.clone(),
             isolation: settings.isolation,
-            env: environment.map(|(name, value)| (name.clone(), value.expose().clone())).collect(),
+            env: function.variables(),
             function: FunctionInfo {
                 id: function.id.0,
                 name: settings.name.to_string(),

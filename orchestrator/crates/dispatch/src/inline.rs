@@ -135,6 +135,8 @@ fn function(id: FunctionId, project: ProjectId, settings: FunctionSettings) -> F
         id,
         project_id: project,
         settings,
+        // Code that comes with a call brings what it is to know.
+        shared: BTreeMap::new(),
         revision: 1,
         status: FunctionStatus::Deployed,
         active_version: Some(1),

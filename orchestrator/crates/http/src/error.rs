@@ -156,7 +156,11 @@ impl From<cloudbox_store::Error> for ApiError {
                 tracing::warn!(error = &error as &dyn std::error::Error, "a request had no database");
                 Self::no_database()
             }
-            Error::Undecryptable { .. } | Error::Unusable { .. } | Error::Database(_) => {
+            Error::Undecryptable { .. } => {
+                tracing::error!(error = &error as &dyn std::error::Error, "secret values are lost");
+                Self::new(ErrorCode::InternalError, error.to_string())
+            }
+            Error::Unusable { .. } | Error::Database(_) => {
                 tracing::error!(error = &error as &dyn std::error::Error, "the store failed");
                 Self::internal()
             }

@@ -2,7 +2,7 @@
 //!
 //! A create starts from the defaults, a PATCH from what is kept; both then apply the same fields.
 
-mod environment;
+pub mod environment;
 mod network;
 mod runtime;
 

@@ -17,10 +17,11 @@ use utoipa::{Modify, OpenApi};
         invoke::invoke,
         invoke::invoke_below
     ),
-    components(schemas(cloudbox_api_types::LogEvent, cloudbox_api_types::Execution)),
+    components(schemas(cloudbox_api_types::LogEvent, cloudbox_api_types::Queued, cloudbox_api_types::Execution)),
     modifiers(&Bearer),
     tags(
         (name = "projects", description = "Tenants: functions of two projects never share anything"),
+        (name = "secrets", description = "Variables that all functions of a project get, and the key of all secret values"),
         (name = "functions", description = "What is to be run, and how"),
         (name = "deployments", description = "From source to a version that runs"),
         (name = "versions", description = "Which version calls get: history, rollback, aliases, splits and canaries"),

@@ -7,7 +7,8 @@ use axum::extract::DefaultBodyLimit;
 use axum::routing::any;
 use axum::{Router, middleware as layers};
 use cloudbox_api::controllers::{
-    aliases, deployments, execute, functions, health, logs, packages, projects, public, runtimes, versions,
+    aliases, deployments, execute, functions, health, logs, packages, projects, public, runtimes, secrets,
+    versions,
 };
 use cloudbox_compatible::{
     dashboard, edge_functions, execution_logs, function_service, inline, invoke, listed_functions, uploads,
@@ -28,6 +29,9 @@ fn routes() -> OpenApiRouter<Arc<Api>> {
     OpenApiRouter::with_openapi(openapi::base())
         .routes(routes!(projects::create, projects::list))
         .routes(routes!(projects::read, projects::change, projects::delete))
+        .routes(routes!(secrets::list))
+        .routes(routes!(secrets::read, secrets::put, secrets::delete))
+        .routes(routes!(secrets::rotate))
         .routes(routes!(functions::create, functions::list))
         .routes(routes!(functions::read, functions::change, functions::delete))
         .routes(routes!(deployments::deploy))

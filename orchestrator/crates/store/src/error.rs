@@ -23,11 +23,13 @@ pub enum Error {
         /// A sentence for the user.
         why: String,
     },
-    /// An environment value can't be decrypted: another key, or a changed row.
-    #[error("the environment of function {function_id} can't be decrypted with this key")]
+    /// A secret value can't be decrypted: its key is lost, or its row was changed.
+    #[error("secret values of {} can't be decrypted: {}", whose(*function_id), lost(missing_key.as_deref()))]
     Undecryptable {
-        /// Whose.
+        /// Whose; 0 for those of a project.
         function_id: i64,
+        /// The id of the key that is not in the ring, where that is why.
+        missing_key: Option<String>,
     },
     /// The database can't be opened or migrated.
     #[error("the database can't be used: {why}")]
@@ -46,6 +48,17 @@ pub enum Error {
     /// The database failed.
     #[error("the database failed")]
     Database(#[source] sqlx::Error),
+}
+
+fn whose(function_id: i64) -> String {
+    if function_id == 0 { "the project".to_owned() } else { format!("function {function_id}") }
+}
+
+fn lost(missing_key: Option<&str>) -> String {
+    missing_key.map_or_else(
+        || "they were changed in the database; set them again".to_owned(),
+        |id| format!("key {id} is lost; name it in CLOUDBOX_SECRET_KEYS_OLD, or set them again"),
+    )
 }
 
 impl From<sqlx::Error> for Error {

@@ -26,7 +26,8 @@ const UPDATE: &str = "UPDATE functions SET name = $1, description = $2, runtime 
      environment = $24, package = $25, revision = revision + 1, generation = generation + 1 \
      WHERE id = $26 AND revision = $27 RETURNING *";
 
-const ENCRYPTED: &str = "UPDATE functions SET environment = $2 WHERE id = $1 RETURNING *";
+const ENCRYPTED: &str =
+    "UPDATE functions SET environment = $2, shared_environment = $3 WHERE id = $1 RETURNING *";
 
 /// A few are enough to say who needs a runtime.
 const ON_RUNTIME: &str = "SELECT functions.name AS name, versions.number AS number FROM versions \
@@ -91,7 +92,11 @@ impl SqlStore {
         })?;
         let id = FunctionId(row.ok_or(sqlx::Error::RowNotFound)?.get("id")?);
         let owner = Owner { project: function.project_id, function: id };
-        let query = Query::new(ENCRYPTED).bind(id.0).bind(self.key.encrypt(owner, &settings.environment));
+        let shared = self.shared_of(&mut open, function.project_id).await?;
+        let query = Query::new(ENCRYPTED)
+            .bind(id.0)
+            .bind(self.key.encrypt(owner, &settings.environment))
+            .bind(self.key.encrypt(owner, &shared));
         let made = open.row(query).await?.ok_or(sqlx::Error::RowNotFound)?.function(&self.key)?;
         committed(open, made).await
     }
@@ -118,12 +123,23 @@ impl SqlStore {
         page: PageRequest,
     ) -> Result<Page<Function>, Error> {
         let query = Query::new(LIST).bind(project.0).bind(page.after.unwrap_or(0));
-        self.list(query, page, "id", self.to_function()).await
+        self.list(query, page, "id", |row| row.function_shown(&self.key)).await
     }
 
     pub(crate) async fn list_deployed(&self) -> Result<Vec<(Function, Version)>, Error> {
         let rows = self.database.rows(Query::new(DEPLOYED)).await?;
-        rows.iter().map(|row| Ok((row.function(&self.key)?, row.version()?))).collect()
+        let mut deployed = Vec::with_capacity(rows.len());
+        for row in &rows {
+            match row.function(&self.key) {
+                Ok(function) => deployed.push((function, row.version()?)),
+                // Whoever calls it is told; the others are called as ever.
+                Err(error @ Error::Undecryptable { .. }) => {
+                    tracing::error!(%error, "a function can't be called");
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(deployed)
     }
 
     pub(crate) async fn patch_function(

@@ -1,4 +1,5 @@
-//! Encrypts environment values at rest: AES-256-GCM, bound to project, function and variable.
+//! Encrypts environment values at rest: AES-256-GCM, bound to project, function, variable and key. One key encrypts; older
+//! ones are kept for what they encrypted, until it is encrypted anew.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -21,9 +22,16 @@ const NONCE_BYTES: usize = 12;
 /// The form of a kept value; another way of encrypting gets another word.
 const FORM: &str = "v1";
 
-/// The key that environment values are encrypted with. It is wiped from memory when dropped.
+/// The key that environment values are encrypted with, and the ones before it. They are wiped from memory when dropped.
 #[derive(Clone)]
 pub struct EnvironmentKey {
+    current: Key,
+    /// Those that decrypt what was not encrypted anew since.
+    older: Vec<Key>,
+}
+
+#[derive(Clone)]
+struct Key {
     bytes: Zeroizing<[u8; KEY_BYTES]>,
     id: String,
 }
@@ -65,21 +73,80 @@ impl EnvironmentKey {
     fn from_bytes(bytes: Zeroizing<[u8; KEY_BYTES]>) -> Self {
         let digest = Sha256::digest(bytes.as_slice());
         let id = digest[..4].iter().map(|byte| format!("{byte:02x}")).collect();
-        Self { bytes, id }
+        Self { current: Key { bytes, id }, older: Vec::new() }
+    }
+
+    /// The same key, with one more that only decrypts.
+    #[must_use]
+    pub fn with_older(mut self, older: Self) -> Self {
+        self.older.push(older.current);
+        self
     }
 
     /// The text that [`Self::from_base64`] reads, to be kept in a file that only the service reads.
     #[must_use]
     pub fn to_base64(&self) -> Zeroizing<String> {
-        Zeroizing::new(STANDARD.encode(self.bytes.as_slice()))
+        Zeroizing::new(STANDARD.encode(self.current.bytes.as_slice()))
     }
 
     /// Tells keys apart without giving them away: the first 8 hex digits of the key's SHA-256.
     #[must_use]
     pub fn id(&self) -> &str {
-        &self.id
+        &self.current.id
     }
 
+    /// The column's text: JSON of names with `v1.<key id>.<base64 of nonce and ciphertext>`.
+    pub(crate) fn encrypt(&self, owner: Owner, environment: &Environment) -> String {
+        let cipher = self.current.cipher();
+        let kept: BTreeMap<&str, String> = environment
+            .iter()
+            .map(|(name, value)| {
+                let nonce: [u8; NONCE_BYTES] = rand::random();
+                let aad = self.current.bound_to(owner, name);
+                let payload = Payload { msg: value.expose().as_bytes(), aad: aad.as_bytes() };
+                let ciphertext =
+                    cipher.encrypt(&Nonce::from(nonce), payload).expect("AES-GCM takes values up to 64 GB");
+                let text = STANDARD.encode([nonce.as_slice(), &ciphertext].concat());
+                (name.as_str(), format!("{FORM}.{}.{text}", self.current.id))
+            })
+            .collect();
+        serde_json::to_string(&kept).expect("a map of strings is JSON")
+    }
+
+    /// The environment of a column's text.
+    pub(crate) fn decrypt(&self, owner: Owner, text: &str) -> Result<Environment, Error> {
+        let error = |missing_key| Error::Undecryptable { function_id: owner.function.0, missing_key };
+        let kept: BTreeMap<String, String> = serde_json::from_str(text).map_err(|_| error(None))?;
+        kept.into_iter()
+            .map(|(name, text)| {
+                let id = key_of(&text).ok_or_else(|| error(None))?;
+                let mut keys = std::iter::once(&self.current).chain(&self.older);
+                let key = keys.find(|key| key.id == id).ok_or_else(|| error(Some(id.to_owned())))?;
+                let value = key.decrypt(owner, &name, &text).ok_or_else(|| error(None))?;
+                Ok((name, Secret::new(value)))
+            })
+            .collect()
+    }
+
+    /// Whether every value of a column's text was encrypted with the key that encrypts now.
+    pub(crate) fn is_current(&self, text: &str) -> bool {
+        let kept: BTreeMap<String, String> = serde_json::from_str(text).unwrap_or_default();
+        kept.values().all(|text| key_of(text) == Some(&self.current.id))
+    }
+}
+
+/// The id of the key that a value was encrypted with.
+fn key_of(text: &str) -> Option<&str> {
+    text.strip_prefix(FORM)?.strip_prefix('.')?.split_once('.').map(|(id, _)| id)
+}
+
+/// The names of a column's text, whose values nobody may be able to read.
+pub(crate) fn names(text: &str) -> Environment {
+    let kept: BTreeMap<String, String> = serde_json::from_str(text).unwrap_or_default();
+    kept.into_keys().map(|name| (name, Secret::new(String::new()))).collect()
+}
+
+impl Key {
     fn cipher(&self) -> Aes256Gcm {
         Aes256Gcm::new((&*self.bytes).into())
     }
@@ -89,38 +156,8 @@ impl EnvironmentKey {
         format!("{}|{}|{name}|{}", owner.project, owner.function, self.id)
     }
 
-    /// The column's text: JSON of names with `v1.<key id>.<base64 of nonce and ciphertext>`.
-    pub(crate) fn encrypt(&self, owner: Owner, environment: &Environment) -> String {
-        let cipher = self.cipher();
-        let kept: BTreeMap<&str, String> = environment
-            .iter()
-            .map(|(name, value)| {
-                let nonce: [u8; NONCE_BYTES] = rand::random();
-                let aad = self.bound_to(owner, name);
-                let payload = Payload { msg: value.expose().as_bytes(), aad: aad.as_bytes() };
-                let ciphertext =
-                    cipher.encrypt(&Nonce::from(nonce), payload).expect("AES-GCM takes values up to 64 GB");
-                let text = STANDARD.encode([nonce.as_slice(), &ciphertext].concat());
-                (name.as_str(), format!("{FORM}.{}.{text}", self.id))
-            })
-            .collect();
-        serde_json::to_string(&kept).expect("a map of strings is JSON")
-    }
-
-    /// The environment of a column's text.
-    pub(crate) fn decrypt(&self, owner: Owner, text: &str) -> Result<Environment, Error> {
-        let undecryptable = || Error::Undecryptable { function_id: owner.function.0 };
-        let kept: BTreeMap<String, String> = serde_json::from_str(text).map_err(|_| undecryptable())?;
-        kept.into_iter()
-            .map(|(name, text)| {
-                let value = self.decrypt_one(owner, &name, &text).ok_or_else(undecryptable)?;
-                Ok((name, Secret::new(value)))
-            })
-            .collect()
-    }
-
-    fn decrypt_one(&self, owner: Owner, name: &str, text: &str) -> Option<String> {
-        let text = text.strip_prefix(FORM)?.strip_prefix('.')?.strip_prefix(&self.id)?.strip_prefix('.')?;
+    fn decrypt(&self, owner: Owner, name: &str, text: &str) -> Option<String> {
+        let (_, text) = text.rsplit_once('.')?;
         let bytes = STANDARD.decode(text).ok()?;
         let (nonce, ciphertext) = bytes.split_first_chunk::<NONCE_BYTES>()?;
         let aad = self.bound_to(owner, name);
@@ -132,7 +169,7 @@ impl EnvironmentKey {
 
 impl fmt::Debug for EnvironmentKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "EnvironmentKey({})", self.id)
+        write!(f, "EnvironmentKey({})", self.current.id)
     }
 }
 
@@ -206,7 +243,24 @@ mod tests {
         ];
         for text in changed {
             let error = key.decrypt(OWNER, &text).unwrap_err();
-            assert!(matches!(error, Error::Undecryptable { function_id: 2 }), "{text}");
+            assert!(matches!(error, Error::Undecryptable { function_id: 2, .. }), "{text}");
         }
+    }
+
+    #[test]
+    fn older_keys_decrypt_what_they_encrypted_and_nothing_more() {
+        let (old, new) = (EnvironmentKey::generate(), EnvironmentKey::generate());
+        let text = old.encrypt(OWNER, &environment());
+        let ring = new.clone().with_older(old.clone());
+        assert_eq!(ring.decrypt(OWNER, &text).unwrap(), environment());
+        assert!(!ring.is_current(&text) && old.is_current(&text) && ring.is_current("{}"));
+        let anew = ring.encrypt(OWNER, &ring.decrypt(OWNER, &text).unwrap());
+        assert!(ring.is_current(&anew));
+        assert_eq!(new.decrypt(OWNER, &anew).unwrap(), environment());
+        let lost = new.decrypt(OWNER, &text).unwrap_err();
+        assert!(lost.to_string().contains(old.id()), "{lost}");
+        // Another key's name on a value makes it no value of that key.
+        let renamed = text.replace(old.id(), new.id());
+        assert!(ring.decrypt(OWNER, &renamed).is_err());
     }
 }

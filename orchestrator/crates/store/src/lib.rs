@@ -13,6 +13,7 @@ mod overview;
 mod projects;
 mod records;
 mod rows;
+mod secrets;
 mod sql_store;
 pub mod store;
 mod switch;
@@ -26,5 +27,5 @@ pub use key::{EnvironmentKey, InvalidKey};
 pub use open::open;
 pub use store::{
     Begin, FunctionPatch, NewFunction, NewProject, NewVersion, NumberedPage, Overview, ProjectPatch,
-    RecordFilter, Store, Totals,
+    RecordFilter, Rotation, SharedSecret, Store, Totals,
 };

@@ -8,13 +8,17 @@ use cloudbox_types::{
 };
 
 use crate::error::Error;
-use crate::key::{EnvironmentKey, Owner};
+use crate::key::{EnvironmentKey, Owner, names};
+use crate::store::Environment;
 
 /// What a row becomes.
 pub(crate) trait Read {
     fn name(&self, column: &str) -> Result<Name, sqlx::Error>;
     fn project(&self) -> Result<Project, Error>;
     fn function(&self, key: &EnvironmentKey) -> Result<Function, Error>;
+    /// To be shown: where secret values can't be decrypted, their names alone.
+    fn function_shown(&self, key: &EnvironmentKey) -> Result<Function, Error>;
+    fn owner(&self) -> Result<Owner, Error>;
     fn version(&self) -> Result<Version, Error>;
     fn activation(&self) -> Result<Activation, Error>;
     fn deployment(&self) -> Result<Deployment, Error>;
@@ -37,24 +41,24 @@ impl Read for Row {
         })
     }
 
+    fn owner(&self) -> Result<Owner, Error> {
+        Ok(Owner { project: ProjectId(self.get("project_id")?), function: FunctionId(self.get("id")?) })
+    }
+
     fn function(&self, key: &EnvironmentKey) -> Result<Function, Error> {
-        let id = FunctionId(self.get("id")?);
-        let project_id = ProjectId(self.get("project_id")?);
-        Ok(Function {
-            id,
-            project_id,
-            settings: settings(self, Owner { project: project_id, function: id }, key)?,
-            revision: self.get("revision")?,
-            status: self.word("status")?,
-            active_version: self.get("active_version")?,
-            aliases: self.json("aliases")?,
-            generation: self.get("generation")?,
-            resolved_runtime: self.get("resolved_runtime")?,
-            build_logs: self.get("build_logs")?,
-            invocation_count: self.get("invocation_count")?,
-            created_at: self.time("created_at")?,
-            updated_at: self.time("updated_at")?,
-        })
+        let owner = self.owner()?;
+        let read = |column| key.decrypt(owner, &self.get::<String>(column)?);
+        function(self, owner, read("environment")?, read("shared_environment")?)
+    }
+
+    fn function_shown(&self, key: &EnvironmentKey) -> Result<Function, Error> {
+        match self.function(key) {
+            Err(Error::Undecryptable { .. }) => {
+                let environment = names(&self.get::<String>("environment")?);
+                function(self, self.owner()?, environment, Environment::new())
+            }
+            read => read,
+        }
     }
 
     fn version(&self) -> Result<Version, Error> {
@@ -141,7 +145,31 @@ impl Read for Row {
     }
 }
 
-fn settings(row: &Row, owner: Owner, key: &EnvironmentKey) -> Result<FunctionSettings, Error> {
+fn function(
+    row: &Row,
+    owner: Owner,
+    environment: Environment,
+    shared: Environment,
+) -> Result<Function, Error> {
+    Ok(Function {
+        id: owner.function,
+        project_id: owner.project,
+        settings: settings(row, environment)?,
+        shared,
+        revision: row.get("revision")?,
+        status: row.word("status")?,
+        active_version: row.get("active_version")?,
+        aliases: row.json("aliases")?,
+        generation: row.get("generation")?,
+        resolved_runtime: row.get("resolved_runtime")?,
+        build_logs: row.get("build_logs")?,
+        invocation_count: row.get("invocation_count")?,
+        created_at: row.time("created_at")?,
+        updated_at: row.time("updated_at")?,
+    })
+}
+
+fn settings(row: &Row, environment: Environment) -> Result<FunctionSettings, Error> {
     Ok(FunctionSettings {
         name: row.name("name")?,
         description: row.get("description")?,
@@ -159,7 +187,7 @@ fn settings(row: &Row, owner: Owner, key: &EnvironmentKey) -> Result<FunctionSet
             tmp_mb: row.count("tmp_mb")?,
             pids: row.count("pids")?,
         },
-        environment: key.decrypt(owner, &row.get::<String>("environment")?)?,
+        environment,
         dependencies: row.json("dependencies")?,
         is_public: row.get("is_public")?,
         is_active: row.get("is_active")?,

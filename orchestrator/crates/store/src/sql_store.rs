@@ -9,7 +9,7 @@ use cloudbox_documents::{self as documents, Desk, Operation, Quota, Rehearsal};
 use cloudbox_types::version::Stage;
 use cloudbox_types::{
     Activation, Deployment, DeploymentId, Function, FunctionId, InvocationId, Name, Page, PageRequest,
-    Project, ProjectId, Record, StageReport, Switch, Version,
+    Project, ProjectId, Record, Secret, StageReport, Switch, Version,
 };
 use jiff::Timestamp;
 
@@ -19,7 +19,7 @@ use crate::rows;
 use crate::rows::Read as _;
 use crate::store::{
     Begin, FunctionPatch, NewFunction, NewProject, NewVersion, NumberedPage, Overview, ProjectPatch,
-    RecordFilter, Store, Totals,
+    RecordFilter, Rotation, SharedSecret, Store, Totals,
 };
 
 /// A store in one of the two databases.
@@ -141,6 +141,24 @@ impl Store for SqlStore {
     }
     async fn delete_function(&self, id: FunctionId) -> Result<(), Error> {
         self.delete("DELETE FROM functions WHERE id = $1", id.0, "function").await
+    }
+
+    async fn set_secret(
+        &self,
+        project: ProjectId,
+        name: &str,
+        value: Option<Secret<String>>,
+    ) -> Result<Vec<FunctionId>, Error> {
+        self.put_secret(project, name, value).await
+    }
+    async fn secrets(&self, project: ProjectId, page: PageRequest) -> Result<Page<SharedSecret>, Error> {
+        self.list_secrets(project, page).await
+    }
+    async fn secret(&self, project: ProjectId, name: &str) -> Result<Option<SharedSecret>, Error> {
+        self.secret_named(project, name).await
+    }
+    async fn rotate_secrets(&self) -> Result<Rotation, Error> {
+        self.rotate().await
     }
 
     async fn version(&self, function: FunctionId, number: i64) -> Result<Option<Version>, Error> {

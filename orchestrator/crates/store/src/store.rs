@@ -133,6 +133,28 @@ pub struct Overview {
     pub average_ms: f64,
 }
 
+/// A secret of a project, without its value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SharedSecret {
+    /// The variable that functions have it in.
+    pub name: String,
+    /// When it was first set.
+    pub created_at: Timestamp,
+    /// When it was last set.
+    pub updated_at: Timestamp,
+}
+
+/// What a change of the key came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rotation {
+    /// The id of the key that encrypts now.
+    pub key_id: String,
+    /// Functions and secrets of projects that were encrypted anew.
+    pub rotated: u64,
+    /// Those that no key decrypts, and that stay as they are.
+    pub unreadable: u64,
+}
+
 /// What is kept. Every method is one transaction; times are the caller's clock in milliseconds.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
@@ -168,6 +190,21 @@ pub trait Store: Send + Sync + 'static {
     async fn update_function(&self, id: FunctionId, patch: FunctionPatch) -> Result<Function, Error>;
     /// Deletes a function with its versions, deployments and records.
     async fn delete_function(&self, id: FunctionId) -> Result<(), Error>;
+
+    /// Sets a secret of a project, or takes it away with `None`: all the project's functions get it, under another
+    /// revision. Their ids. [`Error::Missing`] for a secret that is to go and isn't there.
+    async fn set_secret(
+        &self,
+        project: ProjectId,
+        name: &str,
+        value: Option<Secret<String>>,
+    ) -> Result<Vec<FunctionId>, Error>;
+    /// A project's secrets, without their values, in the order in which they were made.
+    async fn secrets(&self, project: ProjectId, page: PageRequest) -> Result<Page<SharedSecret>, Error>;
+    /// One of them.
+    async fn secret(&self, project: ProjectId, name: &str) -> Result<Option<SharedSecret>, Error>;
+    /// Encrypts all that an older key encrypted with the one that encrypts now. Can be broken off and run again.
+    async fn rotate_secrets(&self) -> Result<Rotation, Error>;
 
     /// One version of a function.
     async fn version(&self, function: FunctionId, number: i64) -> Result<Option<Version>, Error>;

@@ -8,12 +8,13 @@ mod story {
     pub mod functions;
     pub mod keeping;
     pub mod records;
+    pub mod secrets;
     pub mod setup;
     pub mod versions;
 }
 
 use story::setup::{Place, key};
-use story::{deploying, documents, functions, keeping, records, versions};
+use story::{deploying, documents, functions, keeping, records, secrets, versions};
 
 /// Every chapter on a database of its own, since each counts what is there.
 macro_rules! told_to {
@@ -100,6 +101,14 @@ macro_rules! told_to {
                 records::fifty_writers_at_once(&store).await;
                 deploying::one_of_many_begins(&store).await;
                 store.close().await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn secrets_and_keys() {
+                let place = $place;
+                secrets::a_projects_secrets_are_its_functions(&place).await;
+                secrets::keys_change(&place).await;
+                secrets::a_lost_key_is_named_and_costs_nobody_else(&place).await;
             }
 
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -154,6 +154,15 @@ impl FunctionSettings {
     }
 }
 
+impl Function {
+    /// The variables that its code gets: its own, and those of the project that it has none of its own for.
+    #[must_use]
+    pub fn variables(&self) -> BTreeMap<String, String> {
+        let all = self.shared.iter().chain(&self.settings.environment);
+        all.map(|(name, value)| (name.clone(), value.expose().clone())).collect()
+    }
+}
+
 /// A function as it is kept.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Function {
@@ -163,6 +172,8 @@ pub struct Function {
     pub project_id: ProjectId,
     /// What its user decided.
     pub settings: FunctionSettings,
+    /// The secrets of its project, which its own environment wins over.
+    pub shared: BTreeMap<String, Secret<String>>,
     /// Counts changes of the settings: a sandbox made under another count serves no more calls.
     pub revision: i64,
     /// Where it is on the way to a version that runs.

@@ -34,7 +34,9 @@ pub(super) fn apply(current: &mut BTreeMap<String, Secret<String>>, fields: &mut
     *current = environment;
 }
 
-fn problem_of(name: &str, value: &str) -> Option<&'static str> {
+/// What is wrong with a variable; none for a good one.
+#[must_use]
+pub fn problem_of(name: &str, value: &str) -> Option<&'static str> {
     let first = |c: char| c.is_ascii_alphabetic() || c == '_';
     let is_name = name.starts_with(first) && name.chars().all(|c| first(c) || c.is_ascii_digit());
     if !is_name {

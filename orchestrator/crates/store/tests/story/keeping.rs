@@ -62,7 +62,7 @@ pub async fn environments_are_encrypted(place: &Place) {
 
     let store = place.open(key(2)).await;
     let error = store.function(one.id).await.unwrap_err();
-    assert!(matches!(error, Error::Undecryptable { function_id } if function_id == one.id.0));
+    assert!(matches!(error, Error::Undecryptable { function_id, .. } if function_id == one.id.0));
     assert!(!format!("{error:?} {error}").contains("tell-nobody"));
     store.close().await;
 
