@@ -39,12 +39,9 @@ fn processes(name: &str, id: &str) -> Vec<String> {
             String::from_utf8_lossy(&bytes).replace('\0', " ")
         };
         let link = |file: &str| fs::read_link(entry.path().join(file)).unwrap_or_default();
-        // Killed with its sandbox, and no more than an entry that the machine's init has not taken yet.
-        if read("stat")
-            .rsplit(')')
-            .next()
-            .is_some_and(|rest| rest.starts_with(" Z") || rest.starts_with(" X"))
-        {
+        // Killed with its sandbox: without memory nothing of it runs any more, and its entry goes by itself, or when the
+        // machine's init takes it.
+        if !read("status").contains("VmSize:") {
             continue;
         }
         let is_inside =
