@@ -52,6 +52,11 @@ impl Driver {
 #[macro_export]
 macro_rules! both_drivers {
     ($($name:ident),+ $(,)?) => {$(
+        $crate::both_drivers!(@each $name, |driver| if driver.is_tested() {
+            super::$name(driver).await;
+        });
+    )+};
+    (@each $name:ident, |$driver:ident| $run:expr) => {
         mod $name {
             #[tokio::test(flavor = "multi_thread")]
             async fn native() {
@@ -63,13 +68,11 @@ macro_rules! both_drivers {
                 run($crate::Driver::Docker).await;
             }
 
-            async fn run(driver: $crate::Driver) {
-                if driver.is_tested() {
-                    super::$name(driver).await;
-                }
+            async fn run($driver: $crate::Driver) {
+                $run
             }
         }
-    )+};
+    };
 }
 
 /// The drivers whose tests run here.

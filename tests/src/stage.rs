@@ -212,23 +212,10 @@ fn nonce() -> u64 {
 #[macro_export]
 macro_rules! on_both_drivers {
     ($($name:ident),+ $(,)?) => {$(
-        mod $name {
-            #[tokio::test(flavor = "multi_thread")]
-            async fn native() {
-                run($crate::Driver::Native).await;
-            }
-
-            #[tokio::test(flavor = "multi_thread")]
-            async fn docker() {
-                run($crate::Driver::Docker).await;
-            }
-
-            async fn run(driver: $crate::Driver) {
-                let Some(stage) = $crate::Stage::start(driver).await else { return };
-                super::$name(&stage).await;
-                stage.is_healthy().await;
-                stage.stop().await;
-            }
-        }
+        $crate::both_drivers!(@each $name, |driver| if let Some(stage) = $crate::Stage::start(driver).await {
+            super::$name(&stage).await;
+            stage.is_healthy().await;
+            stage.stop().await;
+        });
     )+};
 }
