@@ -66,6 +66,16 @@ impl Database {
         self.queries.query(self.fetch(query)).await
     }
 
+    /// How SQLite would carry out a query: its steps, with the indexes that they use. For tests.
+    ///
+    /// # Errors
+    /// The driver's.
+    pub async fn plan(&self, query: Query) -> Result<String, sqlx::Error> {
+        let steps = self.rows(query.explained()).await?;
+        let steps: Result<Vec<String>, _> = steps.iter().map(|row| row.get("detail")).collect();
+        Ok(steps?.join("; "))
+    }
+
     /// Whether it is PostgreSQL.
     #[must_use]
     pub const fn is_postgres(&self) -> bool {

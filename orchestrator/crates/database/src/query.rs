@@ -71,9 +71,8 @@ impl Query {
         self
     }
 
-    /// The same statement, for the database to say how it would carry it out. For tests.
-    #[must_use]
-    pub fn explained(self) -> Self {
+    /// The same statement, for SQLite to say how it would carry it out.
+    pub(crate) fn explained(self) -> Self {
         let text = format!("EXPLAIN QUERY PLAN {}", self.sql.as_str());
         Self { sql: AssertSqlSafe(text).into_sql_str(), ..self }
     }

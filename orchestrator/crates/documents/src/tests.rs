@@ -1,17 +1,11 @@
 //! Documents have to be found quickly among a million of others: SQLite's own plans, with the indexes they use.
 
-use cloudbox_database::{Connections, Database, Query};
+use cloudbox_database::{Connections, Database};
 use cloudbox_types::ProjectId;
 use sqlx::sqlite::SqlitePoolOptions;
 
 use crate::rehearsal::TABLES;
 use crate::{Action, Desk, Operation, Quota};
-
-async fn plan(database: &Database, query: Query) -> String {
-    let rows = database.rows(query.explained()).await.unwrap();
-    let steps: Vec<String> = rows.iter().map(|row| row.get("detail").unwrap()).collect();
-    steps.join("; ")
-}
 
 fn assert_indexed(plan: &str, index: &str) {
     assert!(plan.contains(index), "{index} isn't used: {plan}");
@@ -33,11 +27,11 @@ async fn documents_are_found_among_those_of_their_entity_alone() {
             other => panic!("{other:?}"),
         }
     };
-    let plan_of_all = plan(&database, query(serde_json::json!([]))).await;
+    let plan_of_all = database.plan(query(serde_json::json!([]))).await.unwrap();
     assert_indexed(&plan_of_all, "documents_of_entity (project_id=? AND entity=?)");
-    let filtered = plan(&database, query(serde_json::json!([{"age": 4}]))).await;
+    let filtered = database.plan(query(serde_json::json!([{"age": 4}]))).await.unwrap();
     assert_indexed(&filtered, "documents_of_entity (project_id=? AND entity=?)");
-    let one = plan(&database, query(serde_json::json!(["7"]))).await;
+    let one = database.plan(query(serde_json::json!(["7"]))).await.unwrap();
     assert!(one.contains("(project_id=? AND entity=? AND id=?)"), "{one}");
     database.close().await;
 }

@@ -1,17 +1,11 @@
 //! Lists have to stay cheap with a million rows: SQLite's own plans of their queries, with the indexes they use.
 
-use cloudbox_database::{Database, Query};
+use cloudbox_database::Query;
 use cloudbox_types::{FunctionId, RecordStatus};
 use jiff::Timestamp;
 
 use crate::store::RecordFilter;
 use crate::{functions, open, records};
-
-async fn plan(database: &Database, query: Query) -> String {
-    let rows = database.rows(query.explained()).await.unwrap();
-    let steps: Vec<String> = rows.iter().map(|row| row.get("detail").unwrap()).collect();
-    steps.join("; ")
-}
 
 fn assert_indexed(plan: &str, index: &str) {
     assert!(plan.contains(index), "{index} isn't used: {plan}");
@@ -25,7 +19,7 @@ async fn lists_use_their_indexes() {
     let database = open::open_sqlite(path.to_str().unwrap()).await.unwrap();
 
     let functions = Query::new(functions::LIST).bind(1_i64).bind(0_i64).bind(50_i64);
-    assert_indexed(&plan(&database, functions).await, "functions_of_project (project_id=? AND id>?)");
+    assert_indexed(&database.plan(functions).await.unwrap(), "functions_of_project (project_id=? AND id>?)");
 
     let since = Some(Timestamp::UNIX_EPOCH);
     let status = Some(RecordStatus::Error);
@@ -39,7 +33,7 @@ async fn lists_use_their_indexes() {
     for (since, status, index) in cases {
         let filter = RecordFilter { since, status };
         let query = records::list_query(FunctionId(1), &filter, None).bind(50_i64);
-        let plan = plan(&database, query).await;
+        let plan = database.plan(query).await.unwrap();
         assert_indexed(&plan, index);
         if since.is_some() {
             assert_indexed(&plan, "COVERING INDEX records_by_time (function_id=? AND created_at>?)");
