@@ -70,7 +70,8 @@ impl Dispatcher {
         Arc::new(Self { pool, driver, catalogue, recorder, services, settings, calls: TaskTracker::new() })
     }
 
-    /// Runs one call to its end, or to the beginning of a streamed answer where its caller takes one. Dropping the future doesn't end the call: who pays for it may rely on its record.
+    /// Runs one call to its end, or to the beginning of a streamed answer where its caller takes one. Dropping the future
+    /// doesn't end the call: who pays for it may rely on its record.
     pub async fn invoke(self: &Arc<Self>, call: Call) -> Outcome {
         let (id, version) = (InvocationId::generate(), call.version());
         let dispatcher = Arc::clone(self);

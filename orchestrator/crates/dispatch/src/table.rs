@@ -56,12 +56,12 @@ impl Table {
     pub async fn load(store: Arc<dyn Store>) -> Result<Self, cloudbox_store::Error> {
         let table =
             Self { maps: ArcSwap::default(), changing: Mutex::new(()), store, watches: Watches::default() };
-        let mut projects = HashMap::new();
+        let mut projects = HashSet::new();
         for (function, version) in table.store.deployed().await? {
-            if !projects.contains_key(&function.project_id)
+            if !projects.contains(&function.project_id)
                 && let Some(project) = table.store.project(function.project_id).await?
             {
-                projects.insert(project.id, ());
+                projects.insert(project.id);
                 table.put_project(project);
             }
             if let Some(entry) = table.put(function, Some(version)) {
