@@ -3,11 +3,14 @@
 
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
+use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
 use cloudbox_types::Language;
+use nix::sys::resource::{Resource, setrlimit};
+use nix::sys::signal::Signal;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use tokio::io::AsyncWriteExt;
@@ -18,10 +21,12 @@ use crate::{Compilation, FileProblem, MAX_SOURCE_BYTES, Problem, Report, SourceF
 
 /// The stack of the reading thread. Only what is used of it is memory: honest code stays below a megabyte.
 const STACK_BYTES: usize = 256 << 20;
-/// How long a reading may take. A source of the greatest length takes less than a second.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// How long a compilation may take. Sources of the greatest lengths take a few seconds.
-const COMPILE_PATIENCE: Duration = Duration::from_secs(60);
+/// The processor's time for a reading, in seconds. A source of the greatest length takes less than one.
+const READ_CPU_S: u64 = 10;
+/// The same for a compilation. Sources of the greatest lengths take a few.
+const COMPILE_CPU_S: u64 = 60;
+/// How long a process may be about it in all: what a busy machine makes of that time.
+const PATIENCE: Duration = Duration::from_secs(120);
 /// How many sources are read at a time.
 const READERS: usize = 2;
 /// Why a reading ends the process that does it.
@@ -85,12 +90,10 @@ impl Reader {
         }
         let _place = self.places.acquire().await.map_err(io::Error::other)?;
         let question = Question::Read { source: source.clone(), language };
-        let report = match tokio::time::timeout(PATIENCE, self.ask(&question)).await {
-            Ok(answer) => match answer? {
-                Ok(report) => serde_json::from_slice(&report)?,
-                Err(_) => refusal(TOO_DEEP),
-            },
-            Err(_) => refusal("the code takes too long to be read; make it simpler"),
+        let report = match self.ask(&question).await? {
+            Ended::Answered(report) => serde_json::from_slice(&report)?,
+            Ended::TooDeep(_) => refusal(TOO_DEEP),
+            Ended::TooLong => refusal("the code takes too long to be read; make it simpler"),
         };
         let mut known = self.known.lock();
         known.truncate(REMEMBERED - 1);
@@ -114,16 +117,15 @@ impl Reader {
             }],
             ..Compilation::default()
         };
-        let asked = tokio::time::timeout(COMPILE_PATIENCE, self.ask(&question)).await;
-        let Ok(answer) = asked else {
-            return Ok(problem("tsconfig.json", "the code takes too long to be compiled; make it simpler"));
-        };
-        match answer? {
-            Ok(answer) => {
+        match self.ask(&question).await? {
+            Ended::Answered(answer) => {
                 let last = answer.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
                 Ok(serde_json::from_slice(last)?)
             }
-            Err(said) => {
+            Ended::TooLong => {
+                Ok(problem("tsconfig.json", "the code takes too long to be compiled; make it simpler"))
+            }
+            Ended::TooDeep(said) => {
                 let mut lines = said.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
                 let begun: String =
                     lines.next_back().map(serde_json::from_slice).transpose()?.unwrap_or_default();
@@ -138,16 +140,25 @@ impl Reader {
         found.map(|(_, _, report)| report.clone())
     }
 
-    /// What the process said; as an error where it was ended, which hostile text can do to it.
-    async fn ask(&self, question: &Question) -> Result<Result<Vec<u8>, Vec<u8>>, ReadError> {
+    /// What becomes of the process, which hostile text can end.
+    async fn ask(&self, question: &Question) -> Result<Ended, ReadError> {
         let mut child = self.command().spawn()?;
         let mut stdin = child.stdin.take().ok_or_else(|| io::Error::other("no stdin"))?;
         let question = serde_json::to_vec(question)?;
-        // A process that ended early has said why in its exit status.
-        let _ = stdin.write_all(&question).await;
-        drop(stdin);
-        let ended = child.wait_with_output().await?;
-        Ok(if ended.status.success() { Ok(ended.stdout) } else { Err(ended.stdout) })
+        let answered = async {
+            // A process that ended early has said why in its exit status.
+            let _ = stdin.write_all(&question).await;
+            drop(stdin);
+            child.wait_with_output().await
+        };
+        let Ok(ended) = tokio::time::timeout(PATIENCE, answered).await else { return Ok(Ended::TooLong) };
+        let ended = ended?;
+        let is_slow = ended.status.signal() == Some(Signal::SIGXCPU as i32);
+        Ok(match ended.status.success() {
+            true => Ended::Answered(ended.stdout),
+            false if is_slow => Ended::TooLong,
+            false => Ended::TooDeep(ended.stdout),
+        })
     }
 
     #[expect(clippy::disallowed_methods, reason = "a parser of hostile text, kept out of the service")]
@@ -157,6 +168,15 @@ impl Reader {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         command
     }
+}
+
+/// How a process that reads ends, with what it said.
+enum Ended {
+    Answered(Vec<u8>),
+    /// Its stack was too short.
+    TooDeep(Vec<u8>),
+    /// Its time was over.
+    TooLong,
 }
 
 /// A report with one error, at the beginning.
@@ -173,6 +193,8 @@ pub fn answer_one() -> io::Result<()> {
     let mut question = Vec::new();
     io::stdin().read_to_end(&mut question)?;
     let question = serde_json::from_slice(&question)?;
+    let seconds = if matches!(question, Question::Read { .. }) { READ_CPU_S } else { COMPILE_CPU_S };
+    setrlimit(Resource::RLIMIT_CPU, seconds, seconds + 1)?;
     let answer = move || match question {
         Question::Read { source, language } => {
             read(&source, language).map(|report| serde_json::to_vec(&report)).transpose()
