@@ -27,6 +27,14 @@ pub enum Error {
     },
 }
 
+impl Error {
+    /// For `map_err` on a file operation.
+    pub(crate) fn io(what: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { what, path, source }
+    }
+}
+
 /// Why a stage failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StageError {
