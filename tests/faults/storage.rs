@@ -136,7 +136,9 @@ async fn i6_postgres_gone_for_seconds() {
     proxy.set(Line::Whole);
     eventually("the deployment ends", async || {
         let list: Value = site.api.get(&site.api.functions("/other/deployments")).await.json();
-        list["items"][0]["status"] == "deployed" && list["items"][0]["version"] == 2
+        let last = &list["items"][0];
+        assert_ne!(last["status"], "failed", "{last}");
+        last["status"] == "deployed" && last["version"] == 2
     })
     .await;
     site.recovers().await;
