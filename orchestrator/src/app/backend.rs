@@ -40,7 +40,7 @@ impl Backend for Shared {
                 refused.retry_after_s = Some(QUEUE_RETRY_S);
                 refused
             }
-            error @ (Error::Io { .. } | Error::Storage(_)) => broken_off(&error),
+            error @ (Error::Io { .. } | Error::Storage(_) | Error::Artefacts(_)) => broken_off(&error),
         })
     }
 

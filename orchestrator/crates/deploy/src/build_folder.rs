@@ -2,19 +2,17 @@
 
 use std::fs::{self, Permissions};
 use std::io::Read;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use cloudbox_archive::Unpacked;
+use cloudbox_artefacts::{MAIN_NOTE, open_regular};
 use tempfile::TempDir;
 
 use crate::error::StageError;
 
 /// What a build folder's name begins with.
 pub(crate) const PREFIX: &str = "build-";
-
-/// Where the check or the compiler says which file is to be loaded.
-pub(crate) const MAIN_NOTE: &str = ".cloudbox-main";
 
 /// A build's folder, removed when dropped.
 #[derive(Debug)]
@@ -128,22 +126,6 @@ impl BuildFolder {
             Err(StageError::Refused("the build does not name the file to load".to_owned()))
         }
     }
-}
-
-/// Opens a file that a stranger may have left: never through a link, never waiting for the other end of a FIFO.
-pub(crate) fn open_regular(path: &Path) -> Result<fs::File, StageError> {
-    let mut options = fs::OpenOptions::new();
-    let file =
-        options.read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY).open(path);
-    let file = file.map_err(StageError::io("opening", path))?;
-    let metadata = file.metadata().map_err(StageError::io("reading", path))?;
-    if metadata.is_file() { Ok(file) } else { Err(not_regular(path)) }
-}
-
-/// The sentence for what is neither a file nor a folder.
-pub(crate) fn not_regular(path: &Path) -> StageError {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    StageError::Refused(format!("the build left {name:?}, which is neither a regular file nor a folder"))
 }
 
 /// A part of a path that leads down.

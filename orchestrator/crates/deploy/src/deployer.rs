@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use cloudbox_archive::Limits;
+use cloudbox_artefacts::{Bounds, CodeStore, DependencyStore, Elsewhere, remove_all};
 use cloudbox_bundles::Catalogue;
 use cloudbox_sandbox::SandboxDriver;
 use cloudbox_storage::Packages;
@@ -15,16 +16,12 @@ use cloudbox_types::{Deployment, DeploymentId, Function, Version};
 use parking_lot::Mutex;
 use tokio::sync::RwLock;
 
-use crate::artefact::Bounds;
 use crate::build_folder;
-use crate::code_store::{self, CodeStore};
-use crate::dependency_store::{self, DependencyStore};
 use crate::error::Error;
 use crate::pipeline::{Site, Work};
 use crate::progress::Halt;
 use crate::queue::{Place, Queue};
 use crate::registries::Registries;
-use crate::remote_code::Elsewhere;
 use crate::settings::Settings;
 pub use run::Told;
 use run::{Run, patiently};
@@ -118,10 +115,11 @@ impl Deployer {
         if ended > 0 {
             tracing::warn!(deployments = ended, "ended deployments that the service's last life left");
         }
-        remove_all(&self.site.settings.builds_dir, build_folder::PREFIX)?;
-        remove_all(&self.site.settings.builds_dir, cloudbox_archive::PREFIX)?;
-        remove_all(&self.site.settings.dependencies_dir, dependency_store::PREFIX)?;
-        remove_all(&self.site.settings.code_dir, code_store::PREFIX)
+        for prefix in [build_folder::PREFIX, cloudbox_archive::PREFIX] {
+            remove_all(&self.site.settings.builds_dir, prefix)?;
+        }
+        self.site.dependencies.remove_unfinished()?;
+        Ok(self.site.code.remove_unfinished()?)
     }
 
     /// Begins a deployment: it has its place in the queue and its number, and is noted as running.
@@ -228,21 +226,6 @@ impl Drop for Listed<'_> {
 
 fn code_store(settings: &Settings) -> CodeStore {
     let bounds = Bounds { bytes: settings.max_artefact_bytes, entries: settings.max_artefact_files };
-    let elsewhere = settings.remote.clone().map(|remote| Elsewhere {
-        remote,
-        bounds,
-        fetching: tokio::sync::Mutex::default(),
-    });
+    let elsewhere = settings.remote.clone().map(|remote| Elsewhere::new(remote, bounds));
     CodeStore::with_elsewhere(settings.code_dir.clone(), elsewhere)
-}
-
-fn remove_all(folder: &Path, prefix: &str) -> Result<(), Error> {
-    for entry in std::fs::read_dir(folder).map_err(Error::io("reading", folder))? {
-        let path = entry.map_err(Error::io("reading", folder))?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        if name.starts_with(prefix) {
-            std::fs::remove_dir_all(&path).map_err(Error::io("removing", path.as_path()))?;
-        }
-    }
-    Ok(())
 }

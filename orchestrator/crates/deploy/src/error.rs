@@ -11,6 +11,9 @@ pub enum Error {
     /// The packages can't be used.
     #[error(transparent)]
     Storage(#[from] cloudbox_storage::Error),
+    /// The folders of artefacts can't be used.
+    #[error(transparent)]
+    Artefacts(#[from] cloudbox_artefacts::Error),
     /// Too many deployments wait already.
     #[error(transparent)]
     Full(#[from] crate::queue::Full),
@@ -84,5 +87,17 @@ impl StageError {
             cause = error.source();
         }
         sentence
+    }
+}
+
+impl From<cloudbox_artefacts::Error> for StageError {
+    fn from(error: cloudbox_artefacts::Error) -> Self {
+        use cloudbox_artefacts::Error;
+        match error {
+            Error::Refused(sentence) => Self::Refused(sentence),
+            Error::Digest(error) => Self::Runtime(error),
+            Error::Storage(error) => Self::Storage(error),
+            Error::Io { what, path, source } => Self::Io { what, path, source },
+        }
     }
 }

@@ -4,11 +4,8 @@
 //! outside of a sandbox, and what a build leaves is read as what a stranger left: regular files only, bounded. The
 //! artefact goes to the code store under its own digest; only a version that came up in a sandbox becomes active.
 
-mod artefact;
 mod build_folder;
 mod build_sandbox;
-mod code_store;
-mod dependency_store;
 mod deployer;
 pub mod error;
 mod inline;
@@ -18,11 +15,9 @@ mod pipeline;
 mod progress;
 mod queue;
 mod registries;
-mod remote_code;
 mod settings;
 pub mod stages;
 
-pub use code_store::CodeStore;
 pub use deployer::{Deployer, Outcome};
 pub use error::{Error, StageError};
 pub use inline::Refused;

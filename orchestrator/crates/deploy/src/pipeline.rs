@@ -2,16 +2,14 @@
 
 use std::sync::Arc;
 
+use cloudbox_artefacts::{Artefact, CodeStore, DependencyStore, InstalledSet};
 use cloudbox_bundles::{Bundle, Catalogue};
 use cloudbox_sandbox::SandboxDriver;
 use cloudbox_storage::Packages;
 use cloudbox_types::{Function, Stage};
 use tempfile::TempDir;
 
-use crate::artefact::Artefact;
 use crate::build_folder::BuildFolder;
-use crate::code_store::CodeStore;
-use crate::dependency_store::{DependencyStore, InstalledSet};
 use crate::progress::{BuildLog, Halt, Listener};
 use crate::registries::Registries;
 use crate::settings::Settings;

@@ -7,8 +7,8 @@ mod target;
 
 use std::sync::Arc;
 
+use cloudbox_artefacts::CodeStore;
 use cloudbox_bundles::Catalogue;
-use cloudbox_deploy::CodeStore;
 use cloudbox_egress::Broker;
 use cloudbox_pool::{Lease, LeaseError, Pool, Start, Target};
 use cloudbox_protocol::{Request, stream};

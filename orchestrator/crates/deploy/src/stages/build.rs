@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use crate::artefact::{Bounds, Shared, collect};
 use crate::error::StageError;
 use crate::pipeline::{Site, Work};
 use crate::stages::over_source;
+use cloudbox_artefacts::{Bounds, Shared, collect};
 
 /// Compiles, and takes over what the build left.
 pub(crate) async fn run(site: &Site, work: &mut Work) -> Result<(), StageError> {

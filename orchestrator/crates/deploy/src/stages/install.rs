@@ -3,12 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use cloudbox_artefacts::{Bounds, InstalledSet, collect, key};
 use cloudbox_bundles::{Brought, Bundle, Install, Wanted};
 
-use crate::artefact::{Bounds, collect};
 use crate::build_folder::BuildFolder;
 use crate::build_sandbox::{Done, Step};
-use crate::dependency_store::{InstalledSet, key};
 use crate::error::StageError;
 use crate::mirrors::{redact, secrets_in};
 use crate::pipeline::{Site, Work};
@@ -141,7 +140,7 @@ async fn fresh(
     })
     .await?;
     work.say(format!("installed {files} files"));
-    site.dependencies.put(key, staging)
+    Ok(site.dependencies.put(key, staging)?)
 }
 
 fn bounds(settings: &Settings, install: &Install) -> Bounds {
@@ -212,7 +211,7 @@ fn take(folder: &BuildFolder, install: &Install, bounds: Bounds, to: &Path) -> R
         // A folder of that name stays, and is one of the packages.
         let _ = std::fs::remove_file(result.join(name));
     }
-    match collect(&result, None, None, bounds, to) {
+    match collect(&result, None, None, bounds, to).map_err(StageError::from) {
         Err(StageError::Refused(why)) => Err(StageError::Refused(format!("{FAILED}: {why}"))),
         other => Ok(other?.files),
     }

@@ -9,7 +9,10 @@ pub(crate) async fn run(site: &Site, work: &mut Work) -> Result<(), StageError> 
     site.code.put(&artefact.digest, staging)?;
     work.say(format!("version {} is {}", work.number, artefact.digest));
     work.digest = Some(artefact.digest.clone());
-    if work.is_kept { site.code.send(&artefact.digest).await } else { Ok(()) }
+    if work.is_kept {
+        site.code.send(&artefact.digest).await?;
+    }
+    Ok(())
 }
 
 /// The artefact goes, unless another version or deployment has the same one.

@@ -5,10 +5,11 @@ use std::fs;
 use std::io::Read;
 use std::path::Path;
 
+use cloudbox_artefacts::open_regular;
 use cloudbox_check::{Compilation, SourceFile, is_compiled, is_read};
 use cloudbox_types::Language;
 
-use crate::build_folder::{BuildFolder, open_regular};
+use crate::build_folder::BuildFolder;
 use crate::error::StageError;
 use crate::pipeline::{Site, Work};
 

@@ -11,11 +11,12 @@ use parking_lot::Mutex;
 use tempfile::TempDir;
 
 use crate::artefact::{digest_of, files_of};
-use crate::error::StageError;
+use crate::error::Error;
 use crate::remote_code::Elsewhere;
+use crate::unfinished::remove_all;
 
 /// What a folder that is being written, or is about to be removed, begins with.
-pub(crate) const PREFIX: &str = ".taking-";
+const PREFIX: &str = ".taking-";
 
 /// Where the runtimes' installers put dependencies.
 const DEPENDENCIES: [&str; 2] = ["node_modules", ".packages"];
@@ -42,7 +43,7 @@ impl CodeStore {
 
     /// A store in this folder, which sends artefacts to an object store and fetches from there what it has not got.
     #[must_use]
-    pub(crate) fn with_elsewhere(folder: PathBuf, elsewhere: Option<Elsewhere>) -> Self {
+    pub fn with_elsewhere(folder: PathBuf, elsewhere: Option<Elsewhere>) -> Self {
         Self { elsewhere, ..Self::new(folder) }
     }
 
@@ -60,16 +61,24 @@ impl CodeStore {
     ///
     /// # Errors
     /// It can't be made.
-    pub fn staging(&self) -> Result<TempDir, StageError> {
+    pub fn staging(&self) -> Result<TempDir, Error> {
         let made = tempfile::Builder::new().prefix(PREFIX).tempdir_in(&self.folder);
-        made.map_err(StageError::io("making a folder in", &self.folder))
+        made.map_err(Error::io("making a folder in", &self.folder))
+    }
+
+    /// Removes what an earlier life was about to write.
+    ///
+    /// # Errors
+    /// The folder can't be read, or something in it can't be removed.
+    pub fn remove_unfinished(&self) -> Result<(), Error> {
+        remove_all(&self.folder, PREFIX)
     }
 
     /// Takes an artefact in. One of the same digest that is there already stays, unless it is damaged.
     ///
     /// # Errors
     /// It can't be moved or written to the disk.
-    pub fn put(&self, digest: &str, staging: TempDir) -> Result<(), StageError> {
+    pub fn put(&self, digest: &str, staging: TempDir) -> Result<(), Error> {
         let target = self.folder.join(digest);
         let mut tentative = self.tentative.lock();
         if let Some(deployments) = tentative.get_mut(digest) {
@@ -84,12 +93,11 @@ impl CodeStore {
             tracing::warn!(digest, "a damaged artefact is replaced");
             // Its name is free at once, whatever is in it.
             let aside = self.staging()?;
-            fs::rename(&target, aside.path().join("damaged"))
-                .map_err(StageError::io("moving away", &target))?;
+            fs::rename(&target, aside.path().join("damaged")).map_err(Error::io("moving away", &target))?;
         }
         sync_folders(staging.path())?;
         open_to_read(staging.path())?;
-        fs::rename(staging.path(), &target).map_err(StageError::io("moving into place", &target))?;
+        fs::rename(staging.path(), &target).map_err(Error::io("moving into place", &target))?;
         // It is not where it was made any more.
         let _ = staging.keep();
         sync(&self.folder)?;
@@ -130,7 +138,7 @@ impl CodeStore {
     ///
     /// # Errors
     /// It is not there, or can't be read.
-    pub fn files(&self, digest: &str) -> Result<BTreeMap<String, String>, StageError> {
+    pub fn files(&self, digest: &str) -> Result<BTreeMap<String, String>, Error> {
         files_of(&self.folder.join(digest), &DEPENDENCIES)
     }
 
@@ -201,29 +209,29 @@ fn stamp_of(folder: &Path) -> Result<Stamp, String> {
 }
 
 /// Sandboxes of any user look into an artefact.
-fn open_to_read(folder: &Path) -> Result<(), StageError> {
+fn open_to_read(folder: &Path) -> Result<(), Error> {
     use std::os::unix::fs::PermissionsExt;
     for folder in folders(folder)? {
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o755))
-            .map_err(StageError::io("changing the mode of", &folder))?;
+            .map_err(Error::io("changing the mode of", &folder))?;
     }
     Ok(())
 }
 
-fn sync_folders(folder: &Path) -> Result<(), StageError> {
+fn sync_folders(folder: &Path) -> Result<(), Error> {
     folders(folder)?.iter().try_for_each(|folder| sync(folder))
 }
 
-fn sync(path: &Path) -> Result<(), StageError> {
-    fs::File::open(path).and_then(|file| file.sync_all()).map_err(StageError::io("writing", path))
+fn sync(path: &Path) -> Result<(), Error> {
+    fs::File::open(path).and_then(|file| file.sync_all()).map_err(Error::io("writing", path))
 }
 
 /// A folder and those below it.
-fn folders(top: &Path) -> Result<Vec<PathBuf>, StageError> {
+fn folders(top: &Path) -> Result<Vec<PathBuf>, Error> {
     let mut all = vec![top.to_owned()];
     let mut next = 0;
     while let Some(folder) = all.get(next).cloned() {
-        let entries = fs::read_dir(&folder).map_err(StageError::io("reading", &folder))?;
+        let entries = fs::read_dir(&folder).map_err(Error::io("reading", &folder))?;
         let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
         all.extend(paths.filter(|path| path.is_dir() && !path.is_symlink()));
         next += 1;

@@ -11,10 +11,11 @@ use cloudbox_bundles::digest::Parts;
 use tempfile::TempDir;
 use tokio::sync::OwnedMutexGuard;
 
-use crate::error::StageError;
+use crate::error::Error;
+use crate::unfinished::remove_all;
 
 /// What a folder that is being written begins with.
-pub(crate) const PREFIX: &str = ".installing-";
+const PREFIX: &str = ".installing-";
 
 /// The sets of all functions. A set's files are never written to again: they are in artefacts, too, as links.
 #[derive(Debug)]
@@ -75,16 +76,24 @@ impl DependencyStore {
     ///
     /// # Errors
     /// It can't be made.
-    pub fn staging(&self) -> Result<TempDir, StageError> {
+    pub fn staging(&self) -> Result<TempDir, Error> {
         let made = tempfile::Builder::new().prefix(PREFIX).tempdir_in(&self.folder);
-        made.map_err(StageError::io("making a folder in", &self.folder))
+        made.map_err(Error::io("making a folder in", &self.folder))
+    }
+
+    /// Removes what an earlier life was about to write.
+    ///
+    /// # Errors
+    /// The folder can't be read, or something in it can't be removed.
+    pub fn remove_unfinished(&self) -> Result<(), Error> {
+        remove_all(&self.folder, PREFIX)
     }
 
     /// Takes a set in. Where another deployment was faster, its folder stays.
     ///
     /// # Errors
     /// It can't be moved.
-    pub fn put(&self, key: &str, staging: TempDir) -> Result<PathBuf, StageError> {
+    pub fn put(&self, key: &str, staging: TempDir) -> Result<PathBuf, Error> {
         let target = self.folder.join(key);
         match fs::rename(staging.path(), &target) {
             Ok(()) => {
@@ -93,7 +102,7 @@ impl DependencyStore {
             }
             Err(error) if matches!(error.kind(), ErrorKind::DirectoryNotEmpty | ErrorKind::AlreadyExists) => {
             }
-            Err(error) => return Err(StageError::io("moving into place", &target)(error)),
+            Err(error) => return Err(Error::io("moving into place", &target)(error)),
         }
         Ok(target)
     }

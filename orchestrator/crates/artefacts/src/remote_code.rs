@@ -5,24 +5,32 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use cloudbox_archive::{Limits, Refused, pack, unpack};
-use cloudbox_storage::{Error, Remote};
+use cloudbox_storage::{Error as StorageError, Remote};
 use cloudbox_types::Unsealed;
 use tokio::runtime::Handle;
 
 use crate::artefact::{Bounds, digest_of, paths_of, set_final_mode};
 use crate::code_store::CodeStore;
-use crate::error::StageError;
+use crate::error::Error;
 
 /// Where artefacts are in the object store.
-pub(crate) const FOLDER: &str = "artefacts";
+pub const FOLDER: &str = "artefacts";
 
 /// The object store, and what an artefact from there may be.
 #[derive(Debug)]
-pub(crate) struct Elsewhere {
-    pub(crate) remote: Arc<Remote>,
-    pub(crate) bounds: Bounds,
+pub struct Elsewhere {
+    remote: Arc<Remote>,
+    bounds: Bounds,
     /// Held by whoever fetches: many sandboxes that start at once fetch an artefact once.
-    pub(crate) fetching: tokio::sync::Mutex<()>,
+    fetching: tokio::sync::Mutex<()>,
+}
+
+impl Elsewhere {
+    /// Artefacts of at most these bounds in an object store.
+    #[must_use]
+    pub fn new(remote: Arc<Remote>, bounds: Bounds) -> Self {
+        Self { remote, bounds, fetching: tokio::sync::Mutex::default() }
+    }
 }
 
 /// An artefact's key in the object store.
@@ -35,7 +43,7 @@ impl CodeStore {
     ///
     /// # Errors
     /// It can't be read, or the object store can't be used.
-    pub async fn send(self: &Arc<Self>, digest: &str) -> Result<(), StageError> {
+    pub async fn send(self: &Arc<Self>, digest: &str) -> Result<(), Error> {
         let Some(elsewhere) = self.elsewhere() else { return Ok(()) };
         let name = object_name(digest);
         if elsewhere.remote.has(FOLDER, &name).await? {
@@ -45,12 +53,12 @@ impl CodeStore {
         let packing = tokio::task::spawn_blocking(move || {
             let staging = store.staging()?;
             let archive = staging.path().join("archive");
-            let file = fs::File::create_new(&archive).map_err(StageError::io("making", &archive))?;
-            pack(&folder, &paths_of(&folder)?, std::io::BufWriter::new(file)).map_err(Error::from)?;
-            Ok::<_, StageError>(staging)
+            let file = fs::File::create_new(&archive).map_err(Error::io("making", &archive))?;
+            pack(&folder, &paths_of(&folder)?, std::io::BufWriter::new(file)).map_err(StorageError::from)?;
+            Ok::<_, Error>(staging)
         });
         let staging =
-            packing.await.unwrap_or_else(|panic| Err(StageError::io("packing", digest)(panic.into())))?;
+            packing.await.unwrap_or_else(|panic| Err(Error::io("packing", digest)(panic.into())))?;
         Ok(elsewhere.remote.put(FOLDER, &name, &staging.path().join("archive")).await?)
     }
 
@@ -68,11 +76,11 @@ impl CodeStore {
             self.fetch(elsewhere, digest).await
         });
         fetched.map_err(|error| match error {
-            StageError::Storage(Error::Unavailable) => {
+            Error::Storage(StorageError::Unavailable) => {
                 Unsealed::Absent("the object store that has the code can't be used".to_owned())
             }
-            StageError::Storage(Error::Missing { .. }) => Unsealed::Damaged(how),
-            StageError::Refused(why) => Unsealed::Damaged(why),
+            Error::Storage(StorageError::Missing { .. }) => Unsealed::Damaged(how),
+            Error::Refused(why) => Unsealed::Damaged(why),
             other => {
                 tracing::error!(digest, error = other.sentence(), "an artefact can't be fetched");
                 Unsealed::Absent("its code can't be fetched from the object store".to_owned())
@@ -80,46 +88,48 @@ impl CodeStore {
         })
     }
 
-    async fn fetch(self: &Arc<Self>, elsewhere: &Elsewhere, digest: &str) -> Result<(), StageError> {
+    async fn fetch(self: &Arc<Self>, elsewhere: &Elsewhere, digest: &str) -> Result<(), Error> {
         let staging = self.staging()?;
         let archive = staging.path().join("archive");
         let limits = Limits::own(elsewhere.bounds.bytes, elsewhere.bounds.entries);
         let got = elsewhere.remote.get(FOLDER, &object_name(digest), &archive, limits.archive_bytes).await;
         got.map_err(|error| match error {
-            Error::Damaged { .. } => StageError::Refused("what the object store has is too long".to_owned()),
+            StorageError::Damaged { .. } => {
+                Error::Refused("what the object store has is too long".to_owned())
+            }
             other => other.into(),
         })?;
         let (store, digest) = (Arc::clone(self), digest.to_owned());
         let taking =
             tokio::task::spawn_blocking(move || store.take(&archive, staging.path(), &limits, &digest));
-        taking.await.unwrap_or_else(|panic| Err(StageError::io("unpacking", "artefact")(panic.into())))
+        taking.await.unwrap_or_else(|panic| Err(Error::io("unpacking", "artefact")(panic.into())))
     }
 
     /// Unpacks what was fetched, and puts it in place if it is what it should be.
-    fn take(&self, archive: &Path, staging: &Path, limits: &Limits, digest: &str) -> Result<(), StageError> {
+    fn take(&self, archive: &Path, staging: &Path, limits: &Limits, digest: &str) -> Result<(), Error> {
         let content = unpack(archive, staging, limits).map_err(|error| match error {
             // Cut short on the way: another try may well bring all of it.
             cloudbox_archive::Error::Refused(Refused::Broken { why }) if why.contains("too early") => {
                 tracing::warn!(digest, why, "an artefact came cut short");
-                StageError::Storage(Error::Unavailable)
+                Error::Storage(StorageError::Unavailable)
             }
             cloudbox_archive::Error::Refused(refused) => {
                 tracing::error!(digest, %refused, "what the object store has is damaged");
-                StageError::Refused("what the object store has is damaged".to_owned())
+                Error::Refused("what the object store has is damaged".to_owned())
             }
-            other => Error::from(other).into(),
+            other => StorageError::from(other).into(),
         })?;
         let files: Vec<PathBuf> = paths_of(&content.root)?;
         for file in &files {
             let path = content.root.join(file);
             set_final_mode(&path)?;
             let synced = fs::File::open(&path).and_then(|file| file.sync_all());
-            synced.map_err(StageError::io("writing", &path))?;
+            synced.map_err(Error::io("writing", &path))?;
         }
         let found = digest_of(&content.root)?;
         if found != digest {
             tracing::error!(digest, found, "what the object store has is another artefact");
-            return Err(StageError::Refused("what the object store has has another SHA-256".to_owned()));
+            return Err(Error::Refused("what the object store has has another SHA-256".to_owned()));
         }
         self.put(digest, content.folder)?;
         // It is a version's: nobody gives it up with a deployment.

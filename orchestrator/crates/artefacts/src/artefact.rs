@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 use cloudbox_bundles::digest::Parts;
 use sha2::{Digest as _, Sha256};
 
-use crate::build_folder::{MAIN_NOTE, not_regular, open_regular};
-use crate::error::StageError;
+use crate::MAIN_NOTE;
+use crate::error::Error;
+use crate::regular::{not_regular, open_regular};
 
 /// Folders below one another, at most.
 const MAX_DEPTH: usize = 32;
@@ -64,12 +65,12 @@ pub fn collect(
     shared: Option<Shared<'_>>,
     bounds: Bounds,
     to: &Path,
-) -> Result<Artefact, StageError> {
+) -> Result<Artefact, Error> {
     let mut found = Vec::new();
     match only {
         Some(name) => {
             let file = open_regular(&workspace.join(name))?;
-            let metadata = file.metadata().map_err(StageError::io("reading", name))?;
+            let metadata = file.metadata().map_err(Error::io("reading", name))?;
             let is_executable = metadata.permissions().mode() & 0o111 != 0;
             found.push(Found { path: name.into(), is_executable, shared: None });
         }
@@ -98,7 +99,7 @@ pub fn collect(
         } else {
             bytes += copy(&workspace.join(&file.path), &target, room)?;
             fs::set_permissions(&target, fs::Permissions::from_mode(mode))
-                .map_err(StageError::io("changing the mode of", &target))?;
+                .map_err(Error::io("changing the mode of", &target))?;
         }
         parts.add(file.path.as_os_str().as_encoded_bytes()).add(mode.to_be_bytes()).add_file(&target)?;
     }
@@ -109,7 +110,7 @@ pub fn collect(
 ///
 /// # Errors
 /// Something can't be read, or is no regular file.
-pub fn paths_of(folder: &Path) -> Result<Vec<PathBuf>, StageError> {
+pub fn paths_of(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     let mut found = Vec::new();
     let bounds = Bounds { bytes: u64::MAX, entries: usize::MAX };
     list(folder, Path::new(""), bounds, &mut found)?;
@@ -121,18 +122,18 @@ pub fn paths_of(folder: &Path) -> Result<Vec<PathBuf>, StageError> {
 ///
 /// # Errors
 /// It can't be changed.
-pub fn set_final_mode(path: &Path) -> Result<(), StageError> {
-    let metadata = path.symlink_metadata().map_err(StageError::io("reading", path))?;
+pub fn set_final_mode(path: &Path) -> Result<(), Error> {
+    let metadata = path.symlink_metadata().map_err(Error::io("reading", path))?;
     let mode = if metadata.permissions().mode() & 0o111 == 0 { 0o444 } else { 0o555 };
     fs::set_permissions(path, fs::Permissions::from_mode(mode))
-        .map_err(StageError::io("changing the mode of", path))
+        .map_err(Error::io("changing the mode of", path))
 }
 
 /// The digest of an artefact that is in its place already.
 ///
 /// # Errors
 /// Something can't be read, or is no regular file.
-pub fn digest_of(folder: &Path) -> Result<String, StageError> {
+pub fn digest_of(folder: &Path) -> Result<String, Error> {
     let mut found = Vec::new();
     let bounds = Bounds { bytes: u64::MAX, entries: usize::MAX };
     list(folder, Path::new(""), bounds, &mut found)?;
@@ -140,7 +141,7 @@ pub fn digest_of(folder: &Path) -> Result<String, StageError> {
     let mut parts = Parts::default();
     for file in &found {
         let path = folder.join(&file.path);
-        let metadata = path.symlink_metadata().map_err(StageError::io("reading", &path))?;
+        let metadata = path.symlink_metadata().map_err(Error::io("reading", &path))?;
         let mode = metadata.permissions().mode() & 0o7777;
         parts.add(file.path.as_os_str().as_encoded_bytes()).add(mode.to_be_bytes()).add_file(&path)?;
     }
@@ -151,18 +152,17 @@ pub fn digest_of(folder: &Path) -> Result<String, StageError> {
 ///
 /// # Errors
 /// Something can't be read, or is no regular file.
-pub fn files_of(folder: &Path, without: &[&str]) -> Result<BTreeMap<String, String>, StageError> {
+pub fn files_of(folder: &Path, without: &[&str]) -> Result<BTreeMap<String, String>, Error> {
     let mut found = Vec::new();
     let bounds = Bounds { bytes: u64::MAX, entries: usize::MAX };
     list(folder, Path::new(""), bounds, &mut found)?;
     let own = found.into_iter().filter(|file| !without.iter().any(|folder| file.path.starts_with(folder)));
     own.map(|file| {
-        let mut reader =
-            fs::File::open(folder.join(&file.path)).map_err(StageError::io("reading", &file.path))?;
+        let mut reader = fs::File::open(folder.join(&file.path)).map_err(Error::io("reading", &file.path))?;
         let mut digest = Sha256::new();
         let mut buffer = vec![0; 64 << 10];
         loop {
-            let length = reader.read(&mut buffer).map_err(StageError::io("reading", &file.path))?;
+            let length = reader.read(&mut buffer).map_err(Error::io("reading", &file.path))?;
             if length == 0 {
                 break;
             }
@@ -174,22 +174,22 @@ pub fn files_of(folder: &Path, without: &[&str]) -> Result<BTreeMap<String, Stri
     .collect()
 }
 
-fn list(top: &Path, relative: &Path, bounds: Bounds, found: &mut Vec<Found>) -> Result<(), StageError> {
+fn list(top: &Path, relative: &Path, bounds: Bounds, found: &mut Vec<Found>) -> Result<(), Error> {
     if relative.iter().count() > MAX_DEPTH {
-        return Err(StageError::Refused(format!("the build left folders more than {MAX_DEPTH} deep")));
+        return Err(Error::Refused(format!("the build left folders more than {MAX_DEPTH} deep")));
     }
     let folder = top.join(relative);
-    for entry in fs::read_dir(&folder).map_err(StageError::io("reading", &folder))? {
-        let entry = entry.map_err(StageError::io("reading", &folder))?;
+    for entry in fs::read_dir(&folder).map_err(Error::io("reading", &folder))? {
+        let entry = entry.map_err(Error::io("reading", &folder))?;
         let path = relative.join(entry.file_name());
         if path.to_str().is_none() {
-            return Err(StageError::Refused(format!("the build left {path:?}, whose name is not UTF-8")));
+            return Err(Error::Refused(format!("the build left {path:?}, whose name is not UTF-8")));
         }
         if found.len() >= bounds.entries {
-            return Err(StageError::Refused(format!("the build left more than {} files", bounds.entries)));
+            return Err(Error::Refused(format!("the build left more than {} files", bounds.entries)));
         }
         // Not of what a link leads to.
-        let metadata = entry.metadata().map_err(StageError::io("reading", entry.path()))?;
+        let metadata = entry.metadata().map_err(Error::io("reading", entry.path()))?;
         if metadata.is_dir() {
             list(top, &path, bounds, found)?;
         } else if !metadata.is_file() {
@@ -203,40 +203,40 @@ fn list(top: &Path, relative: &Path, bounds: Bounds, found: &mut Vec<Found>) -> 
 }
 
 /// Gives a file of the store, which is read only and on the disk, a further name; how many bytes it has.
-fn link(from: &Path, to: &Path, room: u64) -> Result<u64, StageError> {
-    let bytes = from.symlink_metadata().map_err(StageError::io("reading", from))?.len();
+fn link(from: &Path, to: &Path, room: u64) -> Result<u64, Error> {
+    let bytes = from.symlink_metadata().map_err(Error::io("reading", from))?.len();
     if bytes > room {
         return Err(too_large());
     }
     let folder = to.parent().unwrap_or(to);
-    fs::create_dir_all(folder).map_err(StageError::io("making", folder))?;
+    fs::create_dir_all(folder).map_err(Error::io("making", folder))?;
     match fs::hard_link(from, to) {
         // As many names as a file can have, or a file system without.
         Err(_) => {
             let copied = copy(from, to, room)?;
-            let mode = from.metadata().map_err(StageError::io("reading", from))?.permissions();
-            fs::set_permissions(to, mode).map_err(StageError::io("changing the mode of", to))?;
+            let mode = from.metadata().map_err(Error::io("reading", from))?.permissions();
+            fs::set_permissions(to, mode).map_err(Error::io("changing the mode of", to))?;
             Ok(copied)
         }
         Ok(()) => Ok(bytes),
     }
 }
 
-fn too_large() -> StageError {
-    StageError::Refused("the build left more bytes than an artefact may have".to_owned())
+fn too_large() -> Error {
+    Error::Refused("the build left more bytes than an artefact may have".to_owned())
 }
 
 /// Copies at most `room` bytes, onto the disk itself; how many there were.
-fn copy(from: &Path, to: &Path, room: u64) -> Result<u64, StageError> {
+fn copy(from: &Path, to: &Path, room: u64) -> Result<u64, Error> {
     let folder = to.parent().unwrap_or(to);
-    fs::create_dir_all(folder).map_err(StageError::io("making", folder))?;
+    fs::create_dir_all(folder).map_err(Error::io("making", folder))?;
     let mut source = open_regular(from)?.take(room + 1);
-    let mut target = fs::File::create_new(to).map_err(StageError::io("making", to))?;
-    let copied = io::copy(&mut source, &mut target).map_err(StageError::io("copying", from))?;
+    let mut target = fs::File::create_new(to).map_err(Error::io("making", to))?;
+    let copied = io::copy(&mut source, &mut target).map_err(Error::io("copying", from))?;
     if copied > room {
         return Err(too_large());
     }
-    target.sync_all().map_err(StageError::io("writing", to))?;
+    target.sync_all().map_err(Error::io("writing", to))?;
     Ok(copied)
 }
 
@@ -248,14 +248,14 @@ mod tests {
 
     const BOUNDS: Bounds = Bounds { bytes: 1000, entries: 10 };
 
-    fn collected(workspace: &Path, only: Option<&str>) -> (Result<Artefact, StageError>, tempfile::TempDir) {
+    fn collected(workspace: &Path, only: Option<&str>) -> (Result<Artefact, Error>, tempfile::TempDir) {
         let to = tempfile::tempdir().unwrap();
         (collect(workspace, only, None, BOUNDS, to.path()), to)
     }
 
     fn refusal(workspace: &Path) -> String {
         match collected(workspace, None).0 {
-            Err(StageError::Refused(sentence)) => sentence,
+            Err(Error::Refused(sentence)) => sentence,
             other => panic!("{other:?}"),
         }
     }
