@@ -8,7 +8,8 @@ use cloudbox_api_types::{ErrorBody, UploadedVersion};
 use cloudbox_http::api::Api;
 use cloudbox_http::auth::{Caller, Tenant, access};
 use cloudbox_http::error::ApiError;
-use cloudbox_http::extract::{Path, receive};
+use cloudbox_http::extract::Path;
+use cloudbox_http::package::receive;
 
 use crate::at_once;
 

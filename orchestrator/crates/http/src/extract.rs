@@ -3,13 +3,11 @@
 mod body;
 mod fields;
 mod incoming;
-mod package;
 mod query;
 
 pub use body::{Body, JsonObject, OptionalJson, not_too_deep, read_json};
 pub use fields::Fields;
 pub use incoming::{Ahead, Incoming};
-pub use package::{has_package, receive};
 pub use query::{Query, page_request};
 
 use axum::extract::FromRequestParts;

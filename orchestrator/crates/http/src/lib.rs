@@ -8,5 +8,7 @@ pub mod error;
 pub mod extract;
 pub mod headers;
 pub mod middleware;
+pub mod package;
+pub mod place;
 pub mod settings;
 pub mod trace;

@@ -7,5 +7,5 @@ mod observe;
 
 pub use closing::refuse_when_closing;
 pub use envelope::{RequestId, envelope};
-pub use gate::{Gate, Place, gate};
+pub use gate::gate;
 pub use observe::observe;

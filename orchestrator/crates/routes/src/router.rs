@@ -16,7 +16,8 @@ use cloudbox_compatible::{
 };
 use cloudbox_http::api::Api;
 use cloudbox_http::error::ApiError;
-use cloudbox_http::middleware::{self, Gate, envelope, observe, refuse_when_closing};
+use cloudbox_http::middleware::{self, envelope, observe, refuse_when_closing};
+use cloudbox_http::place::Gate;
 use cloudbox_types::ErrorCode;
 use tower_http::timeout::{RequestBodyDeadlineLayer, RequestBodyTimeoutLayer};
 use utoipa_axum::router::OpenApiRouter;

@@ -14,7 +14,8 @@ use cloudbox_api_types::{DeployStarted, Deployed, Deployment, ErrorBody, List, L
 use cloudbox_http::api::Api;
 use cloudbox_http::auth::{Caller, access};
 use cloudbox_http::error::ApiError;
-use cloudbox_http::extract::{Path, Query, has_package, page_request, receive};
+use cloudbox_http::extract::{Path, Query, page_request};
+use cloudbox_http::package::{has_package, receive};
 use cloudbox_store::Begin;
 use cloudbox_types::{Deployment as Row, DeploymentStatus, ErrorCode};
 use http::{HeaderMap, StatusCode};

@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 
 use super::Fields;
 use crate::error::ApiError;
-use crate::middleware::Place;
+use crate::place::Place;
 
 /// The setting that bounds bodies that are held.
 const MAX_REQUEST: &str = "limits.max_request_bytes";

@@ -10,7 +10,7 @@ use http_body_util::BodyExt as _;
 
 use super::body::{Body, closing, refusal, too_large};
 use crate::error::ApiError;
-use crate::middleware::Place;
+use crate::place::Place;
 
 /// A request's body: all of it, or what has come of a longer one.
 pub enum Incoming {

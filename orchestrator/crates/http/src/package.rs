@@ -10,7 +10,7 @@ use multer::Multipart;
 
 use crate::api::Api;
 use crate::error::ApiError;
-use crate::middleware::Place;
+use crate::place::Place;
 
 /// The form's field.
 const FIELD: &str = "package";
