@@ -99,4 +99,28 @@ async function callAzure(handler, event) {
   return made;
 }
 
-module.exports = { callAppwrite, callNuclio, callFission, callAzure };
+/** Headers without which a request is no CloudEvent of its own. */
+const EVENT_HEADERS = ['ce-specversion', 'ce-type', 'ce-source', 'ce-id'];
+
+/** The CloudEvent that a request brings: its headers and its body, or all of it as JSON. */
+function cloudEventOf(event) {
+  const { headers, data } = requestOf(event);
+  if (!EVENT_HEADERS.every((name) => name in headers)) return data;
+  const cloudEvent = {};
+  for (const name of Object.keys(headers)) if (name.startsWith('ce-')) cloudEvent[name.slice(3)] = headers[name];
+  if ('content-type' in headers) cloudEvent.datacontenttype = headers['content-type'];
+  if (event.head.data !== 'query') cloudEvent.data = data;
+  return cloudEvent;
+}
+
+/** `(cloudEvent)` of Google's framework, also with a callback: an answer is seldom one, since nobody waits for it. */
+async function callCloudEvent(handler, event) {
+  const cloudEvent = cloudEventOf(event);
+  const value = await (handler.length < 2 ? handler(cloudEvent) : new Promise((resolve, reject) => {
+    handler(cloudEvent, (error, result) => (error ? reject(error) : resolve(result)));
+  }));
+  if (event.head.mode === 'raw' || (value !== undefined && value !== null)) return asText(event, value);
+  return { statusCode: 204 };
+}
+
+module.exports = { callCloudEvent, callAppwrite, callNuclio, callFission, callAzure };

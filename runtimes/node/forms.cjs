@@ -143,7 +143,7 @@ function callWithCallback(handler, { data, context }) {
  * The forms, the first that fits wins. `name` is the style that is pinned or reported; one style may have several forms.
  * `fits` gets what is known of a handler: `{handler, names, text, origin}`, with `origin` one of `named`, `default` (the
  * default export of an ES module), `whole` (`module.exports` itself), `fetch` (a method of the default export), `main`
- * (a function of that name that is not exported).
+ * (a function of that name that is not exported), `framework` and `events` (registered with Google's framework).
  */
 const STYLES = [
   { name: 'app', fits: ({ handler }) => isApplication(handler), call: (handler, event) => require('./form_app.cjs').call(handler, event) },
@@ -177,6 +177,11 @@ const STYLES = [
     name: 'fission',
     fits: ({ origin, names }) => origin === 'whole' && isContext(names[0]) && (names.length === 1 || (names.length === 2 && isCallback(names[1]))),
     call: (handler, event) => require('./form_peers.cjs').callFission(handler, event),
+  },
+  {
+    name: 'cloud-event',
+    fits: ({ origin }) => origin === 'events',
+    call: (handler, event) => require('./form_peers.cjs').callCloudEvent(handler, event),
   },
   {
     name: 'platform',

@@ -121,6 +121,7 @@ function registered(wanted, isChosen) {
   if (registry !== undefined) {
     const entry = require.cache[registry].exports.getRegisteredFunction(wanted);
     if (entry && entry.signatureType === 'http') found = ['framework', entry.userFunction];
+    if (entry && entry.signatureType === 'cloudevent') found = ['events', entry.userFunction];
   }
   if (found === undefined && !isChosen) {
     const server = process._getActiveHandles().find((one) => one.constructor.name === 'Server' && one.listenerCount('request') > 0);

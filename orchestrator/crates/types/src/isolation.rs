@@ -37,6 +37,8 @@ pub enum HandlerStyle {
     Nuclio,
     /// `(context)` of Fission, with the request in it.
     Fission,
+    /// `(cloudEvent)` of Google's Functions Framework.
+    CloudEvent,
     /// A Python function with Flask's request, as of Google's Functions Framework.
     Flask,
     /// A Python application with `scope`, `receive` and `send`.
@@ -62,7 +64,7 @@ pub enum Isolation {
 
 impl HandlerStyle {
     /// Every style, `auto` first.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Auto,
         Self::Data,
         Self::Edge,
@@ -77,6 +79,7 @@ impl HandlerStyle {
         Self::Azure,
         Self::Nuclio,
         Self::Fission,
+        Self::CloudEvent,
         Self::Flask,
         Self::Asgi,
         Self::Wsgi,
@@ -101,6 +104,7 @@ impl HandlerStyle {
             Self::Azure => "azure",
             Self::Nuclio => "nuclio",
             Self::Fission => "fission",
+            Self::CloudEvent => "cloud-event",
             Self::Flask => "flask",
             Self::Asgi => "asgi",
             Self::Wsgi => "wsgi",
