@@ -34,6 +34,10 @@ pub struct InlineCode {
     /// Environment variables.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub env: Option<BTreeMap<String, String>>,
+    /// The hosts that it may reach, as a function's; none of them in `/test`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = json!(["api.example.com"]))]
+    pub egress: Option<Vec<String>>,
     /// `timeout` (ms), `memory` (MB) and `env_required` (names), over those of the `config` that the code exports. Other
     /// fields are the author's own.
     #[serde(skip_serializing_if = "Option::is_none")]

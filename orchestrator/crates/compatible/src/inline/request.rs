@@ -23,13 +23,14 @@ const MAX_PARAM_BYTES: usize = 16 << 10;
 /// Names in `env_required`.
 const MAX_REQUIRED: usize = 100;
 /// Fields that a function's settings have too, by their names there.
-const SHARED: [(&str, &str); 6] = [
+const SHARED: [(&str, &str); 7] = [
     ("code", "code"),
     ("language", "language"),
     ("runtime", "runtime"),
     ("entry_point", "entry_point"),
     ("handler_style", "handler_style"),
     ("env", "environment"),
+    ("egress", "egress"),
 ];
 
 /// What is to be run, and the request for it.
