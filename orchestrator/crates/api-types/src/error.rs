@@ -81,7 +81,7 @@ impl ErrorBody {
     }
 }
 
-fn code_schema() -> utoipa::openapi::schema::Object {
+pub(crate) fn code_schema() -> utoipa::openapi::schema::Object {
     utoipa::openapi::ObjectBuilder::new()
         .schema_type(utoipa::openapi::schema::Type::String)
         .description(Some("The word that programs compare."))

@@ -1,10 +1,13 @@
 //! The function service's shapes: `success` first, names in snake case.
 
-use cloudbox_types::{Function, Language};
+use cloudbox_types::{ErrorCode, Function, Language};
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
+
+use crate::error::{ErrorDetail, code_schema};
+use crate::{EgressAttempt, HostCallReport};
 
 /// What the function service tells of a function.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
@@ -142,6 +145,42 @@ pub struct InvokeAnswer {
     /// What the call printed, a line each.
     #[schema(example = json!(["[LOG] Processing request"]))]
     pub logs: Vec<String>,
+}
+
+/// An error of the function service: as everywhere, with `success` first, and what a call printed as a list. Fields that
+/// don't apply are absent.
+#[derive(Clone, Debug, PartialEq, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ServiceError {
+    /// False.
+    pub success: bool,
+    /// A sentence for people.
+    pub error: String,
+    /// The word that programs compare.
+    #[schema(schema_with = code_schema)]
+    pub code: ErrorCode,
+    /// The request's id, as in `X-Request-Id`; absent for calls.
+    pub request_id: Option<String>,
+    /// The call's id, where there was one.
+    pub invocation_id: Option<String>,
+    /// `VALIDATION_ERROR`: every problem of the request.
+    pub details: Option<Vec<ErrorDetail>>,
+    /// `DEPLOYMENT_ERROR`: what the build printed.
+    pub build_logs: Option<String>,
+    /// `DEPLOYMENT_ERROR`: the stage that failed.
+    pub stage: Option<String>,
+    /// `DEPLOYMENT_ERROR`: the deployment.
+    pub deployment_id: Option<i64>,
+    /// Failed calls: what the call printed, a line each, for callers who may see it.
+    pub logs: Option<Vec<String>>,
+    /// Failed calls: milliseconds in the sandbox.
+    pub duration: Option<f64>,
+    /// Failed calls: the exception's stack, for callers who may see it.
+    pub stack: Option<String>,
+    /// Failed calls: what the call reached outside.
+    pub egress: Option<Vec<EgressAttempt>>,
+    /// Failed calls: what the call asked of the service.
+    pub host_calls: Option<Vec<HostCallReport>>,
 }
 
 /// What a call printed, as a list.

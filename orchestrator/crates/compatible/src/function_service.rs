@@ -7,8 +7,7 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use cloudbox_api::controllers::functions;
-use cloudbox_api_types::ErrorBody;
-use cloudbox_api_types::function_service::{CodeAnswer, Done, FunctionAnswer, FunctionsAnswer};
+use cloudbox_api_types::function_service::{CodeAnswer, Done, FunctionAnswer, FunctionsAnswer, ServiceError};
 use cloudbox_http::api::Api;
 use cloudbox_http::auth::{Caller, MaybeCaller, access};
 use cloudbox_http::error::ApiError;
@@ -43,7 +42,7 @@ fn made(function: Function) -> Response {
 /// Read a function; a public one without a credential.
 #[utoipa::path(get, path = "/api/v1/functions/{project}/{name}", tag = "function service",
     params(("project" = String, Path, description = "Id or slug"), ("name" = String, Path, description = "Or id")),
-    responses((status = 200, body = FunctionAnswer), (status = "4XX", body = ErrorBody)),
+    responses((status = 200, body = FunctionAnswer), (status = "4XX", body = ServiceError)),
     security((), ("bearer" = [])))]
 pub async fn look(
     caller: MaybeCaller,
@@ -60,7 +59,7 @@ pub async fn look(
 /// Read a function.
 #[utoipa::path(get, path = "/api/functions/{project}/{name}", tag = "function service",
     params(("project" = String, Path, description = "Id or slug"), ("name" = String, Path, description = "Or id")),
-    responses((status = 200, body = FunctionAnswer), (status = "4XX", body = ErrorBody)),
+    responses((status = 200, body = FunctionAnswer), (status = "4XX", body = ServiceError)),
     security(("bearer" = [])))]
 pub async fn read(
     caller: Caller,
@@ -74,7 +73,7 @@ pub async fn read(
 /// Read a function's code.
 #[utoipa::path(get, path = "/api/functions/code/{project}/{name}", tag = "function service",
     params(("project" = String, Path, description = "Id or slug"), ("name" = String, Path, description = "Or id")),
-    responses((status = 200, body = CodeAnswer), (status = "4XX", body = ErrorBody)), security(("bearer" = [])))]
+    responses((status = 200, body = CodeAnswer), (status = "4XX", body = ServiceError)), security(("bearer" = [])))]
 pub async fn code(
     caller: Caller,
     State(api): State<Arc<Api>>,
@@ -87,7 +86,7 @@ pub async fn code(
 #[utoipa::path(get, path = "/api/v1/projects/{project}/functions", tag = "function service",
     params(("project" = String, Path, description = "Id or slug"),
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 1000), ("cursor" = Option<String>, Query)),
-    responses((status = 200, body = FunctionsAnswer), (status = "4XX", body = ErrorBody)), security(("bearer" = [])))]
+    responses((status = 200, body = FunctionsAnswer), (status = "4XX", body = ServiceError)), security(("bearer" = [])))]
 pub async fn list(
     caller: Caller,
     State(api): State<Arc<Api>>,
@@ -105,7 +104,7 @@ pub async fn list(
 #[utoipa::path(get, path = "/api/functions/projects/{project}", tag = "function service",
     params(("project" = String, Path, description = "Id or slug"),
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 1000), ("cursor" = Option<String>, Query)),
-    responses((status = 200, body = FunctionsAnswer), (status = "4XX", body = ErrorBody)), security(("bearer" = [])))]
+    responses((status = 200, body = FunctionsAnswer), (status = "4XX", body = ServiceError)), security(("bearer" = [])))]
 pub async fn list_of_project(
     caller: Caller,
     api: State<Arc<Api>>,
@@ -119,7 +118,7 @@ pub async fn list_of_project(
 #[utoipa::path(post, path = "/api/functions/projects/{project}", tag = "function service",
     request_body(content = fields::FunctionFields),
     params(("project" = String, Path, description = "Id or slug")),
-    responses((status = 201, body = FunctionAnswer), (status = "4XX", body = ErrorBody)), security(("bearer" = [])))]
+    responses((status = 201, body = FunctionAnswer), (status = "4XX", body = ServiceError)), security(("bearer" = [])))]
 pub async fn create(
     caller: Caller,
     State(api): State<Arc<Api>>,
@@ -136,7 +135,7 @@ pub async fn create(
 #[utoipa::path(patch, path = "/api/functions/{project}/{name}", tag = "function service",
     request_body(content = fields::FunctionFields),
     params(("project" = String, Path, description = "Id or slug"), ("name" = String, Path, description = "Or id")),
-    responses((status = 200, body = FunctionAnswer), (status = "4XX", body = ErrorBody)), security(("bearer" = [])))]
+    responses((status = 200, body = FunctionAnswer), (status = "4XX", body = ServiceError)), security(("bearer" = [])))]
 pub async fn change(
     caller: Caller,
     State(api): State<Arc<Api>>,
@@ -151,7 +150,7 @@ pub async fn change(
 #[utoipa::path(patch, path = "/api/v1/functions/{project}/{name}", tag = "function service",
     request_body(content = fields::FunctionFields),
     params(("project" = String, Path, description = "Id or slug"), ("name" = String, Path, description = "Or id")),
-    responses((status = 200, body = FunctionAnswer), (status = "4XX", body = ErrorBody)), security(("bearer" = [])))]
+    responses((status = 200, body = FunctionAnswer), (status = "4XX", body = ServiceError)), security(("bearer" = [])))]
 pub async fn switch(
     caller: Caller,
     api: State<Arc<Api>>,
@@ -164,7 +163,7 @@ pub async fn switch(
 /// Delete a function with its versions and records.
 #[utoipa::path(delete, path = "/api/functions/{project}/{name}", tag = "function service",
     params(("project" = String, Path, description = "Id or slug"), ("name" = String, Path, description = "Or id")),
-    responses((status = 200, body = Done), (status = "4XX", body = ErrorBody)), security(("bearer" = [])))]
+    responses((status = 200, body = Done), (status = "4XX", body = ServiceError)), security(("bearer" = [])))]
 pub async fn delete(
     caller: Caller,
     State(api): State<Arc<Api>>,
@@ -179,7 +178,7 @@ pub async fn delete(
 #[utoipa::path(post, path = "/api/functions/register", tag = "function service",
     request_body(content = fields::Registration),
     responses((status = 201, body = FunctionAnswer, description = "It is new"),
-        (status = 200, body = FunctionAnswer, description = "It was there"), (status = "4XX", body = ErrorBody)),
+        (status = 200, body = FunctionAnswer, description = "It was there"), (status = "4XX", body = ServiceError)),
     security(("bearer" = [])))]
 pub async fn register(
     caller: Caller,

@@ -15,7 +15,9 @@ use cloudbox_http::extract::Path;
 #[utoipa::path(method(get, post, put, patch, delete), path = "/_functions/{name}", tag = "calls",
     request_body(content = String, content_type = "*/*", description = "Whatever the handler understands"),
     params(("name" = String, Path, description = "`name`, or `name:alias` for another version"), ("X-Project-Id" = Option<String>, Header, description = "Id or slug")),
-    responses((status = "default", description = "The handler's own answer, or an error", body = ErrorBody)),
+    responses((status = "default", description = "The handler's own answer"),
+        (status = "4XX", description = "An error, or the handler's own answer", body = ErrorBody),
+        (status = "5XX", description = "An error, or the handler's own answer", body = ErrorBody)),
     security((), ("bearer" = [])))]
 pub async fn short(
     caller: MaybeCaller,
@@ -32,7 +34,9 @@ pub async fn short(
     request_body(content = String, content_type = "*/*", description = "Whatever the handler understands"),
     params(("name" = String, Path, description = "`name`, or `name:alias` for another version"), ("path" = String, Path, description = "Any path, slashes included"),
         ("X-Project-Id" = Option<String>, Header, description = "Id or slug")),
-    responses((status = "default", description = "The handler's own answer, or an error", body = ErrorBody)),
+    responses((status = "default", description = "The handler's own answer"),
+        (status = "4XX", description = "An error, or the handler's own answer", body = ErrorBody),
+        (status = "5XX", description = "An error, or the handler's own answer", body = ErrorBody)),
     security((), ("bearer" = [])))]
 pub async fn short_below(
     caller: MaybeCaller,
@@ -48,7 +52,9 @@ pub async fn short_below(
 #[utoipa::path(method(get, post, put, patch, delete), path = "/invoke/{function}", tag = "calls",
     request_body(content = String, content_type = "*/*", description = "Whatever the handler understands"),
     params(("function" = String, Path, description = "Id, or a name as on `/_functions/{name}`; `:alias` behind it for another version")),
-    responses((status = "default", description = "The handler's own answer, or an error", body = ErrorBody)),
+    responses((status = "default", description = "The handler's own answer"),
+        (status = "4XX", description = "An error, or the handler's own answer", body = ErrorBody),
+        (status = "5XX", description = "An error, or the handler's own answer", body = ErrorBody)),
     security((), ("bearer" = [])))]
 pub async fn invoke(
     caller: MaybeCaller,
@@ -65,7 +71,9 @@ pub async fn invoke(
     request_body(content = String, content_type = "*/*", description = "Whatever the handler understands"),
     params(("function" = String, Path, description = "Id, or a name as on `/_functions/{name}`; `:alias` behind it for another version"),
         ("path" = String, Path, description = "Any path, slashes included")),
-    responses((status = "default", description = "The handler's own answer, or an error", body = ErrorBody)),
+    responses((status = "default", description = "The handler's own answer"),
+        (status = "4XX", description = "An error, or the handler's own answer", body = ErrorBody),
+        (status = "5XX", description = "An error, or the handler's own answer", body = ErrorBody)),
     security((), ("bearer" = [])))]
 pub async fn invoke_below(
     caller: MaybeCaller,

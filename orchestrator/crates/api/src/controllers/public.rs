@@ -33,7 +33,9 @@ const BODY_AHEAD: usize = 256 << 10;
 #[utoipa::path(method(get, post, put, patch, delete), path = "/p/{project}/functions/{name}", tag = "calls",
     request_body(content = String, content_type = "*/*", description = "Whatever the handler understands"),
     params(("project" = String, Path, description = "Id or slug"), ("name" = String, Path, description = "`name`, or `name:alias` for another version")),
-    responses((status = "default", description = "The handler's own answer, or an error", body = ErrorBody)),
+    responses((status = "default", description = "The handler's own answer"),
+        (status = "4XX", description = "An error, or the handler's own answer", body = ErrorBody),
+        (status = "5XX", description = "An error, or the handler's own answer", body = ErrorBody)),
     security((), ("bearer" = [])))]
 pub async fn call(
     caller: MaybeCaller,
@@ -49,7 +51,9 @@ pub async fn call(
     request_body(content = String, content_type = "*/*", description = "Whatever the handler understands"),
     params(("project" = String, Path, description = "Id or slug"), ("name" = String, Path, description = "`name`, or `name:alias` for another version"),
         ("path" = String, Path, description = "Any path, slashes included")),
-    responses((status = "default", description = "The handler's own answer, or an error", body = ErrorBody)),
+    responses((status = "default", description = "The handler's own answer"),
+        (status = "4XX", description = "An error, or the handler's own answer", body = ErrorBody),
+        (status = "5XX", description = "An error, or the handler's own answer", body = ErrorBody)),
     security((), ("bearer" = [])))]
 pub async fn call_below(
     caller: MaybeCaller,

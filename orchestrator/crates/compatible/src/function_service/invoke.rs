@@ -8,8 +8,7 @@ use axum::response::{IntoResponse, Response};
 use cloudbox_api::controllers::answer::call_headers;
 use cloudbox_api::controllers::execute;
 use cloudbox_api::controllers::public::{self, Way};
-use cloudbox_api_types::ErrorBody;
-use cloudbox_api_types::function_service::{InvokeAnswer, log_lines};
+use cloudbox_api_types::function_service::{InvokeAnswer, ServiceError, log_lines};
 use cloudbox_dispatch::{Outcome, Success};
 use cloudbox_http::api::Api;
 use cloudbox_http::auth::{Caller, MaybeCaller};
@@ -23,8 +22,8 @@ use serde_json::value::RawValue;
 #[utoipa::path(post, path = "/api/v1/functions/{project}/{name}", tag = "function service",
     request_body(content = String, content_type = "*/*", description = "The event, JSON as a rule"),
     params(("project" = String, Path, description = "Id or slug"), ("name" = String, Path, description = "Or id")),
-    responses((status = 200, body = InvokeAnswer), (status = "4XX", body = ErrorBody),
-        (status = "5XX", body = ErrorBody)), security((), ("bearer" = [])))]
+    responses((status = 200, body = InvokeAnswer), (status = "4XX", body = ServiceError),
+        (status = "5XX", body = ServiceError)), security((), ("bearer" = [])))]
 pub async fn invoke(
     caller: MaybeCaller,
     State(api): State<Arc<Api>>,
@@ -39,8 +38,8 @@ pub async fn invoke(
     request_body(content = String, content_type = "*/*", description = "The event, JSON as a rule"),
     params(("name" = String, Path, description = "Or id"),
         ("X-Project-Id" = Option<String>, Header, description = "Id or slug")),
-    responses((status = 200, body = InvokeAnswer), (status = "4XX", body = ErrorBody),
-        (status = "5XX", body = ErrorBody)), security((), ("bearer" = [])))]
+    responses((status = 200, body = InvokeAnswer), (status = "4XX", body = ServiceError),
+        (status = "5XX", body = ServiceError)), security((), ("bearer" = [])))]
 pub async fn invoke_short(
     caller: MaybeCaller,
     State(api): State<Arc<Api>>,

@@ -1,6 +1,15 @@
 //! The compatible routes: their shapes, their errors, who may do what, and which route a path means.
 
+use cloudbox_api_types::function_service::ServiceError;
+
 use super::*;
+
+/// An error of the function service is of the shape that the document has for it, with nothing beside.
+#[track_caller]
+fn documented(answer: &Answer) {
+    let error: ServiceError = serde_json::from_str(&answer.text).unwrap();
+    assert!(!error.success, "{}", answer.text);
+}
 
 async fn other_project(app: &TestApp) {
     let made = app.post("/api/projects", json!({"name": "Shop", "slug": "shop"})).await;
@@ -88,12 +97,14 @@ async fn errors_of_the_function_service_say_success_and_name_fields_as_they_were
         let answer = app.call(method, path, Some(json!({}))).await;
         assert_eq!((answer.status, &answer.json()["success"]), (status, &json!(false)), "{}", answer.text);
         assert!(answer.json()["error"].is_string() && answer.json()["request_id"].is_string());
+        documented(&answer);
     }
     let body = json!({"functionName": "Bad Name", "isActive": "no", "name2": 1, "runtime": "node"});
     let answer = app.post("/api/functions/projects/1", body).await;
     let mut fields = answer.fields();
     fields.sort_unstable();
     assert_eq!((answer.status, &answer.json()["success"]), (400, &json!(false)));
+    documented(&answer);
     assert_eq!(fields, ["functionName", "isActive", "name2", "runtime"]);
     let twice = app.post("/api/functions/projects/1", json!({"name": "a", "function_name": "b"})).await;
     assert_eq!((twice.status, twice.fields()), (400, vec!["function_name".to_owned()]));
@@ -118,6 +129,8 @@ async fn failed_calls_of_the_function_service_show_as_much_as_the_caller_may_see
     let closed = call("closed").await;
     assert_eq!((closed.status, &closed.json()["success"]), (500, &json!(false)));
     assert!(!closed.text.contains("secret") && !closed.text.contains("a line"), "{}", closed.text);
+    documented(&open);
+    documented(&closed);
     let fine = app.anonymous("POST", "/api/v1/functions/1/closed", "{}").await.json();
     assert_eq!((&fine["success"], &fine["logs"]), (&json!(true), &json!([])));
     let known = app.call("POST", "/api/v1/functions/1/closed", Some(json!("fail RUNTIME_ERROR"))).await;

@@ -31,6 +31,45 @@ async fn every_operation_but_the_public_ones_needs_a_credential() {
     assert!(checked >= 40, "{checked}");
 }
 
+/// What may be done without a credential, beside calls of functions.
+const PUBLIC: [&str; 5] =
+    ["get /health", "get /health/live", "get /health/ready", "get /info", "get /metrics"];
+
+#[tokio::test]
+async fn without_a_valid_credential_a_private_function_is_not_there() {
+    let app = TestApp::start().await;
+    app.deployed("private", false).await;
+    let document = serde_json::to_value(super::super::document()).unwrap();
+    let (mut public, mut checked) = (Vec::new(), 0);
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let Some(security) = operation["security"].as_array() else {
+                public.push(format!("{method} {path}"));
+                continue;
+            };
+            if !security.contains(&json!({})) {
+                continue;
+            }
+            let named =
+                [("{project}", "default"), ("{name}", "private"), ("{function}", "private"), ("{path}", "x")];
+            let path = named.iter().fold(path.clone(), |path, (from, to)| path.replace(from, to));
+            for token in [None, Some("Bearer wrong"), Some("Basic x")] {
+                let mut request = Request::builder().method(method.to_uppercase().as_str()).uri(&path);
+                if let Some(token) = token {
+                    request = request.header("authorization", token);
+                }
+                let answer = app.send(request.body(Body::from("{bad")).unwrap()).await;
+                assert_eq!(answer.status, 404, "{method} {path} {token:?}");
+                assert_eq!(answer.json()["code"], "NOT_FOUND");
+                checked += 1;
+            }
+        }
+    }
+    assert_eq!(public, PUBLIC);
+    // Six paths of five methods, and the function service's three.
+    assert_eq!(checked, 3 * (6 * 5 + 3));
+}
+
 /// Routes that `routes!` adds are documented by being added; those of every method are not.
 #[test]
 fn every_route_is_documented() {
