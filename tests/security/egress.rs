@@ -1,14 +1,17 @@
 //! G10: the way out of sandboxes. What a function's `egress` names is reached by any client, as it is; nothing else is, by
 //! whatever name, address or form of one.
 
-mod site;
+use std::net::Ipv4Addr;
 
+use cloudbox_tests::site::Site;
 use cloudbox_tests::{Driver, Home, Language, Plan, Stage, both_drivers};
 use cloudbox_types::ErrorCode;
 use serde_json::{Value, json};
 
-use site::Site;
-
+/// The name of a site, where it is, and the network that the operator allows.
+const SITE: &str = "site.test";
+const ADDRESS: Ipv4Addr = Ipv4Addr::new(127, 77, 0, 1);
+const NETWORK: &str = "127.77.0.0/16";
 /// Names that an attacker has pointed at what is not public.
 const TRAPS: [(&str, &str); 5] = [
     ("loopback.trap.test", "127.0.0.1"),
@@ -23,22 +26,20 @@ const CONNECTIONS: usize = 20;
 both_drivers! { g10_the_way_out }
 
 async fn g10_the_way_out(driver: Driver) {
-    let (home, site) = (Home::new(), Site::start().await);
-    let mut hosts = format!("{:?} = \"{}\"\n", site::NAME, site::ADDRESS);
+    let (home, site) = (Home::new(), Site::of_text(SITE, ADDRESS).await);
+    let mut hosts = format!("{SITE:?} = \"{ADDRESS}\"\n");
     for (name, address) in TRAPS {
         hosts.push_str(&format!("{name:?} = \"{address}\"\n"));
     }
     let file = format!(
-        "[egress]\nallow_private = [{:?}]\nmax_connections = {CONNECTIONS}\n[egress.hosts]\n{hosts}",
-        site::NETWORK
+        "[egress]\nallow_private = [{NETWORK:?}]\nmax_connections = {CONNECTIONS}\n[egress.hosts]\n{hosts}"
     );
     let path = home.path().join("cloudbox.toml");
     std::fs::write(&path, file).unwrap();
     let plan = Plan::new(driver).at(&home).with("CLOUDBOX_CONFIG", path.to_str().unwrap());
     let Some(stage) = Stage::with(plan).await else { return };
-    let at_ports = [site.plain, site.secure].map(|port| format!("{}:{port}", site::NAME));
-    let egress =
-        json!([at_ports[0], at_ports[1], "*.trap.test", format!("{}:{}", site::ADDRESS, site.plain)]);
+    let at_ports = [site.plain, site.secure].map(at);
+    let egress = json!([at_ports[0], at_ports[1], "*.trap.test", format!("{}:{}", ADDRESS, site.plain)]);
     for (language, dependencies) in [
         (Language::Node, json!({"axios": "^1.0.0"})),
         (Language::Python, json!({"requests": ">=2.28"})),
@@ -55,6 +56,11 @@ async fn g10_the_way_out(driver: Driver) {
     stage.stop().await;
 }
 
+/// The site's entry of an `egress`.
+fn at(port: u16) -> String {
+    format!("{SITE}:{port}")
+}
+
 fn name(language: Language) -> String {
     format!("egress-{}", language.extension())
 }
@@ -64,7 +70,7 @@ async fn call(stage: &Stage, language: Language, data: &Value) -> Value {
     stage.call(&name(language), data).await.with(200).json()
 }
 
-/// Unmodified clients of every language, HTTP and HTTPS to its end, and what is listed of it.
+/// Unmodified clients of every language and `context.http`, HTTP and HTTPS to its end, and what is listed of it.
 async fn clients_reach_what_is_named(stage: &Stage, site: &Site) {
     let clients = [
         (Language::Node, "fetch", true),
@@ -74,10 +80,13 @@ async fn clients_reach_what_is_named(stage: &Stage, site: &Site) {
         (Language::Python, "urllib", true),
         (Language::Python, "requests", true),
         (Language::Go, "net/http", true),
+        (Language::Node, "context", true),
+        (Language::Python, "context", true),
+        (Language::Go, "context", true),
     ];
     for (language, client, is_secure) in clients {
-        let plain = format!("http://{}:{}/plain", site::NAME, site.plain);
-        let secure = format!("https://{}:{}/secure", site::NAME, site.secure);
+        let plain = format!("http://{}:{}/plain", SITE, site.plain);
+        let secure = format!("https://{}:{}/secure", SITE, site.secure);
         if client != "https" {
             let found = call(stage, language, &json!({"client": client, "url": plain})).await;
             assert_eq!(found["response"], json!({"status": 200, "text": "GET /plain "}), "{client}: {found}");
@@ -91,13 +100,29 @@ async fn clients_reach_what_is_named(stage: &Stage, site: &Site) {
             listed(&found, site.secure);
         }
     }
+    // By the platform's routes as by any other; a try reaches nothing.
+    let url = format!("http://{SITE}:{}/plain", site.plain);
+    let body =
+        json!({"function_id": name(Language::Node), "request": {"body": {"client": "context", "url": url}}});
+    let ran: Value = stage.api.post("/execute", &body).await.with(200).json();
+    assert_eq!(ran["data"], json!({"status": 200, "text": "GET /plain "}), "{ran}");
+    let tried: Value = stage.api.post("/test", &body).await.with(200).json();
+    assert_eq!(tried["data"], json!({"error": "HTTP_FAILED"}), "{tried}");
+    let code = "export default async (request, context) => context.http.get(request.body)";
+    let mut body = json!({"code": code, "request": {"body": url}, "egress": [at(site.plain)]});
+    let ran: Value = stage.api.post("/execute", &body).await.with(200).json();
+    assert_eq!(ran["data"], "GET /plain ", "{ran}");
+    let _ = stage.api.post("/test", &body).await.with(500);
+    body["egress"] = json!(["10.0.0.1"]);
+    let refused = stage.api.post("/execute", &body).await.error(ErrorCode::ValidationError);
+    assert_eq!(refused["details"][0]["field"], "egress[0]", "{refused}");
     // An address is reached through the proxy, which clients find in their environment.
-    let data = json!({"client": "requests", "url": format!("http://{}:{}/", site::ADDRESS, site.plain)});
+    let data = json!({"client": "requests", "url": format!("http://{}:{}/", ADDRESS, site.plain)});
     let found = call(stage, Language::Python, &data).await;
     assert_eq!(found["response"]["status"], 200, "{found}");
-    assert_eq!(found["egress"][0]["host"], site::ADDRESS.to_string(), "{found}");
+    assert_eq!(found["egress"][0]["host"], ADDRESS.to_string(), "{found}");
     let record = &stage.api.logs(&name(Language::Go), "limit=1").await.items[0];
-    assert_eq!(record.egress[0].host, site::NAME);
+    assert_eq!(record.egress[0].host, SITE);
     assert!(record.egress[0].bytes_down > 0, "{record:?}");
 }
 
@@ -105,8 +130,8 @@ async fn clients_reach_what_is_named(stage: &Stage, site: &Site) {
 fn listed(found: &Value, port: u16) {
     let attempts = found["egress"].as_array().unwrap();
     let attempt = attempts.iter().find(|attempt| attempt["port"] == port).unwrap();
-    assert_eq!(attempt["host"], site::NAME, "{found}");
-    assert_eq!(attempt["address"], site::ADDRESS.to_string(), "{found}");
+    assert_eq!(attempt["host"], SITE, "{found}");
+    assert_eq!(attempt["address"], ADDRESS.to_string(), "{found}");
     assert_eq!(attempt["outcome"], "ok", "{found}");
     assert!(attempt["bytes_up"].as_u64().unwrap() > 20, "{found}");
     assert!(attempt["bytes_down"].as_u64().unwrap() > 20, "{found}");
@@ -115,9 +140,14 @@ fn listed(found: &Value, port: u16) {
 
 /// Other names, other ports, private addresses in every form, the host's own services.
 async fn nothing_else_is_reached(stage: &Stage, site: &Site) {
-    for (language, client) in
-        [(Language::Node, "fetch"), (Language::Python, "requests"), (Language::Go, "net/http")]
-    {
+    for (language, client) in [
+        (Language::Node, "fetch"),
+        (Language::Python, "requests"),
+        (Language::Go, "net/http"),
+        (Language::Node, "context"),
+        (Language::Python, "context"),
+        (Language::Go, "context"),
+    ] {
         let found = call(stage, language, &json!({"client": client, "url": "http://other.test/"})).await;
         // Clients that look for a proxy have one here, since the list has an address.
         let is_refused = found["response"]["error"].is_string() || found["response"]["status"] == 403;
@@ -126,6 +156,12 @@ async fn nothing_else_is_reached(stage: &Stage, site: &Site) {
         let logs = found["logs"].as_str().unwrap();
         assert!(logs.contains("add \"other.test\" to the function's egress"), "{found}");
     }
+    for language in Language::ALL {
+        let data = json!({"client": "context", "url": format!("http://{}/", TRAPS[2].0)});
+        let found = call(stage, language, &data).await;
+        assert!(found["response"]["error"].is_string(), "{language:?}: {found}");
+        assert_eq!(found["egress"][0]["outcome"], "refused_address", "{language:?}: {found}");
+    }
     for (trap, _) in TRAPS {
         let data = json!({"client": "fetch", "url": format!("http://{trap}/")});
         let found = call(stage, Language::Node, &data).await;
@@ -133,11 +169,11 @@ async fn nothing_else_is_reached(stage: &Stage, site: &Site) {
         assert_eq!(found["egress"][0]["outcome"], "refused_address", "{trap}: {found}");
         assert_eq!(found["egress"][0]["bytes_down"], 0, "{trap}: {found}");
     }
-    let other_port = json!({"client": "fetch", "url": format!("http://{}:{}/", site::NAME, site.plain ^ 1)});
+    let other_port = json!({"client": "fetch", "url": format!("http://{}:{}/", SITE, site.plain ^ 1)});
     let found = call(stage, Language::Node, &other_port).await;
     assert_eq!(found["response"]["error"], "ECONNREFUSED", "{found}");
     // The port is another entry's: the connection arrives, and is refused by name.
-    let data = json!({"client": "fetch", "url": format!("http://{}:80/", site::NAME)});
+    let data = json!({"client": "fetch", "url": format!("http://{SITE}:80/")});
     let found = call(stage, Language::Node, &data).await;
     assert_eq!(found["egress"][0]["outcome"], "refused", "{found}");
     through_the_proxy(stage, site).await;
@@ -145,7 +181,7 @@ async fn nothing_else_is_reached(stage: &Stage, site: &Site) {
     let addresses = json!([
         ["127.0.0.1", service],
         ["127.0.0.1", site.plain],
-        [site::ADDRESS.to_string(), site.plain],
+        [ADDRESS.to_string(), site.plain],
         ["127.64.100.1", site.plain],
         ["10.0.0.1", 80],
         ["169.254.169.254", 80],
@@ -160,11 +196,11 @@ async fn nothing_else_is_reached(stage: &Stage, site: &Site) {
 /// A client that is told of the proxy gets what the list names, an address included, and nothing else.
 async fn through_the_proxy(stage: &Stage, site: &Site) {
     let lines = [
-        (format!("GET http://{}:{}/", site::NAME, site.plain), "200"),
-        (format!("CONNECT {}:{}", site::NAME, site.secure), "200"),
-        (format!("CONNECT {}:{}", site::ADDRESS, site.plain), "200"),
-        (format!("CONNECT {}:{}", site::ADDRESS, site.secure), "403"),
-        (format!("CONNECT {}:25", site::NAME), "403"),
+        (format!("GET http://{}:{}/", SITE, site.plain), "200"),
+        (format!("CONNECT {}:{}", SITE, site.secure), "200"),
+        (format!("CONNECT {}:{}", ADDRESS, site.plain), "200"),
+        (format!("CONNECT {}:{}", ADDRESS, site.secure), "403"),
+        (format!("CONNECT {SITE}:25"), "403"),
         ("CONNECT loopback.trap.test:80".to_owned(), "403"),
         ("CONNECT localhost:80".to_owned(), "403"),
         ("CONNECT 127.0.0.1:80".to_owned(), "403"),
@@ -191,7 +227,7 @@ async fn settings_are_checked_and_taken_at_once(stage: &Stage, site: &Site) {
         let body = answer.error(ErrorCode::ValidationError);
         assert_eq!(body["details"][0]["field"], "egress[1]", "{entry}: {body}");
     }
-    let fetch = json!({"client": "fetch", "url": format!("http://{}:{}/", site::NAME, site.plain)});
+    let fetch = json!({"client": "fetch", "url": format!("http://{}:{}/", SITE, site.plain)});
     let before = stage.api.function(&name).await.with(200).json::<Value>()["egress"].take();
     let _ = stage.api.patch(&name, &json!({ "egress": [] })).await.with(200);
     let found = call(stage, Language::Node, &fetch).await;
@@ -209,7 +245,7 @@ async fn settings_are_checked_and_taken_at_once(stage: &Stage, site: &Site) {
 
 /// Connections beyond the bound wait, and messages that are no queries are nothing to the name server.
 async fn floods_and_junk_are_borne(stage: &Stage, site: &Site) {
-    let flood = json!({"client": "flood", "host": site::NAME, "port": site.plain, "count": 300,
+    let flood = json!({"client": "flood", "host": SITE, "port": site.plain, "count": 300,
         "answers": CONNECTIONS});
     let found = call(stage, Language::Node, &flood).await;
     assert!(
@@ -217,8 +253,8 @@ async fn floods_and_junk_are_borne(stage: &Stage, site: &Site) {
         "{found}"
     );
     let _ = call(stage, Language::Node, &json!({"client": "junk"})).await;
-    let names = json!([site::NAME, "other.test"]);
+    let names = json!([SITE, "other.test"]);
     let found = call(stage, Language::Node, &json!({"client": "lookups", "names": names})).await;
-    assert!(found["response"][site::NAME][0].as_str().unwrap().starts_with("127.64."), "{found}");
+    assert!(found["response"][SITE][0].as_str().unwrap().starts_with("127.64."), "{found}");
     assert_eq!(found["response"]["other.test"]["error"], "ENOTFOUND", "{found}");
 }

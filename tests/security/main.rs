@@ -14,3 +14,4 @@ mod protocol;
 mod resources;
 mod secrets;
 mod state;
+mod uploads;

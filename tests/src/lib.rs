@@ -16,6 +16,7 @@ pub mod pack;
 pub mod postgres;
 pub mod service;
 pub mod silent;
+pub mod site;
 pub mod stage;
 
 pub use answer::Answer;

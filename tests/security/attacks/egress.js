@@ -37,6 +37,11 @@ const clients = {
     const response = await (body ? axios.post(url, body, settings) : axios.get(url, settings));
     return { status: response.status, text: response.data };
   },
+  // The platform's own.
+  async context({ url, body }, { http }) {
+    process.env.NODE_TLS_REJECT_UNAUTHORIZED = '0';
+    return { status: 200, text: await (body ? http.post(url, body) : http.get(url)) };
+  },
   // As a client that is told of the proxy: each line is the first one of a request.
   async proxy({ lines }) {
     const answers = [];
@@ -93,4 +98,4 @@ function speak(host, port, text) {
   });
 }
 
-exports.handler = (data) => told(() => clients[data.client](data));
+exports.handler = (data, context) => told(() => clients[data.client](data, context));
