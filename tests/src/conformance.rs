@@ -3,7 +3,7 @@
 //! A case is a folder with a `function.*` per language, `request.json` and `expected.json`.
 //!
 //! `request.json`: `{"function": {…}, "calls": [{…}]}`. `function` holds settings of the create beside name, language and
-//! code. A call has either `execute`, the body of the execute route, or `method` with `path` (below the function's public
+//! code. A call has either `execute`, the body of the execute route, `request`, that of `/execute` for a stored function, or `method` with `path` (below the function's public
 //! route, with its query), `headers`, `body` (text) or `body_base64`; and perhaps `repeat`, how often.
 //!
 //! `expected.json`: `{"deploy": {…}, "calls": [{…}]}`. `deploy` (left out: it succeeds) and each call have `status`, and
@@ -43,6 +43,7 @@ struct Request {
 #[serde(deny_unknown_fields)]
 struct Call {
     execute: Option<Value>,
+    request: Option<Value>,
     method: Option<String>,
     #[serde(default)]
     path: String,
@@ -156,6 +157,9 @@ impl Call {
     async fn make(&self, name: &str, api: &Api) -> Answer {
         if let Some(body) = &self.execute {
             return api.execute(name, body).await;
+        }
+        if let Some(request) = &self.request {
+            return api.post("/execute", &json!({ "function_id": name, "request": request })).await;
         }
         let method = self.method.as_deref().unwrap_or("POST");
         // The public route is for callers without a credential; with one they would see the inside of failures.

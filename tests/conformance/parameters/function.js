@@ -1,0 +1,3 @@
+exports.handler = async (data, context) => ({
+  id: context.params && context.params.id, name: context.params && context.params.name, data,
+});
