@@ -147,18 +147,20 @@ async fn run(driver: Driver) {
         .with("CLOUDBOX_LIMITS_MAX_REQUEST_BYTES", MAX_REQUEST_BYTES);
     let service = plan.with("CLOUDBOX_HTTP_REQUEST_BODY_IDLE_TIMEOUT_S", "3").start().await;
     let api = service.api();
-    for (name, language, entry_point, code) in SOURCES {
-        let function = serde_json::json!({ "name": name, "language": language, "code": code, "entry_point": entry_point,
-            "is_public": true, "timeout": 60 });
-        let _ = api.create(&function).await.with(201);
-        let _ = api.deploy(name).await.with(200);
-    }
+    futures::future::join_all(SOURCES.map(|source| launched(&api, source))).await;
     let api = &api.anonymous();
     let all = SOURCES.iter().map(|(name, ..)| tokio::time::timeout(PATIENCE, plays(api, name)));
     for ended in futures::future::join_all(all).await {
         ended.unwrap();
     }
     service.stop().await;
+}
+
+async fn launched(api: &Api, (name, language, entry_point, code): (&str, &str, &str, &str)) {
+    let function = serde_json::json!({ "name": name, "language": language, "code": code, "entry_point": entry_point,
+        "is_public": true, "timeout": 60 });
+    let _ = api.create(&function).await.with(201);
+    let _ = api.deploy(name).await.with(200);
 }
 
 async fn plays(api: &Api, name: &str) {
