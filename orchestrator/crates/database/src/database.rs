@@ -66,13 +66,14 @@ impl Database {
         self.queries.query(self.fetch(query)).await
     }
 
-    /// How SQLite would carry out a query: its steps, with the indexes that they use. For tests.
+    /// How the database would carry out a query: its steps, with the indexes that they use. For tests.
     ///
     /// # Errors
     /// The driver's.
     pub async fn plan(&self, query: Query) -> Result<String, sqlx::Error> {
-        let steps = self.rows(query.explained()).await?;
-        let steps: Result<Vec<String>, _> = steps.iter().map(|row| row.get("detail")).collect();
+        let steps = self.rows(query.explained(self.is_postgres())).await?;
+        let column = if self.is_postgres() { "QUERY PLAN" } else { "detail" };
+        let steps: Result<Vec<String>, _> = steps.iter().map(|row| row.get(column)).collect();
         Ok(steps?.join("; "))
     }
 

@@ -71,9 +71,10 @@ impl Query {
         self
     }
 
-    /// The same statement, for SQLite to say how it would carry it out.
-    pub(crate) fn explained(self) -> Self {
-        let text = format!("EXPLAIN QUERY PLAN {}", self.sql.as_str());
+    /// The same statement, for a database to say how it would carry it out.
+    pub(crate) fn explained(self, is_postgres: bool) -> Self {
+        let word = if is_postgres { "EXPLAIN" } else { "EXPLAIN QUERY PLAN" };
+        let text = format!("{word} {}", self.sql.as_str());
         Self { sql: AssertSqlSafe(text).into_sql_str(), ..self }
     }
 
