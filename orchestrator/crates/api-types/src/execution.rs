@@ -27,7 +27,7 @@ pub struct ExecuteRequest {
     pub path: Option<String>,
     /// What the handler sees as the query: an object of texts, or the raw query as one text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
+    #[schema(schema_with = query_schema)]
     pub query: Option<serde_json::Value>,
     /// Milliseconds that this call may take, in place of the function's `timeout`, which it may exceed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -42,6 +42,15 @@ pub struct ExecuteRequest {
 /// A null that was given is data too.
 fn given<'de, D: serde::Deserializer<'de>>(reader: D) -> Result<Option<Box<RawValue>>, D::Error> {
     Box::<RawValue>::deserialize(reader).map(Some)
+}
+
+/// An object, or the raw query as one text.
+#[must_use]
+pub fn query_schema() -> utoipa::openapi::Schema {
+    use utoipa::openapi::schema::{AnyOfBuilder, ObjectBuilder, Schema, Type};
+    let one = |kind| ObjectBuilder::new().schema_type(kind);
+    let kinds = AnyOfBuilder::new().item(one(Type::Object)).item(one(Type::String)).item(one(Type::Null));
+    Schema::AnyOf(kinds.description(Some("An object of texts, or the raw query as one text.")).build())
 }
 
 /// One attempt of a call to reach a host outside its sandbox.

@@ -62,7 +62,7 @@ pub struct InlineRequest {
     pub headers: Option<BTreeMap<String, String>>,
     /// An object of texts, or the raw query as one text.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
+    #[schema(schema_with = crate::execution::query_schema)]
     pub query: Option<serde_json::Value>,
     /// Any JSON.
     #[serde(skip_serializing_if = "Option::is_none")]

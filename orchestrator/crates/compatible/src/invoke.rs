@@ -13,7 +13,7 @@ use cloudbox_http::extract::Path;
 
 /// Call a function of the project that the host or `X-Project-Id` names, else of the default one.
 #[utoipa::path(method(get, post, put, patch, delete), path = "/_functions/{name}", tag = "calls",
-    request_body(content = String, content_type = "*/*", description = "Whatever the handler understands"),
+    request_body(content = Option<String>, content_type = "*/*", description = "Whatever the handler understands"),
     params(("name" = String, Path, description = "`name`, or `name:alias` for another version"), ("X-Project-Id" = Option<String>, Header, description = "Id or slug")),
     responses((status = "default", description = "The handler's own answer"),
         (status = "4XX", description = "An error, or the handler's own answer", body = ErrorBody),
@@ -31,7 +31,7 @@ pub async fn short(
 
 /// Call a function of the project that the host or `X-Project-Id` names, with a path of its own.
 #[utoipa::path(method(get, post, put, patch, delete), path = "/_functions/{name}/{path}", tag = "calls",
-    request_body(content = String, content_type = "*/*", description = "Whatever the handler understands"),
+    request_body(content = Option<String>, content_type = "*/*", description = "Whatever the handler understands"),
     params(("name" = String, Path, description = "`name`, or `name:alias` for another version"), ("path" = String, Path, description = "Any path, slashes included"),
         ("X-Project-Id" = Option<String>, Header, description = "Id or slug")),
     responses((status = "default", description = "The handler's own answer"),
@@ -50,7 +50,7 @@ pub async fn short_below(
 
 /// Call a function by its id, in whichever project.
 #[utoipa::path(method(get, post, put, patch, delete), path = "/invoke/{function}", tag = "calls",
-    request_body(content = String, content_type = "*/*", description = "Whatever the handler understands"),
+    request_body(content = Option<String>, content_type = "*/*", description = "Whatever the handler understands"),
     params(("function" = String, Path, description = "Id, or a name as on `/_functions/{name}`; `:alias` behind it for another version")),
     responses((status = "default", description = "The handler's own answer"),
         (status = "4XX", description = "An error, or the handler's own answer", body = ErrorBody),
@@ -68,7 +68,7 @@ pub async fn invoke(
 
 /// Call a function by its id, with a path of its own.
 #[utoipa::path(method(get, post, put, patch, delete), path = "/invoke/{function}/{path}", tag = "calls",
-    request_body(content = String, content_type = "*/*", description = "Whatever the handler understands"),
+    request_body(content = Option<String>, content_type = "*/*", description = "Whatever the handler understands"),
     params(("function" = String, Path, description = "Id, or a name as on `/_functions/{name}`; `:alias` behind it for another version"),
         ("path" = String, Path, description = "Any path, slashes included")),
     responses((status = "default", description = "The handler's own answer"),

@@ -31,7 +31,7 @@ const BODY_AHEAD: usize = 256 << 10;
 
 /// Call a function. A public one needs no credential; another one needs that of its project.
 #[utoipa::path(method(get, post, put, patch, delete), path = "/p/{project}/functions/{name}", tag = "calls",
-    request_body(content = String, content_type = "*/*", description = "Whatever the handler understands"),
+    request_body(content = Option<String>, content_type = "*/*", description = "Whatever the handler understands"),
     params(("project" = String, Path, description = "Id or slug"), ("name" = String, Path, description = "`name`, or `name:alias` for another version")),
     responses((status = "default", description = "The handler's own answer"),
         (status = "4XX", description = "An error, or the handler's own answer", body = ErrorBody),
@@ -48,7 +48,7 @@ pub async fn call(
 
 /// Call a function with a path of its own.
 #[utoipa::path(method(get, post, put, patch, delete), path = "/p/{project}/functions/{name}/{path}", tag = "calls",
-    request_body(content = String, content_type = "*/*", description = "Whatever the handler understands"),
+    request_body(content = Option<String>, content_type = "*/*", description = "Whatever the handler understands"),
     params(("project" = String, Path, description = "Id or slug"), ("name" = String, Path, description = "`name`, or `name:alias` for another version"),
         ("path" = String, Path, description = "Any path, slashes included")),
     responses((status = "default", description = "The handler's own answer"),

@@ -41,7 +41,7 @@ pub struct EdgeRequest {
     /// Names become lower case.
     headers: Option<BTreeMap<String, String>>,
     /// An object of texts, or the raw query as one text.
-    #[schema(value_type = Option<Object>)]
+    #[schema(schema_with = cloudbox_api_types::execution::query_schema)]
     query_params: Option<Value>,
     /// A text is the body as it is; anything else is sent as JSON.
     #[schema(value_type = Option<serde_json::Value>)]

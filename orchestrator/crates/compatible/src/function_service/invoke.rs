@@ -20,7 +20,7 @@ use serde_json::value::RawValue;
 
 /// Call a function of a project; a public one without a credential.
 #[utoipa::path(post, path = "/api/v1/functions/{project}/{name}", tag = "function service",
-    request_body(content = String, content_type = "*/*", description = "The event, JSON as a rule"),
+    request_body(content = Option<String>, content_type = "*/*", description = "The event, JSON as a rule"),
     params(("project" = String, Path, description = "Id or slug"), ("name" = String, Path, description = "Or id")),
     responses((status = 200, body = InvokeAnswer), (status = "4XX", body = ServiceError),
         (status = "5XX", body = ServiceError)), security((), ("bearer" = [])))]
@@ -35,7 +35,7 @@ pub async fn invoke(
 
 /// Call a function of the project that the host or `X-Project-Id` names, else of the default one.
 #[utoipa::path(post, path = "/api/v1/functions/{name}", tag = "function service",
-    request_body(content = String, content_type = "*/*", description = "The event, JSON as a rule"),
+    request_body(content = Option<String>, content_type = "*/*", description = "The event, JSON as a rule"),
     params(("name" = String, Path, description = "Or id"),
         ("X-Project-Id" = Option<String>, Header, description = "Id or slug")),
     responses((status = 200, body = InvokeAnswer), (status = "4XX", body = ServiceError),
