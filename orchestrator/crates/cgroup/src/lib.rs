@@ -19,14 +19,10 @@ const EMPTY_WITHIN: Duration = Duration::from_secs(10);
 /// What a sandbox used, as its cgroup counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
-    /// Bytes charged now.
-    pub memory_bytes: u64,
-    /// Bytes charged at the highest; where the kernel doesn't keep it, as `memory_bytes`.
+    /// Bytes charged at the highest; where the kernel doesn't keep it, those charged now.
     pub memory_peak_bytes: u64,
     /// Microseconds of CPU.
     pub cpu_us: u64,
-    /// Processes killed at the memory limit.
-    pub oom_kills: u64,
 }
 
 /// What all sandboxes of a service may use together. Reached, it ends one of them and nothing else of the machine.

@@ -34,7 +34,6 @@ pub(crate) struct Folders {
 #[derive(Debug)]
 pub(crate) struct Group {
     folders: Folders,
-    usage: Kept,
     peak: Kept,
     oom: Kept,
     cpu_time: Kept,
@@ -51,7 +50,6 @@ impl Group {
             (None, None) => None,
         };
         Self {
-            usage: Kept::new(&folders.memory, "memory.usage_in_bytes"),
             peak: Kept::new(&folders.memory, "memory.max_usage_in_bytes"),
             oom: Kept::new(&folders.memory, "memory.oom_control"),
             cpu_time: Kept::new(&folders.cpuacct, "cpuacct.usage"),
@@ -129,12 +127,7 @@ pub(crate) fn deny_devices(folder: Option<&Path>) -> Result<(), Error> {
 
 impl Cgroup for Group {
     fn stats(&self) -> Result<Stats, Error> {
-        Ok(Stats {
-            memory_bytes: self.usage.number()?,
-            memory_peak_bytes: self.peak.number()?,
-            cpu_us: self.cpu_time.number()? / 1000,
-            oom_kills: self.oom_kills()?,
-        })
+        Ok(Stats { memory_peak_bytes: self.peak.number()?, cpu_us: self.cpu_time.number()? / 1000 })
     }
 
     fn oom_kills(&self) -> Result<u64, Error> {

@@ -68,13 +68,10 @@ impl Group {
 
 impl Cgroup for Group {
     fn stats(&self) -> Result<Stats, Error> {
-        let memory_bytes = self.usage.number()?;
         Ok(Stats {
-            memory_bytes,
             // Since 5.19.
-            memory_peak_bytes: self.peak.number().unwrap_or(memory_bytes),
+            memory_peak_bytes: self.peak.number().or_else(|_| self.usage.number())?,
             cpu_us: self.cpu.field("usage_usec")?,
-            oom_kills: self.oom_kills()?,
         })
     }
 

@@ -41,7 +41,7 @@ async fn a_sandbox_takes_two_requests_to_make_and_one_to_remove() {
     proxy.take_asked();
     let mut sandbox = driver.create(&world.spec()).await.expect("a sandbox");
     assert_eq!(proxy.take_asked(), ["POST /containers/create", "POST /containers/*/start"]);
-    assert!(sandbox.stats().expect("counters").memory_bytes > 0);
+    assert!(sandbox.stats().expect("counters").memory_peak_bytes > 0);
     sandbox.freeze(true).expect("frozen");
     sandbox.freeze(false).expect("thawed");
     assert_eq!(proxy.take_asked(), [""; 0], "counters and freezing go past the daemon");

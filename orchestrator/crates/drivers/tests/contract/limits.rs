@@ -120,8 +120,7 @@ pub async fn what_it_used_is_counted(fixture: &Fixture) {
     let mut sandbox = fixture.serving(&fixture.spec()).await;
     ask(sandbox.as_mut(), "allocate 20").await;
     let stats = sandbox.stats().unwrap();
-    assert!(stats.memory_bytes > 20 << 20 && stats.memory_peak_bytes >= stats.memory_bytes, "{stats:?}");
-    assert!(stats.cpu_us > 0 && stats.oom_kills == 0, "{stats:?}");
+    assert!(stats.memory_peak_bytes > 20 << 20 && stats.cpu_us > 0, "{stats:?}");
     sandbox.kill().await;
     assert!(sandbox.stats().is_err(), "a sandbox that is gone has no counters");
 }
