@@ -4,11 +4,13 @@
 //! then one answer with the request's nonce. A byte out of turn, a wrong nonce, an over-long or unknown frame ends the
 //! sandbox's life ([`FaultKind::Tainted`]).
 
+mod answers;
 mod calls;
 mod fault;
 mod parts;
 mod streamed;
 
+use std::io;
 use std::sync::Arc;
 
 use bytes::{Buf, Bytes};
@@ -24,6 +26,7 @@ use crate::logs::Logs;
 use crate::message::{Failure, Invoke, Load, Loaded, LogLine, ResultHead};
 use crate::nonce::Nonce;
 use crate::stream::Outlet;
+use answers::Answers;
 use calls::Calls;
 pub use fault::{Fault, FaultKind};
 use parts::{check, failure, header};
@@ -34,7 +37,7 @@ use streamed::Streaming;
 #[derive(Debug)]
 pub struct Channel {
     requests: pipe::Sender,
-    answers: BufReader<pipe::Receiver>,
+    answers: BufReader<Answers>,
     logs: pipe::Receiver,
     limits: ChannelLimits,
     state: State,
@@ -113,7 +116,8 @@ impl Channel {
         logs: pipe::Receiver,
         limits: ChannelLimits,
     ) -> Self {
-        Self { requests, answers: BufReader::new(answers), logs, limits, state: State::Idle, written: None }
+        let answers = BufReader::new(Answers::new(answers));
+        Self { requests, answers, logs, limits, state: State::Idle, written: None }
     }
 
     /// Whether another exchange may follow: the last one was answered, and no byte came after it.
@@ -261,12 +265,16 @@ impl Channel {
             return Ok((answer(Said::Frame(frame.await??), None)?, State::Idle));
         };
         self.send(frame, logs, deadline).await?;
+        if host.is_some() {
+            self.answers.get_mut().expect();
+        }
         let mut calls = host.map(|host| Calls::new(host, &nonce));
         let mut streaming: Option<Streaming> = None;
         loop {
             let Self { requests, answers, .. } = self;
             let next = next_frame(answers, requests, self.limits.frame, calls.as_mut());
             let frame = with_logs(next, &self.logs, logs, deadline).await??;
+            self.answers.get_mut().has_come();
             let said = match (frame.kind, &mut calls, &mut streaming) {
                 (Kind::Log, ..) => {
                     let line: LogLine = header(&frame)?;
@@ -329,7 +337,7 @@ impl Channel {
         match self.answers.get_ref().try_read(&mut [0; 1]) {
             Ok(0) => Some(FaultKind::Ended),
             Ok(_) => Some(FaultKind::tainted("bytes between two calls")),
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => None,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
             Err(_) => Some(FaultKind::Ended),
         }
     }
@@ -362,7 +370,7 @@ impl Said {
 
 /// The next frame; host calls that are under way go on meanwhile.
 async fn next_frame(
-    answers: &mut BufReader<pipe::Receiver>,
+    answers: &mut BufReader<Answers>,
     requests: &mut pipe::Sender,
     limits: FrameLimits,
     calls: Option<&mut Calls>,

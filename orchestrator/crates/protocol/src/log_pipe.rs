@@ -37,12 +37,18 @@ pub(crate) async fn with_logs<T>(
 
 /// Takes what the pipe holds now, without waiting: what is in it when this begins, and at most as much again as it
 /// can hold. Processes that print without end would otherwise never let the service go on.
+///
+/// The pipe itself is asked: the poller may not have looked since the answer came.
 pub(crate) fn drain(pipe: &pipe::Receiver, logs: &mut Logs) {
     let mut taken = 0;
     while taken < PIPE_BYTES {
-        match read_some(pipe, logs) {
-            None | Some(0) => return,
-            Some(len) => taken += len,
+        let mut step = [0; LOG_STEP];
+        match rustix::io::retry_on_intr(|| rustix::io::read(pipe, &mut step)) {
+            Ok(0) | Err(_) => return,
+            Ok(len) => {
+                logs.push(&step[..len]);
+                taken += len;
+            }
         }
     }
 }
