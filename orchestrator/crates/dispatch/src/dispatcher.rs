@@ -3,8 +3,10 @@
 //! Public calls, `execute`, and every door that is added later end here.
 
 mod opening;
+mod surviving;
 mod target;
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use cloudbox_artefacts::CodeStore;
@@ -15,11 +17,13 @@ use cloudbox_protocol::{Request, stream};
 use cloudbox_sandbox::SandboxDriver;
 use cloudbox_types::InvocationId;
 use cloudbox_types::limits::Ranges;
+use futures::FutureExt as _;
 use jiff::Timestamp;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use opening::Opening;
+use surviving::Surviving;
 pub use target::TargetError;
 
 use crate::call::{Call, Failure, Outcome};
@@ -76,15 +80,16 @@ impl Dispatcher {
         let (id, version) = (InvocationId::generate(), call.version());
         let dispatcher = Arc::clone(self);
         let (opening, opened) = Opening::new();
-        let running = self.calls.spawn(async move { dispatcher.run(id, call, &opening).await });
+        let running =
+            async move { AssertUnwindSafe(dispatcher.run(id, call, &opening)).catch_unwind().await };
         let ended = tokio::select! {
             // First, since a short stream may be over by now.
             biased;
             Ok(outcome) = opened => return outcome,
-            ended = running => ended,
+            ended = Surviving::new(self.calls.track_future(running)) => ended,
         };
-        ended.unwrap_or_else(|panic| {
-            tracing::error!(invocation.id = %id, error = &panic as &dyn std::error::Error, "a call's task failed");
+        ended.unwrap_or_else(|_| {
+            tracing::error!(invocation.id = %id, "a call panicked");
             Outcome::refused(id, version, Failure::internal())
         })
     }
