@@ -91,6 +91,9 @@ impl App {
             self.ending.cutoff.cancel();
             drop(timeout(BREAK_OFF, self.tasks.wait()).await);
         }
+        // Nobody waits for a bundle any more, and who makes one would go on by itself.
+        let catalogue = Arc::clone(&self.catalogue);
+        drop(tokio::task::spawn_blocking(move || catalogue.end()).await);
     }
 
     /// The second half, when nobody asks any more: records are in the store, and nothing of ours is left.

@@ -1,6 +1,6 @@
 //! Every runtime that may be asked for, those that are here, and their bundles.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -213,6 +213,18 @@ impl Catalogue {
             is_strict: true,
         })?;
         Arc::clone(slot).bundle(&self.shelf).await
+    }
+
+    /// Ends the programs that make bundles, with all that they started. Blocks until they are gone; no bundle is made after
+    /// it.
+    pub fn end(&self) {
+        self.shelf.stop().order();
+    }
+
+    /// The digests of the roots of all bundles that are kept, whether they were used in this life or not.
+    #[must_use]
+    pub fn roots(&self) -> BTreeSet<String> {
+        self.shelf.roots()
     }
 
     fn of(&self, language: Language) -> impl Iterator<Item = &Slot> {

@@ -8,7 +8,7 @@ use std::process::Stdio;
 
 use tempfile::TempDir;
 
-use crate::command::ending;
+use crate::command::{Group, ending};
 use crate::definition::{Definition, Fetch, VersionEntry};
 use crate::error::Error;
 use crate::template::{fill, matches};
@@ -167,8 +167,13 @@ impl Errand {
         #[expect(clippy::disallowed_methods, reason = "toolchains are fetched by the machine's own clients")]
         let mut command = tokio::process::Command::new(&self.client);
         command.args(argv.iter().skip(1)).env_clear().envs(env).current_dir(&self.values["folder"]);
-        command.stdin(Stdio::null()).kill_on_drop(true);
-        command.output().await.map_err(|error| self.failed(error.to_string()))
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.kill_on_drop(true).process_group(0);
+        let child = command.spawn().map_err(|error| self.failed(error.to_string()))?;
+        let group = Group::of(child.id());
+        let output = child.wait_with_output().await;
+        group.has_ended();
+        output.map_err(|error| self.failed(error.to_string()))
     }
 
     /// Gives programs their mode, and puts the toolchain into its place.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use crate::command;
+use crate::command::{self, Stop};
 use crate::error::Error;
 
 /// Programs asked about in one run of `ldd`.
@@ -34,10 +34,10 @@ const LOADED_LATE: [&str; 10] = [
 ///
 /// # Errors
 /// `ldd` can't be run.
-pub fn needed(programs: &[PathBuf]) -> Result<BTreeMap<PathBuf, PathBuf>, Error> {
+pub fn needed(programs: &[PathBuf], stop: &Stop) -> Result<BTreeMap<PathBuf, PathBuf>, Error> {
     let mut libraries = BTreeSet::new();
     for batch in programs.chunks(BATCH) {
-        let output = command::run(Path::new("/usr/bin/ldd"), batch, &BTreeMap::new(), Path::new("/"))
+        let output = command::run(Path::new("/usr/bin/ldd"), batch, &BTreeMap::new(), Path::new("/"), stop)
             .map_err(Error::io("starting", "/usr/bin/ldd"))?;
         libraries.extend(parse(&String::from_utf8_lossy(&output.stdout)));
     }

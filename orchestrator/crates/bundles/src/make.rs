@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::base;
-use crate::command;
+use crate::command::{self, Stop};
 use crate::definition::{Definition, Make, Root};
 use crate::digest;
 use crate::error::Error;
@@ -28,6 +28,8 @@ pub struct Recipe<'a> {
     pub toolchain: &'a Toolchain,
     /// The static program that becomes `/cloudbox/init`.
     pub init: &'a Path,
+    /// Ends the programs that it takes.
+    pub stop: &'a Stop,
 }
 
 /// A root that is complete.
@@ -81,7 +83,7 @@ impl Recipe<'_> {
             let above = program.parent().and_then(Path::parent);
             return Ok(above.unwrap_or(Path::new("/")).to_owned());
         };
-        let output = command::run(program, args, &toolchain.env, scratch)
+        let output = command::run(program, args, &toolchain.env, scratch, self.stop)
             .map_err(|error| self.failed(program, error.to_string()))?;
         let path = String::from_utf8_lossy(&output.stdout).trim().to_owned();
         if !output.status.success() || !path.starts_with('/') {
@@ -127,7 +129,7 @@ impl Recipe<'_> {
         }
         let init = fs::read(self.init).map_err(Error::io("reading", self.init))?;
         tree.file("/cloudbox/init", &init, true)?;
-        for (to, from) in libraries::needed(tree.programs())? {
+        for (to, from) in libraries::needed(tree.programs(), self.stop)? {
             tree.copy(&from, &to, &[])?;
         }
         Ok(())
@@ -151,7 +153,7 @@ impl Recipe<'_> {
         let folder = step.folder.as_ref().map_or(scratch.to_owned(), |folder| files.join(folder));
         let Some((program, args)) = argv.split_first() else { return Ok(()) };
         let program = Path::new(program);
-        let output = command::run(program, args, &env, &folder)
+        let output = command::run(program, args, &env, &folder, self.stop)
             .map_err(|error| self.failed(program, error.to_string()))?;
         if output.status.success() || step.may_fail {
             Ok(())

@@ -1,5 +1,6 @@
 //! Where bundles are kept: `bundles_dir/<runtime>-<key>/{run,build,bundle.json}`, complete or not there at all.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 
 use crate::bundle::Bundle;
+use crate::command::Stop;
 use crate::definition::Definition;
 use crate::digest::{self, Parts};
 use crate::error::Error;
@@ -30,6 +32,8 @@ const LOCK: &str = ".lock";
 pub struct Shelf {
     folder: PathBuf,
     init: PathBuf,
+    /// Ends the programs that make a bundle.
+    stop: Stop,
 }
 
 /// A bundle on the shelf.
@@ -59,7 +63,7 @@ impl Shelf {
     pub fn open(folder: &Path, init: PathBuf) -> Result<Self, Error> {
         fs::create_dir_all(folder).map_err(Error::io("making", folder))?;
         let folder = folder.canonicalize().map_err(Error::io("finding", folder))?;
-        let shelf = Self { folder, init };
+        let shelf = Self { folder, init, stop: Stop::default() };
         // Where another process makes one just now, what is unfinished is that one's.
         let lock = shelf.lock_file(LOCK)?;
         if lock.try_lock().is_ok() {
@@ -76,6 +80,11 @@ impl Shelf {
     /// The program that becomes `/cloudbox/init`.
     pub fn init(&self) -> &Path {
         &self.init
+    }
+
+    /// What ends the programs that make a bundle.
+    pub const fn stop(&self) -> &Stop {
+        &self.stop
     }
 
     /// A bundle of this runtime, whatever toolchain it was made from; none where the definition has changed since.
@@ -168,6 +177,16 @@ impl Shelf {
             fs::remove_dir_all(&path).map_err(Error::io("removing", path))?;
         }
         Ok(())
+    }
+
+    /// The digests of all roots here.
+    pub fn roots(&self) -> BTreeSet<String> {
+        let kept = self.folders("").into_iter().filter_map(|path| {
+            let record = fs::read(path.join("bundle.json")).ok()?;
+            serde_json::from_slice::<Record>(&record).ok()
+        });
+        kept.flat_map(|record| std::iter::once(record.run.digest).chain(record.build.map(|made| made.digest)))
+            .collect()
     }
 
     fn lock_file(&self, name: &str) -> Result<File, Error> {

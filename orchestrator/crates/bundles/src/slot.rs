@@ -183,6 +183,7 @@ impl Slot {
                 version: &slot.entry.version,
                 toolchain: &toolchain,
                 init: shelf.init(),
+                stop: shelf.stop(),
             };
             shelf.get_or_make(&recipe)
         });

@@ -6,7 +6,7 @@ use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::command;
+use crate::command::{self, Stop};
 use crate::definition::{Definition, ordinal};
 use crate::template::{fill, matches};
 
@@ -101,7 +101,9 @@ pub fn is_elf(path: &Path) -> bool {
 
 fn ask(definition: &Definition, program: &Path) -> Option<Toolchain> {
     let toolchain = &definition.toolchain;
-    let output = command::run(program, &toolchain.version_args, &toolchain.env, Path::new("/")).ok()?;
+    let output =
+        command::run(program, &toolchain.version_args, &toolchain.env, Path::new("/"), &Stop::default())
+            .ok()?;
     if !output.status.success() {
         return None;
     }
