@@ -10,6 +10,7 @@ mod running_mark;
 mod services;
 mod start;
 mod switch;
+mod upkeep;
 
 use std::sync::Arc;
 use std::time::Duration;

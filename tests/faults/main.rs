@@ -8,6 +8,7 @@
 )]
 
 mod docker;
+mod garbage;
 mod lifecycle;
 mod load;
 mod machine;

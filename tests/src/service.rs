@@ -101,6 +101,12 @@ impl Plan {
         self
     }
 
+    /// The home.
+    #[must_use]
+    pub fn home(&self) -> &Arc<Home> {
+        &self.home
+    }
+
     /// With `--sandbox auto`, which is expected to take this plan's driver.
     #[must_use]
     pub fn auto(mut self) -> Self {

@@ -8,6 +8,8 @@ mod builds;
 mod conformance;
 #[path = "integration/documents.rs"]
 mod documents;
+#[path = "integration/garbage.rs"]
+mod garbage;
 #[path = "integration/inline.rs"]
 mod inline;
 #[path = "integration/lifecycle.rs"]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use cloudbox_api_types::{Runtime, SandboxHealth, SandboxLayer};
+use cloudbox_api_types::{CollectGarbage, Garbage, Runtime, SandboxHealth, SandboxLayer};
 use cloudbox_bundles::State;
 use cloudbox_dispatch::recorder::Condition;
 use cloudbox_dispatch::table::Entry;
@@ -166,6 +166,18 @@ impl Backend for Shared {
         let name = name.to_owned();
         let removed = tokio::task::spawn_blocking(move || app.catalogue.remove(&name)).await;
         removed.map_err(|panic| broken_off(&panic))?.map_err(of_catalogue)
+    }
+
+    async fn collect_garbage(&self, order: CollectGarbage) -> Result<Garbage, ApiError> {
+        use cloudbox_deploy::Error;
+        match self.0.collect_garbage(order).await {
+            Ok(garbage) => garbage.ok_or_else(ApiError::closing),
+            Err(Error::Store(error)) => Err(error.into()),
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "garbage can't be looked for");
+                Err(ApiError::internal())
+            }
+        }
     }
 
     fn sandbox(&self) -> SandboxHealth {

@@ -118,7 +118,7 @@ impl Opened {
         let toolchains_dir = data_dir.path.join("toolchains");
         let catalogue = Arc::new(open_catalogue(config, bundles_dir, Some(toolchains_dir), init).await?);
         let broker = config.egress.broker()?;
-        let deployer = open_deployer(config, data_dir, store, driver, (&catalogue, broker.clone()))?;
+        let deployer = open_deployer(config, data_dir, store, driver, (&catalogue, broker.clone())).await?;
         deployer.recover().await.context("ending deployments that an earlier life left")?;
         let table = Arc::new(Table::load(Arc::clone(store)).await.context("reading the functions")?);
         let spool = data_dir.path.join("spool");
@@ -144,6 +144,8 @@ impl App {
             .spawn(async move { app.ending.closing.run_until_cancelled(app.end_failed_splits()).await });
         let app = Arc::clone(self);
         self.tasks.spawn(async move { app.ending.closing.run_until_cancelled(app.inline.tend()).await });
+        let app = Arc::clone(self);
+        self.tasks.spawn(async move { app.ending.closing.run_until_cancelled(app.keep_tidy()).await });
         let app = Arc::clone(self);
         self.tasks.spawn(async move {
             if let Some(spares) = app.ending.closing.run_until_cancelled(app.make_spares()).await {
@@ -340,15 +342,16 @@ const AWS_VARIABLES: [&str; 16] = [
     "AWS_ROLE_SESSION_NAME",
 ];
 
-fn open_remote(config: &Config) -> anyhow::Result<Option<Arc<Remote>>> {
+async fn open_remote(config: &Config, store: &dyn Store) -> anyhow::Result<Option<Arc<Remote>>> {
     let Some(url) = config.storage_url.clone() else { return Ok(None) };
     let set = AWS_VARIABLES.into_iter().filter_map(|name| Some((name.to_owned(), environment(name)?)));
-    let place =
-        Place { url, variables: set.collect(), patience: Duration::from_secs(config.storage.timeout_s) };
+    let installation = store.objects().installation().await.context("naming this installation")?;
+    let patience = Duration::from_secs(config.storage.timeout_s);
+    let place = Place { url, variables: set.collect(), patience, installation };
     Ok(Some(Arc::new(Remote::open(&place).context("opening the object store")?)))
 }
 
-fn open_deployer(
+async fn open_deployer(
     config: &Config,
     data_dir: &DataDir,
     store: &Arc<dyn Store>,
@@ -370,7 +373,7 @@ fn open_deployer(
         may_run_scripts: builds.install_scripts,
         hosts: builds.hosts.clone(),
         max_workspace_bytes: 4 * (u64::from(builds.disk_mb) << 20),
-        remote: open_remote(config)?,
+        remote: open_remote(config, store.as_ref()).await?,
         parallel: builds.parallel,
         queue_len: builds.queue_len,
         patience: Duration::from_secs(builds.deployment_timeout_s),

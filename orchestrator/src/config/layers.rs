@@ -64,6 +64,8 @@ const SCALARS: &[&str] = &[
     "builds.install_scripts",
     "runtimes.strict",
     "storage.timeout_s",
+    "storage.gc_interval_s",
+    "storage.gc_grace_s",
     "http.max_connections",
     "http.max_connections_per_address",
     "http.max_requests",

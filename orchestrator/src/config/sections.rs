@@ -245,17 +245,21 @@ pub struct Runtimes {
     pub bundles_dir: Option<PathBuf>,
 }
 
-/// `[storage]`: the object store that `storage_url` names.
+/// `[storage]`: the object store that `storage_url` names, and what goes of what is kept.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Storage {
-    /// Seconds that it may be silent before it counts as away.
+    /// Seconds that the object store may be silent before it counts as away.
     pub timeout_s: u64,
+    /// Seconds between two looks for what nothing refers to any more; 0 for none.
+    pub gc_interval_s: u64,
+    /// Seconds for which nothing must have referred to what goes.
+    pub gc_grace_s: u64,
 }
 
 impl Default for Storage {
     fn default() -> Self {
-        Self { timeout_s: 10 }
+        Self { timeout_s: 10, gc_interval_s: 3600, gc_grace_s: 86_400 }
     }
 }
 

@@ -128,6 +128,8 @@ fn urls(config: &Config) -> Result<(), Error> {
         return wrong("storage_url", "must be s3://bucket/prefix, file:///folder or an absolute folder");
     }
     within("storage.timeout_s", config.storage.timeout_s, &(1..=3600))?;
+    within("storage.gc_interval_s", config.storage.gc_interval_s, &(0..=31_536_000))?;
+    within("storage.gc_grace_s", config.storage.gc_grace_s, &(0..=31_536_000))?;
     let public = &config.public_url;
     if !["http://", "https://"].iter().any(|scheme| public.is_empty() || public.starts_with(scheme)) {
         return wrong("public_url", "must begin with http:// or https://");

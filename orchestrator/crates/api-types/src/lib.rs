@@ -16,6 +16,7 @@ pub mod package;
 pub mod project;
 pub mod runtime;
 pub mod secret;
+pub mod storage;
 pub mod version;
 
 pub use deployment::{DeployStarted, Deployed, Deployment, LogEvent, Queued, StageReport};
@@ -29,3 +30,4 @@ pub use package::{Package, UploadedVersion};
 pub use project::{NewProject, Project, ProjectPatch};
 pub use runtime::{Runtime, RuntimeList};
 pub use secret::{NewSecret, ProjectSecret, SecretRotation};
+pub use storage::{CollectGarbage, Garbage, GarbageItem};

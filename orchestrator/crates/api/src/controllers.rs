@@ -12,6 +12,7 @@ pub mod projects;
 pub mod public;
 pub mod runtimes;
 pub mod secrets;
+pub mod storage;
 pub mod versions;
 
 use http::StatusCode;

@@ -6,6 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use cloudbox_storage::{Error as StorageError, Hold, Holds, Kind};
 use cloudbox_types::{Seal, Unsealed};
 use parking_lot::Mutex;
 use tempfile::TempDir;
@@ -13,7 +14,7 @@ use tempfile::TempDir;
 use crate::artefact::{digest_of, files_of};
 use crate::error::Error;
 use crate::remote_code::Elsewhere;
-use crate::unfinished::remove_all;
+use crate::unfinished::{aside, names, remove_all, unshared_bytes};
 
 /// What a folder that is being written, or is about to be removed, begins with.
 const PREFIX: &str = ".taking-";
@@ -32,19 +33,14 @@ pub struct CodeStore {
     sealed: Mutex<HashMap<String, Stamp>>,
     /// The object store that other nodes have theirs from.
     elsewhere: Option<Elsewhere>,
+    holds: Arc<Holds>,
 }
 
 impl CodeStore {
-    /// A store in this folder.
-    #[must_use]
-    pub fn new(folder: PathBuf) -> Self {
-        Self { folder, tentative: Mutex::default(), sealed: Mutex::default(), elsewhere: None }
-    }
-
     /// A store in this folder, which sends artefacts to an object store and fetches from there what it has not got.
     #[must_use]
-    pub fn with_elsewhere(folder: PathBuf, elsewhere: Option<Elsewhere>) -> Self {
-        Self { elsewhere, ..Self::new(folder) }
+    pub fn new(folder: PathBuf, elsewhere: Option<Elsewhere>, holds: Arc<Holds>) -> Self {
+        Self { folder, tentative: Mutex::default(), sealed: Mutex::default(), elsewhere, holds }
     }
 
     pub(crate) const fn elsewhere(&self) -> Option<&Elsewhere> {
@@ -74,6 +70,44 @@ impl CodeStore {
         remove_all(&self.folder, PREFIX)
     }
 
+    /// Keeps an artefact from being removed on this node, before it is put or after.
+    #[must_use]
+    pub fn hold(&self, digest: &str) -> Hold {
+        self.holds.hold(Kind::Artefact, digest)
+    }
+
+    /// The same in the object store, too.
+    ///
+    /// # Errors
+    /// Who shares the object store can't be told.
+    pub async fn hold_everywhere(&self, digest: &str) -> Result<Hold, StorageError> {
+        self.holds.hold_everywhere(Kind::Artefact, digest).await
+    }
+
+    /// The artefacts that are here.
+    ///
+    /// # Errors
+    /// The folder can't be read.
+    pub fn list(&self) -> Result<Vec<String>, Error> {
+        names(&self.folder)
+    }
+
+    /// Bytes that are free again when an artefact is gone: those of its files that nothing else shares.
+    #[must_use]
+    pub fn bytes(&self, digest: &str) -> u64 {
+        unshared_bytes(&self.folder.join(digest))
+    }
+
+    /// Takes an artefact's name away at once; the files are gone when what this gives is dropped.
+    ///
+    /// # Errors
+    /// It can't be moved.
+    pub fn remove(&self, digest: &str) -> Result<TempDir, Error> {
+        self.sealed.lock().remove(digest);
+        self.tentative.lock().remove(digest);
+        aside(&self.folder, digest, PREFIX)
+    }
+
     /// Takes an artefact in. One of the same digest that is there already stays, unless it is damaged.
     ///
     /// # Errors
@@ -92,8 +126,7 @@ impl CodeStore {
         if is_there {
             tracing::warn!(digest, "a damaged artefact is replaced");
             // Its name is free at once, whatever is in it.
-            let aside = self.staging()?;
-            fs::rename(&target, aside.path().join("damaged")).map_err(Error::io("moving away", &target))?;
+            drop(aside(&self.folder, digest, PREFIX)?);
         }
         sync_folders(staging.path())?;
         open_to_read(staging.path())?;
@@ -145,7 +178,8 @@ impl CodeStore {
     /// The same for one artefact, to be asked before its code is loaded.
     #[must_use]
     pub fn seal(self: &Arc<Self>, digest: &str) -> Arc<dyn Seal> {
-        Arc::new(ArtefactSeal { store: Arc::clone(self), digest: digest.to_owned() })
+        let hold = self.hold(digest);
+        Arc::new(ArtefactSeal { store: Arc::clone(self), digest: digest.to_owned(), _hold: hold })
     }
 
     /// A version has the artefact now.
@@ -172,6 +206,8 @@ impl CodeStore {
 struct ArtefactSeal {
     store: Arc<CodeStore>,
     digest: String,
+    /// Whoever runs a version, or is about to, has its seal.
+    _hold: Hold,
 }
 
 impl Seal for ArtefactSeal {
@@ -240,54 +276,4 @@ fn folders(top: &Path) -> Result<Vec<PathBuf>, Error> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn store() -> (CodeStore, TempDir) {
-        let folder = tempfile::tempdir().unwrap();
-        (CodeStore::new(folder.path().to_owned()), folder)
-    }
-
-    fn put(store: &CodeStore, digest: &str) {
-        let staging = store.staging().unwrap();
-        fs::create_dir(staging.path().join("lib")).unwrap();
-        fs::write(staging.path().join("lib/a.js"), "code").unwrap();
-        store.put(digest, staging).unwrap();
-    }
-
-    #[test]
-    fn an_artefact_is_there_whole_and_once() {
-        let (store, folder) = store();
-        put(&store, "one");
-        put(&store, "one");
-        assert_eq!(fs::read(folder.path().join("one/lib/a.js")).unwrap(), b"code");
-        assert_eq!(
-            fs::read_dir(folder.path()).unwrap().count(),
-            1,
-            "no folder to put it together in is left"
-        );
-    }
-
-    #[test]
-    fn what_was_given_up_goes_unless_somebody_has_it() {
-        let (store, folder) = store();
-        let is_there = |digest: &str| folder.path().join(digest).exists();
-        put(&store, "one");
-        put(&store, "one");
-        store.give_up("one");
-        assert!(is_there("one"), "another deployment has it");
-        store.give_up("one");
-        assert!(!is_there("one"));
-
-        put(&store, "two");
-        put(&store, "two");
-        store.keep("two");
-        store.give_up("two");
-        assert!(is_there("two"), "a version has it");
-
-        fs::create_dir(folder.path().join("three")).unwrap();
-        put(&store, "three");
-        store.give_up("three");
-        assert!(is_there("three"), "it was there before");
-    }
-}
+mod tests;

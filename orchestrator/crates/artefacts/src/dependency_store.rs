@@ -8,14 +8,17 @@ use std::sync::{Arc, Weak};
 
 use cloudbox_bundles::Wanted;
 use cloudbox_bundles::digest::Parts;
+use cloudbox_storage::{Hold, Holds, Kind};
 use tempfile::TempDir;
 use tokio::sync::OwnedMutexGuard;
 
 use crate::error::Error;
-use crate::unfinished::remove_all;
+use crate::unfinished::{aside, names, remove_all, unshared_bytes};
 
 /// What a folder that is being written begins with.
 const PREFIX: &str = ".installing-";
+/// The folder of notes: `<set>/<artefact that was made with it>`.
+const USERS: &str = ".users";
 
 /// The sets of all functions. A set's files are never written to again: they are in artefacts, too, as links.
 #[derive(Debug)]
@@ -23,17 +26,22 @@ pub struct DependencyStore {
     folder: PathBuf,
     /// Who installs a set just now, by its key: others that want the same one wait.
     turns: parking_lot::Mutex<HashMap<String, Weak<tokio::sync::Mutex<()>>>>,
+    holds: Arc<Holds>,
 }
 
 /// A set for one function.
 #[derive(Clone, Debug)]
 pub struct InstalledSet {
+    /// Its name, as [`key`] says.
+    pub key: String,
     /// Its folder in the store.
     pub folder: PathBuf,
     /// Where it belongs, relative to the workspace.
     pub place: String,
     /// Where the compiler sees it instead; it is no part of the artefact then.
     pub mount: Option<PathBuf>,
+    /// Keeps it there.
+    pub hold: Arc<Hold>,
 }
 
 /// Names a set: SHA-256 over the runtime, its build root, and the manifest and lock that it is installed from, in hex.
@@ -50,8 +58,62 @@ pub fn key(runtime: &str, root: &str, wanted: &Wanted, may_run_scripts: bool) ->
 impl DependencyStore {
     /// A store in this folder.
     #[must_use]
-    pub fn new(folder: PathBuf) -> Self {
-        Self { folder, turns: parking_lot::Mutex::default() }
+    pub fn new(folder: PathBuf, holds: Arc<Holds>) -> Self {
+        Self { folder, turns: parking_lot::Mutex::default(), holds }
+    }
+
+    /// Keeps a set from being removed, before it is looked for or put.
+    #[must_use]
+    pub fn hold(&self, key: &str) -> Hold {
+        self.holds.hold(Kind::Dependencies, key)
+    }
+
+    /// Notes that an artefact was made with a set: as long as the one is needed, so is the other.
+    ///
+    /// # Errors
+    /// It can't be written.
+    pub fn note_user(&self, key: &str, artefact: &str) -> Result<(), Error> {
+        let folder = self.folder.join(USERS).join(key);
+        fs::create_dir_all(&folder).map_err(Error::io("making", &folder))?;
+        let note = folder.join(artefact);
+        fs::write(&note, "").map_err(Error::io("writing", note))
+    }
+
+    /// The artefacts that were made with a set.
+    #[must_use]
+    pub fn users(&self, key: &str) -> Vec<String> {
+        let entries = fs::read_dir(self.folder.join(USERS).join(key)).into_iter().flatten().flatten();
+        entries.filter_map(|entry| entry.file_name().into_string().ok()).collect()
+    }
+
+    /// Forgets that an artefact was made with a set.
+    pub fn forget_user(&self, key: &str, artefact: &str) {
+        // A note too many costs a set's place and nothing else.
+        let _ = fs::remove_file(self.folder.join(USERS).join(key).join(artefact));
+    }
+
+    /// The sets that are here.
+    ///
+    /// # Errors
+    /// The folder can't be read.
+    pub fn list(&self) -> Result<Vec<String>, Error> {
+        names(&self.folder)
+    }
+
+    /// Bytes that are free again when a set is gone: those of its files that no artefact shares.
+    #[must_use]
+    pub fn bytes(&self, key: &str) -> u64 {
+        unshared_bytes(&self.folder.join(key))
+    }
+
+    /// Takes a set's name away at once; the files are gone when what this gives is dropped.
+    ///
+    /// # Errors
+    /// It can't be moved.
+    pub fn remove(&self, key: &str) -> Result<TempDir, Error> {
+        let gone = aside(&self.folder, key, PREFIX)?;
+        drop(aside(&self.folder.join(USERS), key, PREFIX));
+        Ok(gone)
     }
 
     /// Waits until nobody else installs this set, and keeps others from it until it is dropped.
@@ -134,7 +196,7 @@ mod tests {
 
     #[tokio::test]
     async fn one_at_a_time_installs_a_set() {
-        let store = DependencyStore::new(PathBuf::new());
+        let store = DependencyStore::new(PathBuf::new(), Holds::new(None));
         let first = store.turn("a").await;
         drop(store.turn("b").await);
         let mut second = Box::pin(store.turn("a"));
@@ -156,7 +218,7 @@ mod tests {
     #[test]
     fn the_first_of_two_deployments_wins_and_nothing_is_left() {
         let folder = tempfile::tempdir().unwrap();
-        let store = DependencyStore::new(folder.path().to_owned());
+        let store = DependencyStore::new(folder.path().to_owned(), Holds::new(None));
         assert_eq!(store.find("set"), None);
         let stagings = [store.staging().unwrap(), store.staging().unwrap()];
         for (number, staging) in stagings.iter().enumerate() {
@@ -168,5 +230,24 @@ mod tests {
         }
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
         assert_eq!(fs::read(folder.path().join("set/lib/a.js")).unwrap(), b"0");
+    }
+
+    #[test]
+    fn a_set_knows_the_artefacts_that_were_made_with_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = DependencyStore::new(folder.path().to_owned(), Holds::new(None));
+        let staging = store.staging().unwrap();
+        fs::write(staging.path().join("a.js"), "code").unwrap();
+        fs::hard_link(staging.path().join("a.js"), folder.path().join("shared")).unwrap();
+        fs::write(staging.path().join("b.js"), "more!").unwrap();
+        store.put("set", staging).unwrap();
+        store.note_user("set", "one").unwrap();
+        store.note_user("set", "two").unwrap();
+        store.forget_user("set", "two");
+        assert_eq!(store.users("set"), ["one"]);
+        assert_eq!((store.list().unwrap(), store.bytes("set")), (vec!["set".to_owned()], 5));
+        drop(store.remove("set").unwrap());
+        assert!(store.find("set").is_none() && store.users("set").is_empty());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "`.users` and what was shared");
     }
 }

@@ -17,7 +17,7 @@ pub use code_store::CodeStore;
 pub use dependency_store::{DependencyStore, InstalledSet, key};
 pub use error::Error;
 pub use regular::{not_regular, open_regular};
-pub use remote_code::Elsewhere;
+pub use remote_code::{Elsewhere, FOLDER as ARTEFACTS, digest_of_object};
 pub use unfinished::remove_all;
 
 /// Where a build says which file is to be loaded; no part of the artefact.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use cloudbox_archive::{Limits, Refused, pack, unpack};
-use cloudbox_storage::{Error as StorageError, Remote};
+use cloudbox_storage::{Error as StorageError, Remote, is_digest};
 use cloudbox_types::Unsealed;
 use tokio::runtime::Handle;
 
@@ -36,6 +36,12 @@ impl Elsewhere {
 /// An artefact's key in the object store.
 pub(crate) fn object_name(digest: &str) -> String {
     format!("{digest}.tar.gz")
+}
+
+/// The artefact that an object of the object store is; none for what is something else.
+#[must_use]
+pub fn digest_of_object(name: &str) -> Option<&str> {
+    name.strip_suffix(".tar.gz").filter(|digest| is_digest(digest))
 }
 
 impl CodeStore {

@@ -16,6 +16,7 @@ pub mod logs;
 pub mod runtimes;
 pub mod secrets;
 pub mod session;
+pub mod storage;
 pub mod table;
 pub mod terminal;
 pub mod versions;
@@ -54,6 +55,9 @@ pub enum Command {
     Runtimes(runtimes::Args),
     /// Set, list and take away variables that all functions of the project get
     Secrets(secrets::Args),
+    /// Look after what the service keeps
+    #[command(subcommand)]
+    Storage(storage::Command),
 }
 
 impl Command {
@@ -69,6 +73,7 @@ impl Command {
             Self::Alias(command) => command.connection(),
             Self::Runtimes(args) => &args.connection,
             Self::Secrets(args) => &args.connection,
+            Self::Storage(command) => command.connection(),
         }
     }
 }
@@ -110,5 +115,6 @@ async fn dispatch(command: &Command, session: &mut Session<'_>) -> Result<(), Er
         Command::Alias(command) => alias::run(command, session).await,
         Command::Runtimes(args) => runtimes::run(args, session).await,
         Command::Secrets(args) => secrets::run(args, session).await,
+        Command::Storage(command) => storage::run(command, session).await,
     }
 }

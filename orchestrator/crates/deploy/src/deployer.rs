@@ -10,7 +10,7 @@ use cloudbox_archive::Limits;
 use cloudbox_artefacts::{Bounds, CodeStore, DependencyStore, Elsewhere, remove_all};
 use cloudbox_bundles::Catalogue;
 use cloudbox_sandbox::SandboxDriver;
-use cloudbox_storage::Packages;
+use cloudbox_storage::{Holds, Ledger, Packages};
 use cloudbox_store::{Begin, Store};
 use cloudbox_types::{Deployment, DeploymentId, Function, Version};
 use parking_lot::Mutex;
@@ -18,6 +18,8 @@ use tokio::sync::RwLock;
 
 use crate::build_folder;
 use crate::error::Error;
+use crate::garbage::Suspects;
+use crate::ledger::SharedHolds;
 use crate::pipeline::{Site, Work};
 use crate::progress::Halt;
 use crate::queue::{Place, Queue};
@@ -31,13 +33,17 @@ const INTERRUPTED: &str = "the service ended while this deployment ran; deploy a
 
 /// From source to versions.
 pub struct Deployer {
-    store: Arc<dyn Store>,
+    pub(crate) store: Arc<dyn Store>,
     pub(crate) site: Site,
     pub(crate) queue: Arc<Queue>,
     /// The deployments that were begun here and have not ended.
     underway: Mutex<HashMap<DeploymentId, Underway>>,
     /// Held from before a version is active in the store until whoever calls it knows.
     switching: RwLock<()>,
+    /// The holds of all nodes that share an object store; none where this one is alone.
+    pub(crate) shared: Option<Arc<SharedHolds>>,
+    /// What nothing referred to at the last look.
+    pub(crate) suspects: tokio::sync::Mutex<Suspects>,
 }
 
 /// A deployment that waits or runs.
@@ -74,17 +80,24 @@ impl Deployer {
             *folder = folder.canonicalize().map_err(Error::io("finding", folder.as_path()))?;
         }
         let queue = Queue::new(settings.parallel, settings.queue_len);
-        let code = Arc::new(code_store(&settings));
-        let dependencies = DependencyStore::new(settings.dependencies_dir.clone());
+        let shared = settings
+            .remote
+            .as_ref()
+            .map(|remote| Arc::new(SharedHolds::new(&store, settings.patience, remote.patience())));
+        let holds = Holds::new(shared.clone().map(|shared| shared as Arc<dyn Ledger>));
+        let code = Arc::new(code_store(&settings, Arc::clone(&holds)));
+        let dependencies = DependencyStore::new(settings.dependencies_dir.clone(), Arc::clone(&holds));
         let packages = Arc::new(Packages::open(
             &settings.packages_dir,
             Limits::PACKAGE,
             settings.parallel_uploads,
-            settings.remote.clone(),
+            (settings.remote.clone(), Arc::clone(&holds)),
         )?);
         let registries = Registries::new(&settings.mirrors, &settings.hosts);
-        let site = Site { driver, catalogue, code, packages, dependencies, registries, settings };
-        Ok(Self { store, site, queue, underway: Mutex::default(), switching: RwLock::default() })
+        let site = Site { driver, catalogue, code, packages, dependencies, holds, registries, settings };
+        let (underway, switching, suspects) =
+            (Mutex::default(), RwLock::default(), tokio::sync::Mutex::default());
+        Ok(Self { store, site, queue, underway, switching, shared, suspects })
     }
 
     /// The code store, absolute: what [`crate::launch_of`] takes.
@@ -201,6 +214,11 @@ impl Deployer {
             turn = place.turn() => Some(turn),
             _ = halt.ordered() => None,
         };
+        // Until the version's row refers to it, whatever becomes the function's source meanwhile.
+        let _package = match &function.settings.package {
+            Some(package) => self.site.packages.hold(package).await.ok(),
+            None => None,
+        };
         let mut work = Work::new(function, deployment.version);
         work.halt = halt;
         let mut run = Run::new(&self.store, &self.site, &self.switching, deployment, work);
@@ -224,8 +242,8 @@ impl Drop for Listed<'_> {
     }
 }
 
-fn code_store(settings: &Settings) -> CodeStore {
+fn code_store(settings: &Settings, holds: Arc<Holds>) -> CodeStore {
     let bounds = Bounds { bytes: settings.max_artefact_bytes, entries: settings.max_artefact_files };
     let elsewhere = settings.remote.clone().map(|remote| Elsewhere::new(remote, bounds));
-    CodeStore::with_elsewhere(settings.code_dir.clone(), elsewhere)
+    CodeStore::new(settings.code_dir.clone(), elsewhere, holds)
 }

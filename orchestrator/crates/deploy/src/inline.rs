@@ -1,5 +1,6 @@
 //! Code that belongs to no stored function: it goes through the same stages, and nothing of it is noted anywhere.
 
+use cloudbox_storage::Hold;
 use cloudbox_types::{Function, Stage, Version};
 use jiff::Timestamp;
 
@@ -22,13 +23,22 @@ pub struct Refused {
     pub is_codes_fault: bool,
 }
 
+/// A version that no store knows.
+#[derive(Debug)]
+pub struct Built {
+    /// As it would be kept.
+    pub version: Version,
+    /// Keeps its artefact.
+    _hold: Option<Hold>,
+}
+
 impl Deployer {
     /// Builds a function that is in no store, and tries it in a sandbox. Its artefact stays until
-    /// [`Deployer::discard`].
+    /// [`Deployer::discard`], and as long as what this gives lives.
     ///
     /// # Errors
     /// A stage failed; what the stages before it did is undone.
-    pub async fn build_inline(&self, function: Function) -> Result<Version, Refused> {
+    pub async fn build_inline(&self, function: Function) -> Result<Built, Refused> {
         let _turn = self.queue.enter_always(function.project_id).turn().await;
         let mut run = Run::new(&self.site, function);
         for stage in Stage::ALL {
@@ -77,10 +87,11 @@ impl<'s> Run<'s> {
         })
     }
 
-    fn finish(mut self) -> Version {
+    fn finish(mut self) -> Built {
         self.begun.clear();
+        let hold = self.work.hold.take();
         let settings = &self.work.function.settings;
-        Version {
+        let version = Version {
             function_id: self.work.function.id,
             number: self.work.number,
             runtime: self.work.bundle().runtime.clone(),
@@ -93,7 +104,8 @@ impl<'s> Run<'s> {
             dependencies: settings.dependencies.clone(),
             author: String::new(),
             created_at: Timestamp::now(),
-        }
+        };
+        Built { version, _hold: hold }
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use cloudbox_artefacts::{Artefact, CodeStore, DependencyStore, InstalledSet};
 use cloudbox_bundles::{Bundle, Catalogue};
 use cloudbox_sandbox::SandboxDriver;
-use cloudbox_storage::Packages;
+use cloudbox_storage::{Hold, Holds, Packages};
 use cloudbox_types::{Function, Stage};
 use tempfile::TempDir;
 
@@ -26,6 +26,8 @@ pub struct Site {
     pub packages: Arc<Packages>,
     /// Dependencies that were installed before.
     pub dependencies: DependencyStore,
+    /// Who needs what of these.
+    pub holds: Arc<Holds>,
     /// The way to the package mirrors.
     pub registries: Registries,
     /// Limits and folders.
@@ -52,6 +54,8 @@ pub struct Work {
     pub artefact: Option<(Artefact, TempDir)>,
     /// By register: the artefact's digest.
     pub digest: Option<String>,
+    /// By register: keeps the artefact until a row refers to it.
+    pub hold: Option<Hold>,
     /// By the health check: the handler's form.
     pub handler_style: Option<String>,
     /// How the deployment is told to end.
@@ -74,6 +78,7 @@ impl Work {
             main: String::new(),
             artefact: None,
             digest: None,
+            hold: None,
             handler_style: None,
             halt: Halt::default(),
             log: BuildLog::default(),

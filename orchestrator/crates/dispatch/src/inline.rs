@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use cloudbox_deploy::{Deployer, Refused};
+use cloudbox_deploy::{Built, Deployer, Refused};
 use cloudbox_pool::Pool;
 use cloudbox_types::function::{FunctionSettings, FunctionStatus};
 use cloudbox_types::{Function, FunctionId, ProjectId};
@@ -39,13 +39,19 @@ pub struct Inline {
 
 struct Kept {
     id: FunctionId,
-    entry: OnceCell<Arc<Entry>>,
+    made: OnceCell<Made>,
     used_at: Mutex<Instant>,
+}
+
+struct Made {
+    entry: Arc<Entry>,
+    /// Keeps its artefact.
+    _built: Built,
 }
 
 /// Whether somebody builds it, has it, or runs it.
 fn is_in_use(kept: &Arc<Kept>) -> bool {
-    Arc::strong_count(kept) > 1 || kept.entry.get().is_some_and(|entry| Arc::strong_count(entry) > 1)
+    Arc::strong_count(kept) > 1 || kept.made.get().is_some_and(|made| Arc::strong_count(&made.entry) > 1)
 }
 
 impl Inline {
@@ -61,12 +67,13 @@ impl Inline {
     /// It can't be built.
     pub async fn entry(&self, project: ProjectId, settings: FunctionSettings) -> Result<Arc<Entry>, Refused> {
         let kept = self.find(key_of(project, &settings));
-        let made = kept.entry.get_or_try_init(|| async {
+        let made = kept.made.get_or_try_init(|| async {
             let function = function(kept.id, project, settings);
-            let version = self.deployer.build_inline(function.clone()).await?;
-            Ok(Arc::new(Entry::new(function, Some(version))))
+            let built = self.deployer.build_inline(function.clone()).await?;
+            let entry = Arc::new(Entry::new(function, Some(built.version.clone())));
+            Ok(Made { entry, _built: built })
         });
-        made.await.cloned()
+        Ok(Arc::clone(&made.await?.entry))
     }
 
     /// Looks at a code as the first stage of a deployment does.
@@ -97,7 +104,7 @@ impl Inline {
         let mut all = self.kept.lock();
         let kept = all.entry(key).or_insert_with(|| {
             let id = FunctionId(self.next_id.fetch_add(1, Ordering::Relaxed));
-            Arc::new(Kept { id, entry: OnceCell::new(), used_at: Mutex::new(Instant::now()) })
+            Arc::new(Kept { id, made: OnceCell::new(), used_at: Mutex::new(Instant::now()) })
         });
         *kept.used_at.lock() = Instant::now();
         Arc::clone(kept)
@@ -123,7 +130,7 @@ impl Inline {
 
     fn give_up(&self, kept: &Kept) {
         self.pool.retire(kept.id, &[]);
-        if let Some(version) = kept.entry.get().and_then(|entry| entry.version.as_ref()) {
+        if let Some(version) = kept.made.get().and_then(|made| made.entry.version.as_ref()) {
             self.deployer.discard(version);
         }
     }

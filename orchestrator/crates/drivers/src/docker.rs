@@ -28,7 +28,7 @@ use crate::self_test::{self, Files};
 use cloudbox_cgroup::Ceiling;
 use cloudbox_cgroup::hierarchy::Hierarchy;
 use cloudbox_sandbox::confinement;
-use cloudbox_sandbox::driver::{Layer, Sandbox, SandboxDriver, SweepReport};
+use cloudbox_sandbox::driver::{Image, Layer, Sandbox, SandboxDriver, SweepReport};
 use cloudbox_sandbox::error::Error;
 use cloudbox_sandbox::kills::Kills;
 use cloudbox_sandbox::run_dir::RunDir;
@@ -160,7 +160,7 @@ impl Driver {
             has_cgroup_v2: daemon.has_cgroup_v2,
         };
         let shared = Shared {
-            images: Images::new(daemon.docker.clone()),
+            images: Images::new(daemon.docker.clone(), settings.instance.id.clone()),
             docker: daemon.docker,
             watch: Watch::new(),
             engine,
@@ -258,6 +258,14 @@ impl SandboxDriver for Driver {
 
     async fn prepare(&self, rootfs: &RootFs) -> Result<(), Error> {
         self.shared.watch.guard(self.shared.images.ensure(rootfs)).await.map(drop)
+    }
+
+    async fn images(&self) -> Result<Vec<Image>, Error> {
+        self.shared.watch.guard(self.shared.images.own()).await
+    }
+
+    async fn remove_image(&self, image: &Image) -> Result<bool, Error> {
+        self.shared.watch.guard(self.shared.images.remove(image)).await
     }
 
     async fn create(&self, spec: &SandboxSpec) -> Result<Box<dyn Sandbox>, Error> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use cloudbox_api_types::{Runtime, SandboxHealth, execution::start_word};
+use cloudbox_api_types::{CollectGarbage, Garbage, Runtime, SandboxHealth, execution::start_word};
 use cloudbox_dispatch::recorder::Condition;
 use cloudbox_dispatch::table::Table;
 use cloudbox_dispatch::{Call, Inline, Outcome, Shares};
@@ -65,6 +65,13 @@ pub trait Backend: Send + Sync + 'static {
     /// # Errors
     /// There is none of this name, or it is needed.
     async fn remove_runtime(&self, name: &str) -> Result<(), ApiError>;
+    /// Removes what nothing refers to any more, or says what would go.
+    ///
+    /// # Errors
+    /// The database or a folder can't be used.
+    async fn collect_garbage(&self, order: CollectGarbage) -> Result<Garbage, ApiError> {
+        Ok(Garbage { dry_run: order.dry_run, ..Garbage::default() })
+    }
     /// What isolates functions.
     fn sandbox(&self) -> SandboxHealth;
     /// What keeps sandboxes from being made just now, as a sentence.

@@ -32,6 +32,7 @@ use utoipa::{Modify, OpenApi};
         (name = "edge functions", description = "Compatible routes: functions by id, milliseconds, deployed at once"),
         (name = "dashboard", description = "Compatible routes: functions by id, their calls in numbered pages, and counts"),
         (name = "runtimes", description = "Languages and their versions"),
+        (name = "storage", description = "What is kept of sources and builds"),
         (name = "health", description = "How the service is")
     )
 )]

@@ -8,7 +8,7 @@ use axum::routing::any;
 use axum::{Router, middleware as layers};
 use cloudbox_api::controllers::{
     aliases, deployments, execute, functions, health, logs, packages, projects, public, runtimes, secrets,
-    versions,
+    storage, versions,
 };
 use cloudbox_compatible::{
     dashboard, edge_functions, execution_logs, function_service, inline, invoke, listed_functions, uploads,
@@ -53,6 +53,7 @@ fn routes() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(runtimes::list))
         .routes(routes!(runtimes::read, runtimes::remove))
         .routes(routes!(runtimes::install))
+        .routes(routes!(storage::collect))
         .routes(routes!(health::health))
         .routes(routes!(health::live))
         .routes(routes!(health::ready))

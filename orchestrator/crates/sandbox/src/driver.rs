@@ -49,6 +49,23 @@ pub trait SandboxDriver: Send + Sync + 'static {
     /// The driver's reason.
     async fn prepare(&self, rootfs: &RootFs) -> Result<(), Error>;
 
+    /// What this instance had made ready and is kept (Docker: its images); nothing where root file systems are used as they
+    /// are.
+    ///
+    /// # Errors
+    /// The driver's reason.
+    async fn images(&self) -> Result<Vec<Image>, Error> {
+        Ok(Vec::new())
+    }
+
+    /// Removes one of them; false where a sandbox, of whomever, uses it. Who prepares or uses it later makes it anew.
+    ///
+    /// # Errors
+    /// The driver's reason.
+    async fn remove_image(&self, _image: &Image) -> Result<bool, Error> {
+        Ok(false)
+    }
+
     /// Makes a sandbox; on an error nothing of it is left.
     ///
     /// # Errors
@@ -60,6 +77,17 @@ pub trait SandboxDriver: Send + Sync + 'static {
     /// # Errors
     /// What could not be listed; what could not be removed is counted and logged.
     async fn sweep(&self) -> Result<SweepReport, Error>;
+}
+
+/// A root file system as a driver keeps it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Image {
+    /// Its name there.
+    pub name: String,
+    /// The digest of the root that it was made from.
+    pub digest: String,
+    /// Bytes of it that no other image shares, as far as the driver knows.
+    pub bytes: u64,
 }
 
 /// Who is told of a program's output while it runs.

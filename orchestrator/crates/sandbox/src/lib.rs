@@ -22,7 +22,7 @@ pub mod uids;
 pub use cloudbox_cgroup::Ceiling;
 pub use cloudbox_egress::Gate;
 pub use driver::{
-    Exit, Heard, Layer, LayerState, Sandbox, SandboxDriver, SandboxFault, SandboxFaultKind, Stats,
+    Exit, Heard, Image, Layer, LayerState, Sandbox, SandboxDriver, SandboxFault, SandboxFaultKind, Stats,
     SweepReport,
 };
 pub use error::Error;

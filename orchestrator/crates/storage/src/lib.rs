@@ -3,10 +3,12 @@
 
 mod digest;
 mod error;
+mod holds;
 mod packages;
 mod remote;
 
 pub use digest::{is_digest, of_file};
 pub use error::Error;
-pub use packages::{Package, Packages, Upload, format_of};
+pub use holds::{Hold, Holds, Item, Kind, Ledger, Removal};
+pub use packages::{PACKAGES, Package, Packages, Upload, format_of};
 pub use remote::{Object, Place, Remote};

@@ -13,15 +13,16 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::digest::{hex, is_digest, of_file};
 use crate::error::Error;
+use crate::holds::{Hold, Holds, Kind};
 use crate::remote::Remote;
 
 /// What a file that is being received begins with.
 const RECEIVING: &str = ".receiving-";
 /// Where packages are in the object store.
-const FOLDER: &str = "packages";
+pub const PACKAGES: &str = "packages";
 
-/// A package that is kept.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A package that is kept, and not removed as long as this lives.
+#[derive(Clone, Debug)]
 pub struct Package {
     /// SHA-256 of its bytes, in hex.
     pub digest: String,
@@ -31,6 +32,7 @@ pub struct Package {
     pub format: Format,
     /// Files in it.
     pub files: usize,
+    _hold: Arc<Hold>,
 }
 
 /// The packages of all functions.
@@ -39,6 +41,7 @@ pub struct Packages {
     folder: PathBuf,
     /// Where all nodes find them.
     remote: Option<Arc<Remote>>,
+    holds: Arc<Holds>,
     /// Held by whoever fetches one from there.
     fetching: tokio::sync::Mutex<()>,
     limits: Limits,
@@ -67,7 +70,7 @@ impl Packages {
         folder: &Path,
         limits: Limits,
         at_once: usize,
-        remote: Option<Arc<Remote>>,
+        (remote, holds): (Option<Arc<Remote>>, Arc<Holds>),
     ) -> Result<Self, Error> {
         fs::create_dir_all(folder).map_err(Error::io("making", folder))?;
         let folder = folder.canonicalize().map_err(Error::io("finding", folder))?;
@@ -84,7 +87,7 @@ impl Packages {
             removed.map_err(Error::io("removing", &path))?;
         }
         let receiving = Arc::new(Semaphore::new(at_once));
-        Ok(Self { folder, remote, fetching: tokio::sync::Mutex::default(), limits, receiving })
+        Ok(Self { folder, remote, holds, fetching: tokio::sync::Mutex::default(), limits, receiving })
     }
 
     /// The limits of a package.
@@ -118,6 +121,8 @@ impl Packages {
         };
         written.map_err(Error::io("writing", spool.path()))?;
         let (digest, limits, folder) = (hex(sum), self.limits, self.folder.clone());
+        // Until a function refers to it.
+        let hold = Arc::new(self.hold(&digest).await?);
         let package = apart(move || {
             let content = unpack(spool.path(), &folder, &limits)?;
             let files = content.files;
@@ -128,14 +133,47 @@ impl Packages {
             spool.persist(&target).map_err(|error| Error::io("writing", &target)(error.error))?;
             let synced = fs::File::open(&folder).and_then(|folder| folder.sync_all());
             synced.map_err(Error::io("writing", &folder))?;
-            Ok(Package { digest, bytes, format, files })
+            Ok(Package { digest, bytes, format, files, _hold: hold })
         })
         .await?;
         // Before anybody can refer to it: any node may be the one that builds it.
         if let Some(remote) = &self.remote {
-            remote.put(FOLDER, &package.digest, &self.folder.join(&package.digest)).await?;
+            remote.put(PACKAGES, &package.digest, &self.folder.join(&package.digest)).await?;
         }
         Ok(package)
+    }
+
+    /// Keeps a package from being removed, here and in the object store.
+    ///
+    /// # Errors
+    /// Who shares the object store can't be told.
+    pub async fn hold(&self, digest: &str) -> Result<Hold, Error> {
+        self.holds.hold_everywhere(Kind::Package, digest).await
+    }
+
+    /// The packages that are here, with their bytes.
+    ///
+    /// # Errors
+    /// The folder can't be read.
+    pub fn list(&self) -> Result<Vec<(String, u64)>, Error> {
+        let entries = fs::read_dir(&self.folder).map_err(Error::io("reading", &self.folder))?;
+        let packages = entries.flatten().filter_map(|entry| {
+            let name = entry.file_name().into_string().ok().filter(|name| is_digest(name))?;
+            Some((name, entry.metadata().ok()?.len()))
+        });
+        Ok(packages.collect())
+    }
+
+    /// Removes a package here; who has opened it reads it to its end.
+    ///
+    /// # Errors
+    /// It can't be removed.
+    pub fn remove(&self, digest: &str) -> Result<(), Error> {
+        let path = self.folder.join(digest);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(Error::io("removing", &path)(error)),
+            _ => Ok(()),
+        }
     }
 
     /// A package's file, all of it compared with its SHA-256; fetched from the object store where it is not here as it
@@ -156,7 +194,7 @@ impl Packages {
         let folder = tempfile::Builder::new().prefix(UNPACKING).tempdir_in(&self.folder);
         let folder = folder.map_err(Error::io("making a folder in", &self.folder))?;
         let fetched = folder.path().join("package");
-        remote.get(FOLDER, digest, &fetched, self.limits.archive_bytes).await?;
+        remote.get(PACKAGES, digest, &fetched, self.limits.archive_bytes).await?;
         let (digest, target) = (digest.to_owned(), self.folder.join(digest));
         apart(move || {
             if of_file(&fetched).map_err(Error::io("reading", &fetched))? != digest {

@@ -12,13 +12,16 @@ use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::buffered::BufWriter;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as Key;
-use object_store::{ClientOptions, ObjectStore, ObjectStoreExt as _, RetryConfig};
+use object_store::{ClientOptions, ObjectStore, ObjectStoreExt as _, PutPayload, RetryConfig};
 use tokio::io::AsyncWriteExt as _;
+use tokio::sync::OnceCell;
 
 use crate::error::Error;
 
 /// How often a request that failed is sent again.
 const RETRIES: usize = 2;
+/// Who keeps objects in the store: an object without content for each.
+const INSTALLATIONS: &str = "installations";
 
 /// Where the object store is, as the settings say.
 #[derive(Clone, Debug)]
@@ -29,6 +32,8 @@ pub struct Place {
     pub variables: BTreeMap<String, String>,
     /// How long it may be silent.
     pub patience: Duration,
+    /// What tells the database whose objects these are from others.
+    pub installation: String,
 }
 
 /// One object.
@@ -49,6 +54,9 @@ pub struct Remote {
     patience: Duration,
     /// Where it is, for people.
     shown: String,
+    installation: String,
+    /// Whether it is written there that this installation keeps objects in it.
+    is_announced: OnceCell<()>,
 }
 
 impl fmt::Debug for Remote {
@@ -82,7 +90,14 @@ impl Remote {
                 (Arc::new(store.with_fsync(true)), Key::default())
             }
         };
-        Ok(Self { store, prefix, patience: place.patience, shown: place.url.clone() })
+        Ok(Self {
+            store,
+            prefix,
+            patience: place.patience,
+            shown: place.url.clone(),
+            installation: place.installation.clone(),
+            is_announced: OnceCell::new(),
+        })
     }
 
     fn key(&self, folder: &str, name: &str) -> Key {
@@ -94,6 +109,7 @@ impl Remote {
     /// # Errors
     /// [`Error::Unavailable`]; the file can't be read.
     pub async fn put(&self, folder: &str, name: &str, from: &Path) -> Result<(), Error> {
+        self.announce().await?;
         let mut file = tokio::fs::File::open(from).await.map_err(Error::io("opening", from))?;
         let mut writer = BufWriter::new(Arc::clone(&self.store), self.key(folder, name));
         if let Err(error) = tokio::io::copy(&mut file, &mut writer).await {
@@ -137,6 +153,7 @@ impl Remote {
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn has(&self, folder: &str, name: &str) -> Result<bool, Error> {
+        self.announce().await?;
         match self.patiently(self.store.head(&self.key(folder, name))).await? {
             Ok(_) => Ok(true),
             Err(object_store::Error::NotFound { .. }) => Ok(false),
@@ -168,6 +185,32 @@ impl Remote {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
             Err(error) => Err(self.unavailable(&error)),
         }
+    }
+
+    /// The other installations that keep objects here: what they refer to is not known to this one.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn others(&self) -> Result<Vec<String>, Error> {
+        self.announce().await?;
+        let names = self.list(INSTALLATIONS).await?.into_iter().map(|object| object.name);
+        Ok(names.filter(|name| *name != self.installation).collect())
+    }
+
+    /// How long it may be silent.
+    #[must_use]
+    pub const fn patience(&self) -> Duration {
+        self.patience
+    }
+
+    /// Says that this installation keeps objects here, before it does.
+    async fn announce(&self) -> Result<(), Error> {
+        let announce = async || {
+            let key = self.key(INSTALLATIONS, &self.installation);
+            let put = self.patiently(self.store.put(&key, PutPayload::new())).await?;
+            put.map(drop).map_err(|error| self.unavailable(&error))
+        };
+        self.is_announced.get_or_try_init(announce).await.copied()
     }
 
     /// Waits for the store, and no longer than it may be silent: its own retries included.

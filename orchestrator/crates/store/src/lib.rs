@@ -8,6 +8,7 @@ pub mod error;
 mod functions;
 mod inline_records;
 mod key;
+mod objects;
 mod open;
 mod overview;
 mod projects;
@@ -24,6 +25,7 @@ mod versions;
 pub use cloudbox_database::Outage;
 pub use error::Error;
 pub use key::{EnvironmentKey, InvalidKey};
+pub use objects::{ObjectKind, Objects, References};
 pub use open::open;
 pub use store::{
     Begin, FunctionPatch, NewFunction, NewProject, NewVersion, NumberedPage, Overview, ProjectPatch,

@@ -15,6 +15,7 @@ use jiff::Timestamp;
 
 use crate::error::Error;
 use crate::key::EnvironmentKey;
+use crate::objects::Objects;
 use crate::rows;
 use crate::rows::Read as _;
 use crate::store::{
@@ -276,6 +277,10 @@ impl Store for SqlStore {
     }
     fn rehearsal(&self, project: ProjectId) -> Rehearsal {
         Rehearsal::new(Arc::clone(&self.database), project)
+    }
+
+    fn objects(&self) -> Objects {
+        Objects::new(Arc::clone(&self.database))
     }
 
     async fn close(&self) {

@@ -13,6 +13,7 @@ use cloudbox_types::{
 use jiff::Timestamp;
 
 use crate::error::Error;
+use crate::objects::Objects;
 
 /// A project to be made.
 #[derive(Clone, Debug)]
@@ -308,6 +309,8 @@ pub trait Store: Send + Sync + 'static {
     ) -> Result<String, documents::Error>;
     /// A copy of a project's documents for one dry run.
     fn rehearsal(&self, project: ProjectId) -> Rehearsal;
+    /// Which kept objects rows refer to, and who is about to write such a row.
+    fn objects(&self) -> Objects;
 
     /// Writes out what is pending and closes the connections.
     async fn close(&self);

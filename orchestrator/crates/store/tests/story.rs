@@ -7,6 +7,7 @@ mod story {
     pub mod documents;
     pub mod functions;
     pub mod keeping;
+    pub mod objects;
     pub mod records;
     pub mod secrets;
     pub mod setup;
@@ -14,7 +15,7 @@ mod story {
 }
 
 use story::setup::{Place, key};
-use story::{deploying, documents, functions, keeping, records, secrets, versions};
+use story::{deploying, documents, functions, keeping, objects, records, secrets, versions};
 
 /// Every chapter on a database of its own, since each counts what is there.
 macro_rules! told_to {
@@ -54,6 +55,15 @@ macro_rules! told_to {
                 versions::aliases_are_kept(&*store).await;
                 versions::what_is_named_stays(&*store).await;
                 versions::a_split_ends_with_its_cause(&*store).await;
+                store.close().await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn kept_objects() {
+                let place = $place;
+                let store = place.open(key(1)).await;
+                objects::rows_refer_to_objects(&*store).await;
+                objects::holds_and_removals_see_each_other(&*store).await;
                 store.close().await;
             }
 

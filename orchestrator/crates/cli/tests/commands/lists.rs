@@ -98,3 +98,30 @@ async fn followed_logs_go_on_after_the_list_and_show_no_call_twice() {
     let text = stage.run(&["logs", "hello", "-f", "--json", "-q"]).await;
     assert_eq!(text.matches("\"trigger\":\"http\"").count(), 2, "{text}");
 }
+
+#[tokio::test]
+async fn garbage_is_listed_with_what_becomes_of_it() {
+    let item = |kind: &str, state: &str, waits_s: Option<u64>, error: Option<&str>| {
+        json!({ "kind": kind, "name": "ab12", "place": "node", "bytes": 7, "state": state, "waits_s": waits_s,
+            "error": error })
+    };
+    let answer = json!({ "dry_run": false, "removed": 1, "removed_bytes": 7, "removable": 0, "removable_bytes": 0,
+        "waiting": 1, "waiting_bytes": 7, "failed": 1, "notes": ["the object store was left out"],
+        "items": [item("artefact", "removed", None, None), item("image", "waiting", Some(9), None),
+            item("package", "failed", None, Some("no way"))] });
+    let stage = Stage::new().await.on("POST /api/storage/gc", 200, &answer);
+    let text = stage.run(&["storage", "gc", "--grace", "0"]).await;
+    for part in [
+        "exit 1",
+        "ab12",
+        "waits 9 s",
+        "failed: no way",
+        "the object store was left out",
+        "removed 1 items of 7 bytes",
+        "1 more of 7 bytes wait",
+        "1 of them could not be removed",
+        r#"POST /api/storage/gc {"dry_run":false,"grace_s":0}"#,
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+}

@@ -38,6 +38,7 @@ pub(crate) async fn run(site: &Site, work: &mut Work) -> Result<(), StageError> 
     let Some(wanted) = wanted(work, install)? else { return nothing(work) };
     let key = key(&bundle.runtime, &bundle.build.digest, &wanted, site.settings.may_run_scripts);
     let _turn = site.dependencies.turn(&key).await;
+    let hold = Arc::new(site.dependencies.hold(&key));
     let folder = match site.dependencies.find(&key) {
         Some(folder) => {
             work.say("dependencies unchanged: reused");
@@ -46,7 +47,7 @@ pub(crate) async fn run(site: &Site, work: &mut Work) -> Result<(), StageError> 
         None => fresh(site, work, &bundle, install, (&wanted, &key)).await?,
     };
     let mount = install.mount.as_ref().map(PathBuf::from);
-    work.dependencies = Some(InstalledSet { folder, place: install.result.clone(), mount });
+    work.dependencies = Some(InstalledSet { key, folder, place: install.result.clone(), mount, hold });
     Ok(())
 }
 

@@ -5,23 +5,31 @@ use std::sync::Arc;
 
 use bollard::Docker;
 use bollard::errors::Error as DockerError;
-use bollard::query_parameters::CreateImageOptionsBuilder;
+use bollard::query_parameters::{CreateImageOptionsBuilder, ListImagesOptionsBuilder, RemoveImageOptions};
 use futures::StreamExt;
 use parking_lot::Mutex;
 
 use super::tree;
+use cloudbox_sandbox::driver::Image;
 use cloudbox_sandbox::error::Error;
 use cloudbox_sandbox::spec::RootFs;
 
 /// The label that says what an image was made from: a tag can be moved to something else.
 pub(super) const DIGEST_LABEL: &str = "cloudbox.digest";
+/// The label with the instance that imported it: others remove their own. Not the label of containers, which inherit those
+/// of their image.
+const IMPORTER_LABEL: &str = "cloudbox.imported-by";
 /// Hex digits of the digest in the tag.
 const TAG_LEN: usize = 12;
+/// What the names of images begin with.
+const PREFIX: &str = "cloudbox/";
 
 /// The images that this service has seen.
 #[derive(Debug)]
 pub(super) struct Images {
     docker: Docker,
+    /// Whose id the images that are imported here get.
+    instance: String,
     /// Per tag, so that two versions of one runtime don't wait for each other, and one isn't imported twice.
     known: Mutex<HashMap<String, Arc<Known>>>,
 }
@@ -31,8 +39,51 @@ type Known = tokio::sync::Mutex<Option<String>>;
 
 impl Images {
     /// None known yet.
-    pub fn new(docker: Docker) -> Self {
-        Self { docker, known: Mutex::default() }
+    pub fn new(docker: Docker, instance: String) -> Self {
+        Self { docker, instance, known: Mutex::default() }
+    }
+
+    /// Those that this instance imported.
+    ///
+    /// # Errors
+    /// [`Error::Docker`].
+    pub async fn own(&self) -> Result<Vec<Image>, Error> {
+        let filters = HashMap::from([("label", vec![format!("{IMPORTER_LABEL}={}", self.instance)])]);
+        let options = ListImagesOptionsBuilder::default().filters(&filters).build();
+        let listed = self.docker.list_images(Some(options)).await;
+        let listed = listed.map_err(|source| Error::Docker { what: "listing images", source })?;
+        let images = listed.into_iter().filter_map(|image| {
+            // The filter is the daemon's.
+            let is_own = image.labels.get(IMPORTER_LABEL) == Some(&self.instance);
+            let digest = image.labels.get(DIGEST_LABEL).filter(|_| is_own)?.clone();
+            let name = image.repo_tags.into_iter().find(|name| name.starts_with(PREFIX))?;
+            Some(Image { name, digest, bytes: u64::try_from(image.size).unwrap_or_default() })
+        });
+        Ok(images.collect())
+    }
+
+    /// Removes an image, unless a container uses it.
+    ///
+    /// # Errors
+    /// [`Error::Docker`].
+    pub async fn remove(&self, image: &Image) -> Result<bool, Error> {
+        let known = self.known.lock().get(&image.name).map(Arc::clone);
+        let mut id = match &known {
+            // Held meanwhile: who asks for it now finds it gone and imports it.
+            Some(known) => Some(known.lock().await),
+            None => None,
+        };
+        match self.docker.remove_image(&image.name, None::<RemoveImageOptions>, None).await {
+            Ok(_) => {
+                if let Some(id) = &mut id {
+                    **id = None;
+                }
+                Ok(true)
+            }
+            Err(error) if status(&error) == Some(409) => Ok(false),
+            Err(error) if status(&error) == Some(404) => Ok(true),
+            Err(source) => Err(Error::Docker { what: "removing an image", source }),
+        }
     }
 
     /// The id of `rootfs` as an image; looks for it and imports it where that was not done before.
@@ -85,7 +136,10 @@ impl Images {
             .from_src("-")
             .repo(&name)
             .tag(&tag)
-            .changes(vec![format!("LABEL {DIGEST_LABEL}={}", rootfs.digest)])
+            .changes(vec![format!(
+                "LABEL {DIGEST_LABEL}={} {IMPORTER_LABEL}={}",
+                rootfs.digest, self.instance
+            )])
             .build();
         let stream = tree::tar_stream(rootfs.path.clone());
         let body = bollard::body_try_stream(tree::body(stream.pieces));
@@ -130,7 +184,7 @@ pub(super) fn status(error: &DockerError) -> Option<u16> {
 
 fn name_and_tag(rootfs: &RootFs) -> (String, String) {
     let tag = rootfs.digest.chars().take(TAG_LEN).collect();
-    (format!("cloudbox/{}", rootfs.name), tag)
+    (format!("{PREFIX}{}", rootfs.name), tag)
 }
 
 /// What the image is called.

@@ -22,7 +22,7 @@ use cloudbox_dispatch::table::Table;
 use cloudbox_dispatch::{Call, Failure, Outcome, Shares, Success};
 use cloudbox_http::api::{Api, Backend};
 use cloudbox_http::error::ApiError;
-use cloudbox_storage::Packages;
+use cloudbox_storage::{Holds, Packages};
 use cloudbox_store::{Begin, EnvironmentKey, NewProject, NewVersion, Store};
 use cloudbox_types::version::Stage;
 use cloudbox_types::{
@@ -252,7 +252,8 @@ impl TestApp {
             store,
             table,
             packages: Arc::new(
-                Packages::open(&dir.path().join("packages"), Limits::PACKAGE, 4, None).unwrap(),
+                Packages::open(&dir.path().join("packages"), Limits::PACKAGE, 4, (None, Holds::new(None)))
+                    .unwrap(),
             ),
             backend: Arc::clone(&backend) as Arc<dyn Backend>,
             admin_token: Secret::new(TOKEN.to_owned()),

@@ -1,0 +1,157 @@
+//! What nothing refers to any more goes, and nothing else: on the node, and in the object store.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use cloudbox_tests::pack::tgz;
+use cloudbox_tests::{Answer, Api, Driver, Plan, both_drivers};
+use cloudbox_types::ErrorCode;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+async fn garbage(driver: Driver) {
+    let plan = Plan::new(driver);
+    let store = plan.home().path().join("store");
+    let plan = plan.with("CLOUDBOX_STORAGE_URL", store.to_str().unwrap());
+    let service = plan.with("CLOUDBOX_STORAGE_GC_INTERVAL_S", "0").start().await;
+    let (api, data) = (service.api(), service.home().data());
+    what_is_needed_stays(&api).await;
+    what_nothing_refers_to_goes(&api, &data, &store).await;
+    what_another_installation_keeps_stays(&api, &store).await;
+    service.stop().await;
+}
+
+both_drivers! { garbage }
+
+/// What is found but for images: those of other bundles than this test's may be there.
+async fn collect(api: &Api, order: &Value) -> Vec<Value> {
+    let garbage: Value = api.post("/api/storage/gc", order).await.with(200).json();
+    assert_eq!(garbage["failed"], 0, "{garbage}");
+    let items = garbage["items"].as_array().unwrap().clone();
+    items.into_iter().filter(|item| item["kind"] != "image").collect()
+}
+
+fn now(dry_run: bool) -> Value {
+    json!({ "dry_run": dry_run, "grace_s": 0 })
+}
+
+fn kinds(items: &[Value]) -> Vec<(&str, &str)> {
+    items.iter().map(|item| (item["kind"].as_str().unwrap(), item["place"].as_str().unwrap())).collect()
+}
+
+async fn upload(api: &Api, name: &str, package: Vec<u8>) {
+    let request = api.request(Method::POST, &api.functions(&format!("/{name}/deploy?wait=true")));
+    let _ = Answer::of(request.header("content-type", "application/gzip").body(package)).await.with(200);
+}
+
+async fn answers(api: &Api, name: &str, expected: &str) {
+    let answer: Value = api.execute(name, &json!({})).await.with(200).json();
+    assert_eq!(answer["response"], expected, "{name}: {answer}");
+}
+
+fn code(text: &str) -> String {
+    format!("exports.handler = async () => '{text}';")
+}
+
+async fn what_is_needed_stays(api: &Api) {
+    api.launch("kept", "javascript", &code("one")).await;
+    let _ = api.patch("kept", &json!({ "code": code("two") })).await.with(200);
+    let _ = api.deploy("kept").await.with(200);
+    let _ = api.create(&json!({ "name": "packed", "language": "javascript" })).await.with(201);
+    upload(api, "packed", tgz(&[("index.js", &code("packed"))])).await;
+    let inline = json!({ "code": "export default async (request, context) => context.success(++calls); let calls = 0;" });
+    let first: Value = api.post("/execute", &inline).await.with(200).json();
+    assert_eq!(first["data"], 1, "{first}");
+
+    let found = collect(api, &now(false)).await;
+    assert!(found.is_empty(), "{found:?}");
+    let again: Value = api.post("/execute", &inline).await.with(200).json();
+    assert_eq!(again["data"], 2, "it stayed warm: {again}");
+    answers(api, "packed", "packed").await;
+    answers(api, "kept", "two").await;
+    let _ = api.post(&api.functions("/kept/rollback"), &json!({})).await.with(200);
+    answers(api, "kept", "one").await;
+    let _ = api.get(&api.functions("/packed/package")).await.with(200);
+}
+
+async fn what_nothing_refers_to_goes(api: &Api, data: &Path, store: &Path) {
+    let _ = api.create(&json!({ "name": "gone", "language": "javascript" })).await.with(201);
+    upload(api, "gone", tgz(&[("index.js", &code("gone"))])).await;
+    answers(api, "gone", "gone").await;
+    // As a service that was killed may leave it.
+    let left = data.join("code").join("0".repeat(64));
+    fs::create_dir(&left).unwrap();
+    fs::write(left.join("index.js"), "left").unwrap();
+    // None of ours.
+    fs::write(store.join("packages/readme.txt"), "by hand").unwrap();
+    let deleted = api.request(Method::DELETE, &api.functions("/gone"));
+    let _ = Answer::of(deleted).await.with(204);
+
+    let waiting = collect(api, &json!({})).await;
+    assert!(waiting.iter().all(|item| item["state"] == "waiting"), "{waiting:?}");
+    let expected = [
+        ("artefact", "node"),
+        ("artefact", "node"),
+        ("artefact", "object_store"),
+        ("package", "node"),
+        ("package", "object_store"),
+    ];
+    let would = loop {
+        // The last sandbox of the function may be on its way out.
+        let would = collect(api, &now(true)).await;
+        if would.len() == expected.len() {
+            break would;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    };
+    let mut found = kinds(&would);
+    found.sort_unstable();
+    assert_eq!(found, expected);
+    assert!(
+        would.iter().all(|item| item["state"] == "removable" && item["bytes"].as_u64() > Some(0)),
+        "{would:?}"
+    );
+    let path_of = |item: &Value| -> PathBuf {
+        let name = item["name"].as_str().unwrap();
+        match (item["kind"].as_str().unwrap(), item["place"].as_str().unwrap()) {
+            ("artefact", "node") => data.join("code").join(name),
+            ("package", "node") => data.join("packages").join(name),
+            ("artefact", _) => store.join("artefacts").join(format!("{name}.tar.gz")),
+            _ => store.join("packages").join(name),
+        }
+    };
+    assert!(would.iter().all(|item| path_of(item).exists()), "a dry run removes nothing");
+
+    let removed = collect(api, &now(false)).await;
+    assert!(removed.iter().all(|item| item["state"] == "removed"), "{removed:?}");
+    assert_eq!(removed.len(), would.len());
+    assert!(!would.iter().any(|item| path_of(item).exists()), "{would:?}");
+    assert!(collect(api, &now(false)).await.is_empty(), "and that is all");
+    assert!(store.join("packages/readme.txt").exists(), "what has no name of ours is not ours");
+    assert!(
+        !fs::read_dir(data.join("code"))
+            .unwrap()
+            .any(|entry| { entry.unwrap().file_name().to_string_lossy().starts_with('.') })
+    );
+    answers(api, "kept", "one").await;
+    answers(api, "packed", "packed").await;
+    let wrong = api.post("/api/storage/gc", &json!({ "grace_s": 99_999_999 })).await;
+    assert_eq!(wrong.error(ErrorCode::ValidationError)["details"][0]["field"], "grace_s");
+}
+
+/// Its rows are in a database that this service doesn't know.
+async fn what_another_installation_keeps_stays(api: &Api, store: &Path) {
+    fs::write(store.join("installations/another"), "").unwrap();
+    let deleted = api.request(Method::DELETE, &api.functions("/packed"));
+    let _ = Answer::of(deleted).await.with(204);
+    let garbage: Value = api.post("/api/storage/gc", &now(false)).await.with(200).json();
+    let notes = garbage["notes"].to_string();
+    assert!(notes.contains("another") && notes.contains("prefix"), "{garbage}");
+    let items = garbage["items"].as_array().unwrap();
+    assert!(items.iter().all(|item| item["place"] == "node"), "{garbage}");
+    assert_eq!(
+        fs::read_dir(store.join("packages")).unwrap().count(),
+        2,
+        "its object, and the note beside it"
+    );
+}
