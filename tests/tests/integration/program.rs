@@ -38,6 +38,7 @@ async fn the_examples_go_from_deploy_to_logs() {
     let runtimes = out(&cloudbox(&service, &["runtimes"]).await);
     assert!(runtimes.contains("nodejs20") && runtimes.contains("ready"), "{runtimes}");
     failures_show_in_the_exit_code(&service).await;
+    folders_and_archives_are_packages(&service).await;
     service.stop().await;
 }
 
@@ -75,4 +76,53 @@ async fn failures_show_in_the_exit_code(service: &Service) {
     assert!(err(&missing).contains("NOT_FOUND"), "{}", err(&missing));
     let wrong = cloudbox(service, &["invoke"]).await;
     assert_eq!(wrong.status.code(), Some(2));
+}
+
+async fn folders_and_archives_are_packages(service: &Service) {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().join("greeter");
+    for (name, text) in [
+        (
+            "index.ts",
+            "import { greet } from './lib/greet';\nexport const handler = async (d: { name: string }) => greet(d.name);\n",
+        ),
+        ("lib/greet.ts", "export const greet = (name: string): string => `Hello, ${name}!`;\n"),
+        ("cloudbox.toml", "public = true\n[environment]\nSECRET = 'never packed'\n"),
+        (".env", "SECRET=1\n"),
+        ("node_modules/x/index.js", "throw new Error('never packed');\n"),
+    ] {
+        let path = place.join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+    let words = ["deploy", place.to_str().unwrap()];
+    let deployed = cloudbox(service, &words).await;
+    assert!(deployed.status.success(), "{}", err(&deployed));
+    assert!(out(&deployed).ends_with("/greeter"), "{}", out(&deployed));
+    assert!(err(&deployed).contains("compiled 2 TypeScript files"), "{}", err(&deployed));
+    let invoked = cloudbox(service, &["invoke", "greeter", "--data", r#"{"name": "Ada"}"#]).await;
+    assert!(out(&invoked).contains("Hello, Ada!"), "{invoked:?}");
+    let again = cloudbox(service, &words).await;
+    assert!(err(&again).contains("version 1 stays"), "the same files are the same package: {}", err(&again));
+
+    let archive = folder.path().join("packed-1.0.tgz");
+    let package = service.api().get(&service.api().functions("/greeter/package")).await.with(200).body;
+    std::fs::write(&archive, package).unwrap();
+    let deployed =
+        cloudbox(service, &["deploy", archive.to_str().unwrap(), "--name", "packed", "--json"]).await;
+    assert!(deployed.status.success(), "{}", err(&deployed));
+    let summary: Value = serde_json::from_str(&out(&deployed)).unwrap();
+    assert_eq!((&summary["status"], &summary["is_new"]), (&json!("deployed"), &json!(true)), "{summary}");
+    let function: Value = service.api().function("packed").await.with(200).json();
+    assert_eq!(function["language"], "typescript", "as its files tell");
+    let invoked = cloudbox(service, &["invoke", "packed", "--data", r#"{"name": "Bob"}"#]).await;
+    assert!(out(&invoked).contains("Hello, Bob!"), "{invoked:?}");
+
+    let tidied = cloudbox(service, &["storage", "gc", "--dry-run"]).await;
+    assert!(tidied.status.success() && err(&tidied).contains("would remove 0 items"), "{tidied:?}");
+    let tidied = cloudbox(service, &["storage", "gc", "--grace", "0", "--json"]).await;
+    let garbage: Value = serde_json::from_str(&out(&tidied)).unwrap();
+    assert_eq!((&garbage["dry_run"], &garbage["failed"]), (&json!(false), &json!(0)), "{garbage}");
+    let invoked = cloudbox(service, &["invoke", "greeter", "--data", r#"{"name": "Ada"}"#]).await;
+    assert!(out(&invoked).contains("Hello, Ada!"), "{invoked:?}");
 }

@@ -3,29 +3,36 @@
 use std::path::PathBuf;
 
 use cloudbox_api_types::{DeployStarted, Function};
+use cloudbox_types::Language;
 use reqwest::Method;
+use reqwest::header::CONTENT_TYPE;
 
 use crate::{Error, Session, connection};
 
 pub mod change;
 pub mod environment;
+pub mod package;
 pub mod progress;
 pub mod project_file;
 pub mod report;
 pub mod source;
 pub mod wanted;
 
-use source::Source;
+use source::{Content, Source};
 
 /// Options of `deploy`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
-    /// A source file (.js, .mjs, .cjs, .ts, .py, .go), or a folder with one and perhaps a cloudbox.toml
+    /// A source file (.js, .mjs, .cjs, .ts, .py, .go), a folder with as many files as it takes and perhaps a cloudbox.toml, or
+    /// an archive (.tgz, .zip)
     #[arg(value_name = "FILE|DIR")]
     pub path: PathBuf,
     /// The function's name; else from cloudbox.toml, package.json, or the file's or folder's name
     #[arg(long)]
     pub name: Option<String>,
+    /// javascript, typescript, python or go; else as the files tell
+    #[arg(long)]
+    pub language: Option<Language>,
     /// Shown to people
     #[arg(long, value_name = "TEXT")]
     pub description: Option<String>,
@@ -69,17 +76,27 @@ pub struct Args {
 /// # Errors
 /// What the files say can't be, the service refuses, or the deployment failed.
 pub async fn run(args: &Args, session: &mut Session<'_>) -> Result<(), Error> {
-    let source = Source::read(&args.path)?;
+    let source = Source::read(&args.path, args.language)?;
     let wanted = wanted::function(args, &source)?;
     session.terminal.step(&format!("looking up {}", wanted.name));
     let (function, change) = change::apply(wanted, source.settings.environment.is_some(), session).await?;
-    if !(change.needs_deploy() || args.is_forced) {
+    let package = match &source.content {
+        Content::Package(package) => Some(package),
+        Content::Code(_) => None,
+    };
+    let is_new = package.is_some_and(|package| function.package.as_ref() != Some(&package.digest));
+    if !(change.needs_deploy() || args.is_forced || is_new) {
         return report::unchanged(&function, &change, session);
     }
     session.terminal.step(&format!("deploying {}", function.name));
     let mut request = session.client.functions(Method::POST, &[&function.name, "deploy"]);
     if args.is_kept_back {
         request = request.query(&[("activate", "false")]);
+    }
+    if let Some(package) = package {
+        let size = package.bytes.len();
+        session.terminal.step(&format!("deploying {}: sending {size} bytes", function.name));
+        request = request.header(CONTENT_TYPE, package.format.media_type()).body(package.bytes.clone());
     }
     let started: DeployStarted = session.client.json(request).await?;
     if args.is_unattended {

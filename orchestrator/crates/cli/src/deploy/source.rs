@@ -1,22 +1,29 @@
-//! What is deployed: one source file, named itself or found in a folder.
+//! What is deployed: one source file, named itself or found in a folder, or a package.
 
 use std::path::{Path, PathBuf};
 
 use cloudbox_types::{Language, Name};
 
+use super::package::{self, Package};
 use super::project_file::{FILE_NAME, PackageJson, ProjectFile};
 use crate::Error;
 
-/// Most source files that an error names.
-const NAMED_FILES: usize = 5;
+/// What a function is made of.
+#[derive(Debug)]
+pub enum Content {
+    /// The text of one file.
+    Code(String),
+    /// All that it takes.
+    Package(Package),
+}
 
-/// One source file with what the folder around it says.
+/// A source with what the folder around it says.
 #[derive(Debug)]
 pub struct Source {
-    /// The file.
+    /// The file or folder.
     pub path: PathBuf,
-    /// Its text.
-    pub code: String,
+    /// What is sent of it.
+    pub content: Content,
     /// From its name, or as `cloudbox.toml` says.
     pub language: Language,
     /// What `cloudbox.toml` and `package.json` say; nothing for a file on its own.
@@ -26,13 +33,44 @@ pub struct Source {
 }
 
 impl Source {
-    /// Reads the source at `path`, a file or a folder.
+    /// Reads the source at `path`, a file, an archive or a folder; `language` wins over what they tell.
     ///
     /// # Errors
-    /// Nothing there, no source file, more than one, or a file that can't be read.
-    pub fn read(path: &Path) -> Result<Self, Error> {
+    /// Nothing there, no source, of an unknown language, or what can't be read or packed.
+    pub fn read(path: &Path, language: Option<Language>) -> Result<Self, Error> {
         let is_dir = std::fs::metadata(path).map_err(Error::reading(path))?.is_dir();
-        if is_dir { Self::read_folder(path) } else { Self::read_file(path, ProjectFile::default(), None) }
+        let settings = ProjectFile { language, ..ProjectFile::default() };
+        match (is_dir, package::is_archive(path)) {
+            (true, _) => Self::read_folder(path, language),
+            (false, true) => Self::read_archive(path, language),
+            (false, false) => Self::read_file(path, settings, None),
+        }
+    }
+
+    /// An archive says of itself what a folder does.
+    fn read_archive(path: &Path, language: Option<Language>) -> Result<Self, Error> {
+        let (package, content) = Package::of_archive(path)?;
+        let (settings, manifest) = read_settings(content.folder(), language)?;
+        let file = path.file_name().unwrap_or_default().to_string_lossy();
+        let stem = file.split('.').next().unwrap_or_default();
+        let name = named(&settings, &manifest).or_else(|| name_from(stem));
+        Self::packed(path, content.folder(), package, (settings, name))
+    }
+
+    fn packed(
+        path: &Path,
+        folder: &Path,
+        package: Package,
+        (mut settings, name): (ProjectFile, Option<String>),
+    ) -> Result<Self, Error> {
+        let language = settings.language.or_else(|| package::language(folder)).ok_or_else(|| {
+            Error::Usage(format!(
+                "the language of {} is not to be seen at its top; name it with --language, or as `language` in {FILE_NAME}",
+                path.display()
+            ))
+        })?;
+        settings.entry_point = entry_point(&settings)?;
+        Ok(Self { path: path.to_owned(), content: Content::Package(package), language, settings, name })
     }
 
     fn read_file(path: &Path, settings: ProjectFile, name: Option<String>) -> Result<Self, Error> {
@@ -44,24 +82,46 @@ impl Source {
         })?;
         let code = std::fs::read_to_string(path).map_err(Error::reading(path))?;
         let name = name.or_else(|| name_from(path.file_stem()?.to_str()?));
-        Ok(Self { path: path.to_owned(), code, language, settings, name })
+        Ok(Self { path: path.to_owned(), content: Content::Code(code), language, settings, name })
     }
 
-    fn read_folder(folder: &Path) -> Result<Self, Error> {
-        let mut settings = ProjectFile::read(folder)?;
-        let package = PackageJson::read(folder)?;
-        refuse_requirements(folder)?;
-        settings.dependencies = settings.dependencies.or_else(|| package.dependencies.clone());
-        let wanted = settings.main.clone().or_else(|| package.main.clone());
-        let file = the_source(folder, wanted.as_deref())?;
+    fn read_folder(folder: &Path, language: Option<Language>) -> Result<Self, Error> {
+        let (mut settings, manifest) = read_settings(folder, language)?;
         let folder_name = || std::path::absolute(folder).ok()?.file_name()?.to_str().map(str::to_owned);
-        let name = settings
-            .name
-            .clone()
-            .or_else(|| name_from(&package.bare_name()?))
-            .or_else(|| name_from(&folder_name()?));
-        Self::read_file(&file, settings, name)
+        let name = named(&settings, &manifest).or_else(|| name_from(&folder_name()?));
+        let files = package::files(folder)?;
+        let wanted = settings.main.clone().or_else(|| manifest.main.clone());
+        if let Some(file) = only_source(folder, &files, wanted.as_deref())? {
+            settings.dependencies = settings.dependencies.or(manifest.dependencies);
+            return Self::read_file(&file, settings, name);
+        }
+        Self::packed(folder, folder, Package::of_folder(folder, &files)?, (settings, name))
     }
+}
+
+fn read_settings(folder: &Path, language: Option<Language>) -> Result<(ProjectFile, PackageJson), Error> {
+    let settings = ProjectFile::read(folder)?;
+    let language = language.or(settings.language);
+    Ok((ProjectFile { language, ..settings }, PackageJson::read(folder)?))
+}
+
+/// The name that files give the function.
+fn named(settings: &ProjectFile, manifest: &PackageJson) -> Option<String> {
+    settings.name.clone().or_else(|| name_from(&manifest.bare_name()?))
+}
+
+/// The service finds a package's file by the entry point: `main` of `cloudbox.toml` becomes part of that.
+fn entry_point(settings: &ProjectFile) -> Result<Option<String>, Error> {
+    let Some(main) = &settings.main else { return Ok(settings.entry_point.clone()) };
+    let stem = main.trim_start_matches("./").rsplit_once('.').map(|(stem, _)| stem);
+    let Some(stem) = stem.filter(|stem| !stem.contains(['/', '.'])) else {
+        return Err(Error::Usage(format!(
+            "`main` in {FILE_NAME} is {main:?}, which is no source file at the package's top; package.json's `main` can \
+             name one below"
+        )));
+    };
+    let handler = settings.entry_point.as_deref().unwrap_or("handler");
+    Ok(Some(if handler.contains('.') { handler.to_owned() } else { format!("{stem}.{handler}") }))
 }
 
 /// The language that a file's name tells.
@@ -85,41 +145,31 @@ pub fn name_from(text: &str) -> Option<String> {
     Name::new(words.join("-")).ok().map(String::from)
 }
 
-/// The folder's one source file, which must be `wanted` where a file names it.
-fn the_source(folder: &Path, wanted: Option<&str>) -> Result<PathBuf, Error> {
-    let found = source_files(folder)?;
-    if found.len() > 1 {
-        return Err(too_many(folder, &found));
+/// The one source file of a folder that holds nothing else which a function may need, or the one that is `wanted`; none for a
+/// folder that is to be packed.
+fn only_source(folder: &Path, files: &[PathBuf], wanted: Option<&str>) -> Result<Option<PathBuf>, Error> {
+    let is_source = |path: &&PathBuf| language_of(path).is_some() && !is_aside(path);
+    let sources: Vec<&PathBuf> = files.iter().filter(is_source).collect();
+    let is_more = |path: &PathBuf| !is_source(&path) && !is_aside(path) && !is_beside(path);
+    if sources.len() > 1 || (!sources.is_empty() && files.iter().any(is_more)) {
+        return Ok(None);
     }
     if let Some(wanted) = wanted {
-        return Ok(folder.join(wanted));
+        return Ok(Some(folder.join(wanted)));
     }
-    found.into_iter().next().ok_or_else(|| {
+    let only = sources.first().ok_or_else(|| {
         Error::Usage(format!(
             "{} holds no source file (.js, .mjs, .cjs, .ts, .py, .go); name one as `main` in {FILE_NAME}",
             folder.display()
         ))
-    })
+    })?;
+    Ok(Some(folder.join(only)))
 }
 
-/// Every source file below the folder, but for what Git or `.cloudboxignore` leaves out, tests, declarations and packages.
-fn source_files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
-    let walk = ignore::WalkBuilder::new(folder)
-        .add_custom_ignore_filename(".cloudboxignore")
-        .require_git(false)
-        .parents(false)
-        .filter_entry(|entry| entry.file_name() != "node_modules" && entry.file_name() != "__pycache__")
-        .sort_by_file_path(Ord::cmp)
-        .build();
-    let mut found = Vec::new();
-    for entry in walk {
-        let entry =
-            entry.map_err(|error| Error::BadFile { path: folder.to_owned(), message: error.to_string() })?;
-        if entry.path().is_file() && language_of(entry.path()).is_some() && !is_aside(entry.path()) {
-            found.push(entry.into_path());
-        }
-    }
-    Ok(found)
+/// Whether a file stands beside a function without being needed by it: its manifest, which is read here, and documents.
+fn is_beside(path: &Path) -> bool {
+    let name = path.to_string_lossy();
+    name == "package.json" || name == "Makefile" || name.starts_with("LICENSE") || name.ends_with(".md")
 }
 
 /// Whether a source file is no part of the function: a test, or a declaration of types.
@@ -127,33 +177,6 @@ fn is_aside(path: &Path) -> bool {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
     stem.ends_with("_test") || stem.ends_with(".test") || stem.ends_with(".d") || stem.starts_with("test_")
-}
-
-fn too_many(folder: &Path, found: &[PathBuf]) -> Error {
-    let named = |path: &PathBuf| path.strip_prefix(folder).unwrap_or(path).display().to_string();
-    let mut names: Vec<String> = found.iter().take(NAMED_FILES).map(named).collect();
-    if found.len() > NAMED_FILES {
-        names.push("…".to_owned());
-    }
-    Error::Usage(format!(
-        "{} holds {} source files ({}), and a function is one source file so far; join them, list those that are no \
-         part of it in .cloudboxignore, or deploy one of them by its path",
-        folder.display(),
-        found.len(),
-        names.join(", ")
-    ))
-}
-
-/// A list of packages that would be passed over in silence.
-fn refuse_requirements(folder: &Path) -> Result<(), Error> {
-    let path = folder.join("requirements.txt");
-    let Ok(text) = std::fs::read_to_string(&path) else { return Ok(()) };
-    let is_empty = text.lines().map(str::trim).all(|line| line.is_empty() || line.starts_with('#'));
-    if is_empty {
-        return Ok(());
-    }
-    let message = format!("is not read; name the packages below [dependencies] in {FILE_NAME}");
-    Err(Error::BadFile { path, message })
 }
 
 #[cfg(test)]
@@ -173,7 +196,31 @@ mod tests {
     fn read(files: &[(&str, &str)]) -> Result<Source, String> {
         let folder = folder(files);
         let place = folder.path().display().to_string();
-        Source::read(folder.path()).map_err(|error| error.to_string().replace(&place, "DIR"))
+        Source::read(folder.path(), None).map_err(|error| error.to_string().replace(&place, "DIR"))
+    }
+
+    fn code(source: &Source) -> &str {
+        match &source.content {
+            Content::Code(code) => code,
+            Content::Package(_) => panic!("it is a package"),
+        }
+    }
+
+    #[test]
+    fn more_than_one_file_is_a_package() {
+        for files in [
+            &[("index.js", ""), ("lib/a.js", "")][..],
+            &[("main.py", ""), ("requirements.txt", "requests\n")],
+            &[("main.go", ""), ("go.mod", "module x\n")],
+            &[("index.ts", ""), ("words.json", "{}"), ("cloudbox.toml", "handler = 'run'")],
+        ] {
+            let source = read(files).unwrap();
+            assert!(matches!(source.content, Content::Package(_)), "{files:?}");
+            assert_eq!(Some(source.language), language_of(Path::new(files[0].0)));
+        }
+        let source =
+            read(&[("tool.py", ""), ("lib.py", ""), ("cloudbox.toml", "main = 'tool.py'\nhandler = 'run'")]);
+        assert_eq!(source.unwrap().settings.entry_point.as_deref(), Some("tool.run"));
     }
 
     #[test]
@@ -209,10 +256,10 @@ mod tests {
     #[test]
     fn a_file_is_named_by_its_stem() {
         let folder = folder(&[("Send_Mail.py", "def handler(): ...")]);
-        let source = Source::read(&folder.path().join("Send_Mail.py")).unwrap();
+        let source = Source::read(&folder.path().join("Send_Mail.py"), None).unwrap();
         assert_eq!(source.name.as_deref(), Some("send-mail"));
         assert_eq!(source.language, Language::Python);
-        assert_eq!(source.code, "def handler(): ...");
+        assert_eq!(code(&source), "def handler(): ...");
     }
 
     #[test]
@@ -231,10 +278,10 @@ mod tests {
         let source =
             read(&[("package.json", r#"{"main":"lib/x.js","dependencies":{"a":"1"}}"#), ("lib/x.js", "1")]);
         let source = source.unwrap();
-        assert_eq!(source.code, "1");
+        assert_eq!(code(&source), "1");
         assert_eq!(source.settings.dependencies.unwrap()["a"], "1");
         let aside = [("main.go", "2"), ("main_test.go", ""), ("node_modules/y.js", ""), (".z/z.js", "")];
-        assert_eq!(read(&aside).unwrap().code, "2");
+        assert_eq!(code(&read(&aside).unwrap()), "2");
         let ignored = [
             ("main.py", "3"),
             (".gitignore", "old.py"),
@@ -242,24 +289,21 @@ mod tests {
             (".cloudboxignore", "b.js"),
             ("b.js", ""),
         ];
-        assert_eq!(read(&ignored).unwrap().code, "3");
+        assert_eq!(code(&read(&ignored).unwrap()), "3");
     }
 
     #[test]
     fn what_cant_be_deployed_is_refused_with_a_remedy() {
-        let message = read(&[("a.js", ""), ("b.js", "")]).unwrap_err();
-        assert!(
-            message.starts_with("DIR holds 2 source files (a.js, b.js), and a function is one"),
-            "{message}"
-        );
+        let message = read(&[("a.js", ""), ("b.py", "")]).unwrap_err();
+        assert!(message.contains("--language"), "{message}");
+        let message =
+            read(&[("a.js", ""), ("b.js", ""), ("cloudbox.toml", "main = 'lib/a.js'")]).unwrap_err();
+        assert!(message.contains("at the package's top"), "{message}");
         let message = read(&[("README.md", "")]).unwrap_err();
         assert!(message.starts_with("DIR holds no source file"), "{message}");
-        let message = read(&[("a.py", ""), ("requirements.txt", "requests==2\n")]).unwrap_err();
-        assert!(message.contains("[dependencies]"), "{message}");
-        assert!(read(&[("a.py", ""), ("requirements.txt", "# none\n")]).is_ok());
         let message = read(&[("cloudbox.toml", "main = 'gone.js'")]).unwrap_err();
         assert!(message.starts_with("can't read DIR/gone.js"), "{message}");
-        let message = Source::read(Path::new("/nowhere/x.js")).unwrap_err().to_string();
+        let message = Source::read(Path::new("/nowhere/x.js"), None).unwrap_err().to_string();
         assert!(message.starts_with("can't read /nowhere/x.js"), "{message}");
     }
 }

@@ -3,7 +3,7 @@
 use cloudbox_api_types::NewFunction;
 use cloudbox_types::Name;
 
-use super::source::Source;
+use super::source::{Content, Source};
 use super::{Args, environment};
 use crate::Error;
 
@@ -24,7 +24,10 @@ pub fn function(args: &Args, source: &Source) -> Result<NewFunction, Error> {
         description: args.description.clone().or(file.description),
         runtime: args.runtime.clone().or(file.runtime),
         language: Some(source.language.to_string()),
-        code: Some(source.code.clone()),
+        code: match &source.content {
+            Content::Code(code) => Some(code.clone()),
+            Content::Package(_) => None,
+        },
         entry_point: args.entry_point.clone().or(file.entry_point),
         handler_style: file.handler_style,
         timeout: args.timeout.or(file.timeout),

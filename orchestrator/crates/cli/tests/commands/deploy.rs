@@ -125,9 +125,9 @@ async fn refused_fields_are_named() {
 #[tokio::test]
 async fn what_cant_be_deployed_is_told_before_anything_is_sent() {
     let stage = Stage::new().await;
-    let (folder, _) = folder(&[("a.js", ""), ("b.js", "")]);
+    let (folder, _) = folder(&[("a.js", ""), ("b.py", "")]);
     let text = stage.run(&["deploy", path(folder.path())]).await;
-    assert_snapshot!("two_sources", text.replace(path(folder.path()), "DIR"));
+    assert_snapshot!("two_languages", text.replace(path(folder.path()), "DIR"));
     let (folder, file) =
         self::folder(&[("hello.js", CODE), ("cloudbox.toml", "memroy = 1\n"), ("42.rb", "")]);
     let text = stage.run(&["deploy", path(folder.path())]).await;
