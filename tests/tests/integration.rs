@@ -6,6 +6,8 @@
 mod builds;
 #[path = "integration/conformance.rs"]
 mod conformance;
+#[path = "integration/dependencies.rs"]
+mod dependencies;
 #[path = "integration/documents.rs"]
 mod documents;
 #[path = "integration/garbage.rs"]
