@@ -19,7 +19,9 @@ use serde::Deserialize;
 pub use documents::Documents;
 pub use egress::Egress;
 pub use flags::ServeArgs;
-pub use sections::{Builds, Http, Limits, Log, LogFormat, Pool, Records, Runtimes, SandboxChoice, Storage};
+pub use sections::{
+    Builds, Http, Images, Limits, Log, LogFormat, Pool, Records, Runtimes, SandboxChoice, Storage,
+};
 
 /// Reads a variable of the environment: [`environment`], or a map in tests.
 pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
@@ -67,6 +69,9 @@ pub struct Config {
     /// Builds of deployments.
     #[serde(default)]
     pub builds: Builds,
+    /// Images that functions bring.
+    #[serde(default)]
+    pub images: Images,
     /// The object store.
     #[serde(default)]
     pub storage: Storage,

@@ -25,6 +25,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("documents", &["database", "types"]),
     ("store", &["database", "documents", "types"]),
     ("bundles", &["sandbox", "types"]),
+    ("images", &["bundles", "protocol", "sandbox", "types"]),
     ("artefacts", &["archive", "bundles", "storage", "types"]),
     (
         "deploy",
@@ -34,6 +35,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "bundles",
             "check",
             "egress",
+            "images",
             "protocol",
             "sandbox",
             "storage",

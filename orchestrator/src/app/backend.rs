@@ -11,8 +11,12 @@ use cloudbox_dispatch::table::Entry;
 use cloudbox_dispatch::{Call, Outcome};
 use cloudbox_http::api::Backend;
 use cloudbox_http::error::ApiError;
+use cloudbox_images::Reference;
 use cloudbox_store::Begin;
-use cloudbox_types::{Deployment, DeploymentId, ErrorCode, Function, FunctionId, ProjectId, Switch, Version};
+use cloudbox_types::image::CUSTOM;
+use cloudbox_types::{
+    Deployment, DeploymentId, ErrorCode, Function, FunctionId, Language, ProjectId, Switch, Version,
+};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 
@@ -131,16 +135,24 @@ impl Backend for Shared {
                 state: info.state.as_str().to_owned(),
                 detail: info.detail,
                 is_installed: info.is_installed,
+                image: info.image,
                 end_of_life: info.end_of_life.map(|date| date.to_string()),
                 is_default: info.is_default,
                 name: info.name,
             }
         };
-        catalogue.runtimes().into_iter().map(runtime).collect()
+        catalogue.runtimes().into_iter().map(runtime).chain([self.custom()]).collect()
     }
 
-    fn install_runtime(&self, name: &str) -> Result<bool, ApiError> {
+    fn install_runtime(&self, name: &str, image: Option<&str>) -> Result<bool, ApiError> {
         let app = &self.0;
+        if name == CUSTOM {
+            let sentence = "functions of this runtime bring their own images: nothing is installed for it";
+            return Err(ApiError::new(ErrorCode::Conflict, sentence));
+        }
+        if let Some(image) = image {
+            return self.install_image(name, image).map(|()| true);
+        }
         let begun = app.catalogue.begin_install(name).map_err(of_catalogue)?;
         if let Some(installation) = begun {
             let cutoff = app.ending.closing.clone();
@@ -210,14 +222,51 @@ impl Backend for Shared {
     }
 }
 
+impl Shared {
+    /// The runtime of functions with images of their own, which is no toolchain.
+    fn custom(&self) -> Runtime {
+        let is_on = self.0.deployer.images().check_on();
+        let languages = [Language::Custom, Language::Javascript, Language::Typescript, Language::Python];
+        Runtime {
+            name: CUSTOM.to_owned(),
+            languages: languages.iter().map(ToString::to_string).collect(),
+            version: String::new(),
+            state: if is_on.is_ok() { State::Ready } else { State::Absent }.as_str().to_owned(),
+            resolved: is_on.is_ok().then(|| CUSTOM.to_owned()),
+            detail: is_on.err().map(|error| error.to_string()),
+            is_installed: false,
+            image: None,
+            end_of_life: None,
+            is_default: false,
+        }
+    }
+
+    /// Begins to make an image a runtime's toolchain.
+    fn install_image(&self, name: &str, image: &str) -> Result<(), ApiError> {
+        let app = &self.0;
+        let images = Arc::clone(app.deployer.images());
+        let reference =
+            Reference::parse(image).map_err(|error| ApiError::invalid_field("image", error.to_string()))?;
+        images.check_driver().map_err(|error| ApiError::new(ErrorCode::Conflict, error.to_string()))?;
+        let installation = app.catalogue.begin_image(name).map_err(of_catalogue)?;
+        let cutoff = app.ending.closing.clone();
+        app.tasks.spawn(async move {
+            cutoff.run_until_cancelled_owned(images.install(installation, &reference)).await
+        });
+        Ok(())
+    }
+}
+
 /// Who asked for what is not possible is told why; the rest is in the log.
 fn of_catalogue(error: cloudbox_bundles::Error) -> ApiError {
     use cloudbox_bundles::Error as Of;
     match error {
         Of::NoSuch { .. } => ApiError::not_found("runtime"),
-        Of::NotFetchable { .. } | Of::Own { .. } | Of::InUse { .. } => {
-            ApiError::new(ErrorCode::Conflict, error.to_string())
-        }
+        Of::NotFetchable { .. }
+        | Of::Own { .. }
+        | Of::InUse { .. }
+        | Of::Installing { .. }
+        | Of::NotInImages { .. } => ApiError::new(ErrorCode::Conflict, error.to_string()),
         other => {
             tracing::error!(error = &other as &dyn std::error::Error, "a runtime could not be changed");
             ApiError::internal()

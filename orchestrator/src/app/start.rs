@@ -116,7 +116,9 @@ impl Opened {
         let bundles_dir =
             config.runtimes.bundles_dir.clone().unwrap_or_else(|| data_dir.path.join("bundles"));
         let toolchains_dir = data_dir.path.join("toolchains");
-        let catalogue = Arc::new(open_catalogue(config, bundles_dir, Some(toolchains_dir), init).await?);
+        let has_images = driver.shared().image_host().is_some();
+        let catalogue = open_catalogue(config, bundles_dir, (Some(toolchains_dir), has_images), init).await?;
+        let catalogue = Arc::new(catalogue);
         let broker = config.egress.broker()?;
         let deployer = open_deployer(config, data_dir, store, driver, (&catalogue, broker.clone())).await?;
         deployer.recover().await.context("ending deployments that an earlier life left")?;
@@ -248,7 +250,7 @@ async fn open_driver(config: &Config, data_dir: &DataDir, init: &Path) -> anyhow
 pub(crate) async fn open_catalogue(
     config: &Config,
     bundles_dir: PathBuf,
-    toolchains_dir: Option<PathBuf>,
+    (toolchains_dir, has_images): (Option<PathBuf>, bool),
     init: PathBuf,
 ) -> anyhow::Result<Catalogue> {
     let path = environment("PATH").unwrap_or_default();
@@ -277,6 +279,7 @@ pub(crate) async fn open_catalogue(
             is_offline: config.builds.offline,
         },
         is_strict: config.runtimes.strict,
+        has_images,
         today: jiff::Zoned::now().date(),
     };
     // It asks every toolchain for its version.
@@ -383,6 +386,14 @@ async fn open_deployer(
         start_timeout: 3 * Duration::from_secs(config.pool.start_timeout_s),
         mirrors: Mirrors::of_machine(&environment).with(builds.env.clone(), files),
         broker,
+        images: cloudbox_images::Policy {
+            allow: config.images.allow.clone(),
+            registries: config.images.registries.clone(),
+            may_build: config.images.dockerfiles,
+            may_run: config.images.run,
+            is_offline: builds.offline,
+            max_bytes: config.images.max_mb.map_or(defaults.images.max_bytes, |mb| mb << 20),
+        },
         ..defaults
     };
     let deployer = Deployer::new(Arc::clone(store), driver.shared(), Arc::clone(catalogue), settings)?;

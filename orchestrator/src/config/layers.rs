@@ -62,6 +62,9 @@ const SCALARS: &[&str] = &[
     "builds.network",
     "builds.offline",
     "builds.install_scripts",
+    "images.dockerfiles",
+    "images.run",
+    "images.max_mb",
     "runtimes.strict",
     "storage.timeout_s",
     "storage.gc_interval_s",
@@ -90,12 +93,14 @@ const SCALARS: &[&str] = &[
     "documents.operations_per_call",
 ];
 /// Of these, the booleans: a variable may say 1 or 0, too.
-const FLAGS: [&str; 6] = [
+const FLAGS: [&str; 8] = [
     "allow_weak_sandbox",
     "builds.install_scripts",
     "builds.network",
     "builds.offline",
     "egress.enabled",
+    "images.dockerfiles",
+    "images.run",
     "runtimes.strict",
 ];
 /// Variables that other programs know too, and a short name of ours, below the whole name of the same key.

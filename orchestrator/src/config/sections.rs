@@ -245,6 +245,22 @@ pub struct Runtimes {
     pub bundles_dir: Option<PathBuf>,
 }
 
+/// `[images]`: images that functions bring.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Images {
+    /// Those that functions may name, and Dockerfiles start from: names in which `*` stands for any text. Empty: none.
+    pub allow: Vec<String>,
+    /// Registries that an image is fetched from where the daemon has none of its name, such as `docker.io`. Empty: none.
+    pub registries: Vec<String>,
+    /// Whether functions may bring a Dockerfile.
+    pub dockerfiles: bool,
+    /// Dangerous: whether a Dockerfile may have `RUN`, which the daemon's builder runs as root of a container of its own.
+    pub run: bool,
+    /// MB that an image may have; none for 2048.
+    pub max_mb: Option<u64>,
+}
+
 /// `[storage]`: the object store that `storage_url` names, and what goes of what is kept.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]

@@ -40,6 +40,12 @@ pub(super) fn check(config: &Config) -> Result<(), Error> {
     if !(0.05..=64.0).contains(&builds.cpu) {
         return wrong("builds.cpu", format!("is {}, must be from 0.05 to 64 (cores)", builds.cpu));
     }
+    if let Some(most) = config.images.max_mb {
+        within("images.max_mb", most, &(1..=(1 << 20)))?;
+    }
+    if config.images.run && !config.images.dockerfiles {
+        return wrong("images.run", "is for Dockerfiles: set images.dockerfiles = true, too");
+    }
     within("drain_timeout_s", config.drain_timeout_s, &(0..=3600))?;
     http(config)?;
     within("records.spool_mb", config.records.spool_mb, &(1..=1_000_000))?;

@@ -125,7 +125,7 @@ fn init(config: &Config) -> Check {
 pub(super) async fn runtimes(config: &Config, bundles_dir: &Path) -> Vec<Check> {
     const GROUP: &str = "runtimes";
     let Ok(init) = app::init_path(config) else { return Vec::new() };
-    let catalogue = match app::open_catalogue(config, bundles_dir.to_owned(), None, init).await {
+    let catalogue = match app::open_catalogue(config, bundles_dir.to_owned(), (None, true), init).await {
         Ok(catalogue) => catalogue,
         Err(error) => return vec![Check::new(GROUP, "definitions", State::Missing, format!("{error:#}"))],
     };

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use cloudbox_types::ImageSource;
 use cloudbox_types::secret::MASK;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -21,7 +22,7 @@ macro_rules! function_bodies {
         }
 
         /// What to change of a function; what is left out stays. A change of `code`, `runtime`, `language`,
-        /// `entry_point`, `handler_style` or `dependencies` needs a new deploy before calls see it.
+        /// `entry_point`, `handler_style`, `dependencies`, `image` or `build` needs a new deploy before calls see it.
         #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
         #[serde(deny_unknown_fields)]
         pub struct FunctionPatch {
@@ -41,12 +42,17 @@ function_bodies! {
     /// `nodejs18`, `python3.9`, `go1.19`, …; where it is left out, the language's default.
     #[schema(example = "nodejs18")]
     runtime: String,
-    /// `javascript`, `typescript`, `python` or `go`; where it is left out, the runtime's.
+    /// `javascript`, `typescript`, `python`, `go`, or `custom` for a program of an image; where it is left out, the runtime's.
     #[schema(example = "javascript")]
     language: String,
     /// The source, one file of up to 1 MiB.
     #[schema(example = "exports.handler = async (data) => ({ hello: data.name });")]
     code: String,
+    /// For the runtime `custom`: the image that it runs in, by its name. One of `image` and `build`.
+    #[schema(example = "my-org/my-runtime:latest")]
+    image: String,
+    /// For the runtime `custom`: how its image is built from the function's package.
+    build: ImageBuild,
     /// `handler`, `index.handler`, `main`; default: the language's.
     #[schema(example = "index.handler")]
     entry_point: String,
@@ -99,6 +105,28 @@ function_bodies! {
     cors: serde_json::Value,
 }
 
+/// How an image is built.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ImageBuild {
+    /// The Dockerfile's path in the package.
+    #[serde(default = "dockerfile")]
+    #[schema(example = "./Dockerfile")]
+    pub dockerfile: String,
+    /// The folder of the package that it may copy from.
+    #[serde(default = "context")]
+    #[schema(example = "./")]
+    pub context: String,
+}
+
+fn dockerfile() -> String {
+    "./Dockerfile".to_owned()
+}
+
+fn context() -> String {
+    "./".to_owned()
+}
+
 /// A function.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Function {
@@ -118,12 +146,16 @@ pub struct Function {
     pub runtime: String,
     /// The runtime that serves the active version; null before the first deploy.
     pub resolved_runtime: Option<String>,
-    /// `javascript`, `typescript`, `python` or `go`.
+    /// `javascript`, `typescript`, `python`, `go` or `custom`.
     pub language: String,
     /// The source; null for a function that has none yet, or has a package.
     pub code: Option<String>,
     /// The source as an archive: its SHA-256 in hex; null for a function that has none.
     pub package: Option<String>,
+    /// The image that it runs in; null for one that is built, and for other runtimes than `custom`.
+    pub image: Option<String>,
+    /// How its image is built; null for one that has a name, and for other runtimes than `custom`.
+    pub build: Option<ImageBuild>,
     /// `handler`, `index.handler`, `main`.
     pub entry_point: String,
     /// The handler's form.
@@ -187,6 +219,13 @@ impl Function {
     pub fn new(function: cloudbox_types::Function, public_url: &str) -> Self {
         let settings = function.settings;
         let limits = settings.limits;
+        let (image, build) = match settings.image {
+            Some(ImageSource::Named(name)) => (Some(name), None),
+            Some(ImageSource::Built { dockerfile, context }) => {
+                (None, Some(ImageBuild { dockerfile, context }))
+            }
+            None => (None, None),
+        };
         Self {
             id: function.id.0,
             project_id: function.project_id.0,
@@ -198,6 +237,8 @@ impl Function {
             language: settings.language.to_string(),
             code: settings.code,
             package: settings.package,
+            image,
+            build,
             entry_point: settings.entry_point,
             handler_style: settings.handler_style.as_str().to_owned(),
             timeout: limits.timeout_s,

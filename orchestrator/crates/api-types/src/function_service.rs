@@ -69,6 +69,7 @@ const fn file_of(language: Language) -> &'static str {
         Language::Typescript => "index.ts",
         Language::Python => "main.py",
         Language::Go => "main.go",
+        Language::Custom => "Dockerfile",
     }
 }
 

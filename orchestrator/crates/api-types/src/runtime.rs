@@ -24,6 +24,9 @@ pub struct Runtime {
     /// Whether it was installed by the service, and can be removed.
     #[serde(default)]
     pub is_installed: bool,
+    /// The image that it was installed from; null where it wasn't.
+    #[serde(default)]
+    pub image: Option<String>,
     /// The runtime that serves functions that ask for this one; null where none does.
     pub resolved: Option<String>,
     /// The date on which its makers stop to mend it, `YYYY-MM-DD`.
@@ -39,4 +42,14 @@ pub struct RuntimeList {
     pub items: Vec<Runtime>,
     /// Always null: the list has one part.
     pub next_cursor: Option<String>,
+}
+
+/// What to install a runtime from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct InstallRuntime {
+    /// An image that has its toolchain, Docker driver alone; left out for the ordinary registry of toolchains.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "node:22-slim")]
+    pub image: Option<String>,
 }

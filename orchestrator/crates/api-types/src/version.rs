@@ -37,6 +37,8 @@ pub struct Version {
     pub dependencies: BTreeMap<String, String>,
     /// SHA-256 of what was built, in hex.
     pub digest: String,
+    /// The image that it runs in, by its name when it was deployed and its id; null where its runtime is no image of its own.
+    pub image: Option<String>,
 }
 
 impl Version {
@@ -60,6 +62,7 @@ impl Version {
             handler_style: row.handler_style,
             dependencies: row.dependencies,
             digest: row.digest,
+            image: row.image.map(|image| format!("{} ({})", image.name, image.id)),
         }
     }
 }

@@ -34,9 +34,30 @@ const FILES: [(&str, &str); 7] = [
     ("/etc/os-release", "ID=cloudbox\nNAME=\"Cloudbox sandbox\"\nPRETTY_NAME=\"Cloudbox sandbox\"\n"),
 ];
 
+/// Of these, what drivers mount something on.
+const OVER_IMAGES: [&str; 3] = ["/etc/hosts", "/etc/hostname", "/etc/resolv.conf"];
+
 /// The machine's certificates, where it has some.
 pub fn certificates() -> Option<&'static Path> {
     CERTIFICATES.iter().map(Path::new).find(|path| path.is_file())
+}
+
+/// Puts into a root what an image's own files can't have in their place.
+///
+/// # Errors
+/// Something can't be read or written.
+pub fn lay_over_image(tree: &mut Tree) -> Result<(), Error> {
+    for folder in MOUNT_POINTS {
+        tree.folder(folder)?;
+    }
+    tree.open_to_all("/tmp")?;
+    for (path, text) in FILES.iter().filter(|(path, _)| OVER_IMAGES.contains(path)) {
+        tree.file(path, text.as_bytes(), false)?;
+    }
+    if let Some(bundle) = certificates() {
+        tree.copy(bundle, Path::new(CERTIFICATES[0]), &[])?;
+    }
+    Ok(())
 }
 
 /// Puts it all into a root.

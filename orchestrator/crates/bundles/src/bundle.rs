@@ -5,7 +5,7 @@ use std::fs::File;
 use std::sync::Arc;
 
 use cloudbox_sandbox::{Program, RootFs};
-use cloudbox_types::{Language, Limits};
+use cloudbox_types::{Image, Language, Limits};
 
 use crate::definition::{Definition, Step};
 use crate::dependencies::Install;
@@ -33,8 +33,10 @@ pub struct Bundle {
     /// What builds run in; the same as `run` where the toolchain is part of that.
     pub build: RootFs,
     pub(crate) definition: Arc<Definition>,
+    /// The image that the roots are made from.
+    pub(crate) image: Option<Image>,
     /// Keeps other processes from removing the roots while this one may use them.
-    pub(crate) _in_use: Arc<File>,
+    pub(crate) _in_use: Option<Arc<File>>,
 }
 
 impl Bundle {
@@ -77,7 +79,7 @@ impl Bundle {
         let class = self.definition.memory_class(limits.memory_mb);
         let value = |name: &str| Some(class?.values.get(name)?.to_string());
         let program = program(&start.argv, &start.env, &value);
-        Program { has_fixed_threads: start.has_fixed_threads, ..program }
+        self.in_image(Program { has_fixed_threads: start.has_fixed_threads, ..program })
     }
 
     /// The name of the source's file: the entry point's file part or the default, with the language's extension; none
@@ -114,13 +116,13 @@ impl Bundle {
     /// What checks the source `main` in `/workspace`, in the build root; none where the build does it.
     #[must_use]
     pub fn check(&self, main: &str, entry_point: &str) -> Option<Program> {
-        self.definition.check.as_ref().map(|step| step_program(step, main, entry_point))
+        self.definition.check.as_ref().map(|step| self.in_image(step_program(step, main, entry_point)))
     }
 
     /// What compiles `/workspace`, in the build root; none where source runs as it is.
     #[must_use]
     pub fn compile(&self, main: &str, entry_point: &str) -> Option<Program> {
-        self.definition.build.as_ref().map(|step| step_program(step, main, entry_point))
+        self.definition.build.as_ref().map(|step| self.in_image(step_program(step, main, entry_point)))
     }
 
     /// How dependencies are installed in a folder of their own at `/workspace`, and the rules for them; none where it
@@ -133,7 +135,12 @@ impl Bundle {
     /// The program that installs dependencies, in the build root, with the command that [`Install::command`] gives.
     #[must_use]
     pub fn installer(&self, install: &Install, argv: &[String]) -> Program {
-        program(argv, &install.env, &|_| None)
+        self.in_image(program(argv, &install.env, &|_| None))
+    }
+
+    /// A program with the environment that all have.
+    pub(crate) fn plain(&self, argv: &[String]) -> Program {
+        program(argv, &BTreeMap::new(), &|_| None)
     }
 }
 
@@ -156,5 +163,5 @@ fn program(
     let common = ENVIRONMENT.map(|(name, text)| (name.to_owned(), text.to_owned()));
     let own = env.iter().map(|(name, text)| (name.clone(), filled(text)));
     let env = common.into_iter().chain(own).collect();
-    Program { argv: argv.iter().map(filled).collect(), env, has_fixed_threads: false }
+    Program { argv: argv.iter().map(filled).collect(), env, cwd: None, has_fixed_threads: false }
 }

@@ -10,6 +10,7 @@ use jiff::civil::Date;
 use crate::bundle::Bundle;
 use crate::error::Error;
 use crate::fetch::Toolchains;
+use crate::image;
 use crate::install::{self, Installation};
 use crate::runtime_info::RuntimeInfo;
 use crate::shelf::Shelf;
@@ -32,6 +33,8 @@ pub struct Settings {
     pub toolchains: Toolchains,
     /// Whether only the very runtime asked for will do.
     pub is_strict: bool,
+    /// Whether the driver can run images.
+    pub has_images: bool,
     /// For warnings about ends of life.
     pub today: Date,
 }
@@ -85,7 +88,11 @@ impl Catalogue {
                     Some(toolchain) => (Some(toolchain), true),
                     None => (found.remove(&entry.version), false),
                 };
-                slots.push(Arc::new(Slot::new(Arc::clone(&language), entry.clone(), has, &shelf)));
+                let slot = Slot::new(Arc::clone(&language), entry.clone(), has, &shelf);
+                if let Some(noted) = image::read(&toolchains, &name) {
+                    slot.restore(noted, settings.has_images);
+                }
+                slots.push(Arc::new(slot));
             }
         }
         let by_name = slots.iter().map(|slot| (slot.name.clone(), Arc::clone(slot))).collect();
@@ -125,8 +132,30 @@ impl Catalogue {
         install::remove(self.slot(runtime)?, &self.shelf, &self.toolchains)
     }
 
-    fn slot(&self, runtime: &str) -> Result<&Arc<Slot>, Error> {
+    pub(crate) fn slot(&self, runtime: &str) -> Result<&Arc<Slot>, Error> {
         self.by_name.get(runtime).ok_or_else(|| Error::NoSuch { runtime: runtime.to_owned() })
+    }
+
+    pub(crate) fn shelf(&self) -> &Arc<Shelf> {
+        &self.shelf
+    }
+
+    pub(crate) fn toolchains(&self) -> &Arc<Toolchains> {
+        &self.toolchains
+    }
+
+    /// What is known of a language, whatever version of it.
+    pub(crate) fn language(&self, language: Language) -> Result<Arc<sources::Language>, Error> {
+        if language == Language::Custom {
+            return image::custom().map(Arc::new);
+        }
+        let mut slots = self.slots.iter();
+        let found = slots.find(|slot| slot.definition().serves.contains(&language));
+        found.map(|slot| Arc::clone(&slot.language)).ok_or_else(|| Error::Unknown {
+            requested: cloudbox_types::image::CUSTOM.to_owned(),
+            language: language.to_string(),
+            known: self.names(language),
+        })
     }
 
     /// Names of the runtimes that may be asked for in this language, whether they are here or not.

@@ -59,6 +59,29 @@ pub enum Error {
         /// How it ended, with the end of what it printed.
         why: String,
     },
+    /// A runtime can't be installed while it is being installed.
+    #[error("{runtime} is being installed; wait for its end")]
+    Installing {
+        /// Which runtime.
+        runtime: String,
+    },
+    /// The language can't be run in an image.
+    #[error(
+        "{language} has no base images: its functions are compiled, and run without their toolchain. Install the \
+         toolchain, or make an image with a program of its own"
+    )]
+    NotInImages {
+        /// Which language.
+        language: String,
+    },
+    /// An image can't be a runtime's toolchain.
+    #[error("the image {image} can't be used: {why}")]
+    Base {
+        /// Its name.
+        image: String,
+        /// Why not.
+        why: String,
+    },
     /// What is to be removed was not installed by the service.
     #[error("{runtime} is this machine's own; only a runtime that was installed here can be removed")]
     Own {

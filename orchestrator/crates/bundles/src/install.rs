@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::error::Error;
 use crate::fetch::{Errand, Toolchains};
+use crate::image;
 use crate::shelf::Shelf;
 use crate::slot::Slot;
 use crate::toolchain;
@@ -88,6 +89,10 @@ impl Drop for Installation {
 /// # Errors
 /// It is the machine's own, or in use.
 pub(crate) fn remove(slot: &Slot, shelf: &Shelf, toolchains: &Toolchains) -> Result<(), Error> {
+    let had_image = slot.forget_image()?;
+    if image::remove(toolchains, &slot.name)? || had_image {
+        return Ok(());
+    }
     if !slot.is_installed() {
         return if slot.is_ready() { Err(Error::Own { runtime: slot.name.clone() }) } else { Ok(()) };
     }

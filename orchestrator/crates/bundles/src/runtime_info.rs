@@ -51,6 +51,8 @@ pub struct RuntimeInfo {
     pub end_of_life: Option<Date>,
     /// Whether it is the one for a function that names none.
     pub is_default: bool,
+    /// The image that it is from, by its name when it was installed; none where it isn't from one.
+    pub image: Option<String>,
     /// The whole version of what is here, such as `20.20.2`.
     pub toolchain: Option<String>,
 }

@@ -87,6 +87,17 @@ impl Shelf {
         &self.stop
     }
 
+    /// Where bundles are.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// A folder on the same disk for what is not complete yet.
+    pub fn staging(&self) -> Result<TempDir, Error> {
+        let made = tempfile::Builder::new().prefix(UNFINISHED).tempdir_in(&self.folder);
+        made.map_err(Error::io("making a folder in", &self.folder))
+    }
+
     /// A bundle of this runtime, whatever toolchain it was made from; none where the definition has changed since.
     pub fn any(&self, runtime: &str, language: &Language) -> Option<Kept> {
         let recipe = self.recipe(language).ok()?;
@@ -125,10 +136,7 @@ impl Shelf {
 
     fn make(&self, recipe: &Recipe<'_>, digest: String, folder: &Path) -> Result<(), Error> {
         let started = std::time::SystemTime::now();
-        let temporary = tempfile::Builder::new()
-            .prefix(UNFINISHED)
-            .tempdir_in(&self.folder)
-            .map_err(Error::io("making a folder in", &self.folder))?;
+        let temporary = self.staging()?;
         let (run, build) = recipe.make(temporary.path())?;
         let bytes = run.bytes + build.as_ref().map_or(0, |build| build.bytes);
         let record = Record {
@@ -254,11 +262,13 @@ impl Kept {
             name: runtime.to_owned(),
             path: self.folder.join("run"),
             digest: self.record.run.digest,
+            base: None,
         };
         let build = self.record.build.map(|made| RootFs {
             name: format!("{runtime}-build"),
             path: self.folder.join("build"),
             digest: made.digest,
+            base: None,
         });
         let build = build.unwrap_or_else(|| run.clone());
         Bundle {
@@ -267,7 +277,8 @@ impl Kept {
             run,
             build,
             definition,
-            _in_use: self.in_use,
+            image: None,
+            _in_use: Some(self.in_use),
         }
     }
 }

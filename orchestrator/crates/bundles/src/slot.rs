@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use cloudbox_types::Image;
 use parking_lot::Mutex;
 use tokio::sync::OnceCell;
 
 use crate::bundle::Bundle;
 use crate::definition::{Definition, VersionEntry};
 use crate::error::Error;
+use crate::image::{self, Noted};
 use crate::make::Recipe;
 use crate::runtime_info::{RuntimeInfo, State};
 use crate::shelf::{Kept, Shelf};
@@ -31,6 +33,8 @@ struct Inner {
     toolchain: Option<Toolchain>,
     /// Whether it was fetched, and can be removed again.
     is_installed: bool,
+    /// The image that is its toolchain, whatever else is here, and that one's whole version.
+    image: Option<(Image, String)>,
     /// A bundle of an earlier life, where the toolchain is gone.
     kept: Option<Kept>,
     bundle: Arc<OnceCell<Arc<Bundle>>>,
@@ -44,6 +48,19 @@ enum Phase {
     None,
     Installing(String),
     Failed(String),
+}
+
+impl Inner {
+    fn is_ready(&self) -> bool {
+        self.image.is_some() || self.toolchain.is_some() || self.kept.is_some()
+    }
+
+    /// The whole version of what serves.
+    fn version(&self) -> Option<&String> {
+        let own = self.toolchain.as_ref().map(|toolchain| &toolchain.version);
+        let image = self.image.as_ref().map(|(_, version)| version);
+        image.or(own).or(self.kept.as_ref().map(|kept| &kept.toolchain))
+    }
 }
 
 impl Slot {
@@ -67,13 +84,13 @@ impl Slot {
 
     /// Whether its bundle is there or can be made.
     pub fn is_ready(&self) -> bool {
-        let inner = self.inner.lock();
-        inner.toolchain.is_some() || inner.kept.is_some()
+        self.inner.lock().is_ready()
     }
 
     /// Whether its toolchain was fetched.
     pub fn is_installed(&self) -> bool {
-        self.inner.lock().is_installed
+        let inner = self.inner.lock();
+        inner.is_installed || inner.image.is_some()
     }
 
     /// Whether it is the one for a function that names none.
@@ -84,11 +101,10 @@ impl Slot {
     /// What is to be told of it; `installable` says whether it can be fetched, and else why not.
     pub fn info(&self, installable: Result<(), String>) -> RuntimeInfo {
         let inner = self.inner.lock();
-        let is_ready = inner.toolchain.is_some() || inner.kept.is_some();
-        let version = inner.toolchain.as_ref().map(|toolchain| &toolchain.version);
         let (state, detail) = match (&inner.phase, installable) {
-            _ if is_ready => (State::Ready, None),
             (Phase::Installing(step), _) => (State::Installing, Some(step.clone())),
+            (Phase::Failed(why), _) if inner.is_ready() => (State::Ready, Some(why.clone())),
+            _ if inner.is_ready() => (State::Ready, None),
             (Phase::Failed(why), _) => (State::Failed, Some(why.clone())),
             (Phase::None, Ok(())) => (State::Installable, None),
             (Phase::None, Err(why)) => (State::Absent, Some(why)),
@@ -99,10 +115,11 @@ impl Slot {
             version: self.entry.version.clone(),
             state,
             detail,
-            is_installed: inner.is_installed,
+            is_installed: inner.is_installed || inner.image.is_some(),
             end_of_life: self.entry.end_of_life,
             is_default: self.is_default(),
-            toolchain: version.or(inner.kept.as_ref().map(|kept| &kept.toolchain)).cloned(),
+            image: inner.image.as_ref().map(|(image, _)| image.name.clone()),
+            toolchain: inner.version().cloned(),
         }
     }
 
@@ -114,6 +131,37 @@ impl Slot {
             inner.phase = Phase::Installing("waiting".to_owned());
         }
         is_free
+    }
+
+    /// Whether an installation may begin in place of what is here: nobody else has begun one.
+    pub fn begin_anew(&self) -> bool {
+        let mut inner = self.inner.lock();
+        let is_free = !matches!(inner.phase, Phase::Installing(_));
+        if is_free {
+            inner.phase = Phase::Installing("waiting".to_owned());
+        }
+        is_free
+    }
+
+    /// An image is its toolchain from now on.
+    pub fn take_image(&self, image: Image, version: String) {
+        let mut inner = self.inner.lock();
+        inner.image = Some((image, version));
+        inner.bundle = Arc::default();
+        inner.phase = Phase::None;
+    }
+
+    /// The image of an earlier life, where the driver can run it; else its state says why not.
+    pub fn restore(&self, noted: Noted, has_images: bool) {
+        if has_images {
+            return self.take_image(noted.image, noted.version);
+        }
+        let name = &noted.image.name;
+        tracing::warn!(runtime.name = self.name, image = name, "its image needs the Docker driver");
+        self.fail(format!(
+            "it was installed from the image {name}, which the native driver can't run: start the service with \
+             `--sandbox docker`, or install the toolchain"
+        ));
     }
 
     /// Says what the installation is at.
@@ -136,6 +184,22 @@ impl Slot {
             Inner { toolchain: Some(toolchain), is_installed: true, bundle: cell, ..Inner::default() };
     }
 
+    /// Forgets the image, unless somebody uses it; whether there was one. What was there before serves again.
+    ///
+    /// # Errors
+    /// Somebody does.
+    pub fn forget_image(&self) -> Result<bool, Error> {
+        let mut inner = self.inner.lock();
+        if inner.image.is_none() {
+            return Ok(false);
+        }
+        if inner.bundle.get().is_some_and(|bundle| Arc::strong_count(bundle) > 1) {
+            return Err(Error::InUse { runtime: self.name.clone() });
+        }
+        (inner.image, inner.bundle, inner.phase) = (None, Arc::default(), Phase::None);
+        Ok(true)
+    }
+
     /// Forgets the toolchain that was fetched, and its bundle, unless somebody uses that.
     ///
     /// # Errors
@@ -151,11 +215,15 @@ impl Slot {
 
     /// Its bundle; a second caller waits for the first one's, and tries again where that failed.
     pub async fn bundle(self: Arc<Self>, shelf: &Arc<Shelf>) -> Result<Arc<Bundle>, Error> {
-        let (cell, toolchain, kept) = {
+        let (cell, image, toolchain, kept) = {
             let inner = self.inner.lock();
-            (Arc::clone(&inner.bundle), inner.toolchain.clone(), inner.kept.clone())
+            let image = inner.image.as_ref().map(|(image, _)| image.clone());
+            (Arc::clone(&inner.bundle), image, inner.toolchain.clone(), inner.kept.clone())
         };
         let make = || async {
+            if let Some(image) = image {
+                return image::bundle(shelf, &self.language, &self.name, &image).map(Arc::new);
+            }
             match (toolchain, kept) {
                 (Some(toolchain), _) => Arc::clone(&self).make(toolchain, shelf).await,
                 (None, Some(kept)) => Ok(self.of_kept(kept)),

@@ -115,14 +115,14 @@ fn ask(definition: &Definition, program: &Path) -> Option<Toolchain> {
 }
 
 /// The first run of numbers with dots: `v20.20.2`, `Python 3.12.1`, `go version go1.26.8 linux/amd64`.
-fn version_in(text: &str) -> Option<String> {
+pub(crate) fn version_in(text: &str) -> Option<String> {
     let words = text.split(|c: char| !c.is_ascii_digit() && c != '.');
     let trimmed = words.map(|word| word.trim_matches('.'));
     trimmed.filter(|word| word.contains('.') && ordinal(word).is_some()).map(str::to_owned).next()
 }
 
 /// Whether a whole version is of a listed one: `20.20.2` of `20`, but not of `2`.
-fn is_of(listed: &str, whole: &str) -> bool {
+pub(crate) fn is_of(listed: &str, whole: &str) -> bool {
     whole.strip_prefix(listed).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 

@@ -113,6 +113,7 @@ impl Machine {
                 roots: std::collections::BTreeMap::new(),
             },
             is_strict: false,
+            has_images: false,
             today: jiff::civil::date(2026, 11, 21),
         }
     }

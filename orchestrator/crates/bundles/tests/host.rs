@@ -27,6 +27,7 @@ fn settings(folder: &Path) -> Settings {
             roots: BTreeMap::from([("pyenv_root".to_owned(), home.join(".pyenv"))]),
         },
         is_strict: false,
+        has_images: false,
         today: jiff::civil::date(2026, 11, 21),
     }
 }

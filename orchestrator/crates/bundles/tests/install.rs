@@ -95,6 +95,7 @@ impl Machine {
             places: SearchPlaces { path: vec![self.path("bin")], ..SearchPlaces::default() },
             toolchains,
             is_strict: false,
+            has_images: false,
             today: jiff::civil::date(2026, 1, 1),
         })
         .unwrap()

@@ -28,6 +28,6 @@ pub fn read(source: &str, language: Language) -> Option<Report> {
     match language {
         Language::Javascript | Language::Typescript => Some(javascript::read(source, language)),
         Language::Python => Some(python::read(source)),
-        Language::Go => None,
+        Language::Go | Language::Custom => None,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cloudbox_api_types::{Runtime, RuntimeList};
+use cloudbox_api_types::{InstallRuntime, Runtime, RuntimeList};
 use reqwest::Method;
 use serde_json::Value;
 
@@ -20,6 +20,9 @@ pub struct Args {
     /// The runtimes to install or remove, such as nodejs18
     #[arg(value_name = "RUNTIME")]
     pub names: Vec<String>,
+    /// With `install`: an image that has the toolchain, such as node:22-slim (Docker driver)
+    #[arg(long, value_name = "IMAGE")]
+    pub image: Option<String>,
     /// Which service, and as whom.
     #[command(flatten)]
     pub connection: connection::Args,
@@ -46,9 +49,13 @@ pub async fn run(args: &Args, session: &mut Session<'_>) -> Result<(), Error> {
             "name runtimes with `install` or `remove`, such as: cloudbox runtimes install nodejs18";
         return Err(Error::Usage(sentence.to_owned()));
     }
+    if args.image.is_some() && (args.action != Action::Install || args.names.len() != 1) {
+        let sentence = "an image is for one runtime: cloudbox runtimes install nodejs22 --image node:22-slim";
+        return Err(Error::Usage(sentence.to_owned()));
+    }
     match args.action {
         Action::List => list(session).await,
-        Action::Install => install(&args.names, session).await,
+        Action::Install => install(&args.names, args.image.as_deref(), session).await,
         Action::Remove => remove(&args.names, session).await,
     }
 }
@@ -69,16 +76,20 @@ fn show(runtimes: Vec<Runtime>, session: &mut Session<'_>) -> Result<(), Error> 
 }
 
 /// Begins all of them, then waits for each; tells of every one that failed.
-async fn install(names: &[String], session: &mut Session<'_>) -> Result<(), Error> {
+async fn install(names: &[String], image: Option<&str>, session: &mut Session<'_>) -> Result<(), Error> {
     for name in names {
-        let request = session.client.request(Method::POST, &["api", "runtimes", name, "install"]);
+        let mut request = session.client.request(Method::POST, &["api", "runtimes", name, "install"]);
+        if let Some(image) = image {
+            request = request.json(&InstallRuntime { image: Some(image.to_owned()) });
+        }
         let _: Runtime = session.client.json(request).await?;
     }
     let mut installed = Vec::new();
     let mut failed = Vec::new();
     for name in names {
         let runtime = wait(name, session).await?;
-        if runtime.state != "ready" {
+        // What it had before serves on where its image can't be used.
+        if runtime.state != "ready" || (image.is_some() && runtime.detail.is_some()) {
             failed.push(format!("{name}: {}", runtime.detail.as_deref().unwrap_or(&runtime.state)));
         }
         installed.push(runtime);
@@ -125,7 +136,11 @@ fn row(runtime: Runtime) -> Vec<String> {
         if runtime.is_default { format!("{} (default)", runtime.name) } else { runtime.name },
         runtime.state,
         runtime.resolved.filter(|_| !is_own).unwrap_or_else(dash),
-        if runtime.version.is_empty() { dash() } else { runtime.version },
+        match (runtime.version, runtime.image) {
+            (version, None) if version.is_empty() => dash(),
+            (version, None) => version,
+            (version, Some(image)) => format!("{version} ({image})"),
+        },
         runtime.languages.join(", "),
         runtime.end_of_life.unwrap_or_else(dash),
     ]

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use cloudbox_archive::Limits;
 use cloudbox_artefacts::{Bounds, CodeStore, DependencyStore, Elsewhere, remove_all};
 use cloudbox_bundles::Catalogue;
+use cloudbox_images::Images;
 use cloudbox_sandbox::SandboxDriver;
 use cloudbox_storage::{Holds, Ledger, Packages};
 use cloudbox_store::{Begin, Store};
@@ -94,7 +95,9 @@ impl Deployer {
             (settings.remote.clone(), Arc::clone(&holds)),
         )?);
         let registries = Registries::new(&settings.mirrors, &settings.hosts);
-        let site = Site { driver, catalogue, code, packages, dependencies, holds, registries, settings };
+        let images = Arc::new(Images::new(Arc::clone(&driver), settings.images.clone()));
+        let site =
+            Site { driver, catalogue, code, packages, dependencies, holds, registries, images, settings };
         let (underway, switching, suspects) =
             (Mutex::default(), RwLock::default(), tokio::sync::Mutex::default());
         Ok(Self { store, site, queue, underway, switching, shared, suspects })
@@ -116,6 +119,12 @@ impl Deployer {
     #[must_use]
     pub fn packages(&self) -> &Arc<Packages> {
         &self.site.packages
+    }
+
+    /// The images that functions bring.
+    #[must_use]
+    pub fn images(&self) -> &Arc<Images> {
+        &self.site.images
     }
 
     /// Ends what an earlier life left: deployments, and the folders of builds. To be called before the first

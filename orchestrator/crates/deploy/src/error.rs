@@ -49,7 +49,7 @@ pub enum StageError {
     Runtime(#[from] cloudbox_bundles::Error),
     /// The host's side of a sandbox failed.
     #[error(transparent)]
-    Sandbox(#[from] cloudbox_sandbox::Error),
+    Sandbox(cloudbox_sandbox::Error),
     /// The process that compiles TypeScript can't be used.
     #[error(transparent)]
     Compiler(#[from] cloudbox_check::ReadError),
@@ -67,6 +67,27 @@ pub enum StageError {
         #[source]
         source: std::io::Error,
     },
+}
+
+impl From<cloudbox_sandbox::Error> for StageError {
+    fn from(error: cloudbox_sandbox::Error) -> Self {
+        use cloudbox_sandbox::Error as Of;
+        match error {
+            // Of what the author named.
+            Of::Image { .. } | Of::NoImages { .. } => Self::Refused(error.to_string()),
+            other => Self::Sandbox(other),
+        }
+    }
+}
+
+impl From<cloudbox_images::Error> for StageError {
+    fn from(error: cloudbox_images::Error) -> Self {
+        match error {
+            cloudbox_images::Error::Refused(sentence) => Self::Refused(sentence),
+            cloudbox_images::Error::Sandbox(error) => error.into(),
+            cloudbox_images::Error::Bundle(error) => Self::Runtime(error),
+        }
+    }
 }
 
 impl StageError {

@@ -101,6 +101,7 @@ impl<'s> Run<'s> {
             digest: self.work.digest.clone().unwrap_or_default(),
             main: self.work.main.clone(),
             package: None,
+            image: self.work.image.clone(),
             dependencies: settings.dependencies.clone(),
             author: String::new(),
             created_at: Timestamp::now(),

@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use cloudbox_artefacts::{Artefact, CodeStore, DependencyStore, InstalledSet};
 use cloudbox_bundles::{Bundle, Catalogue};
+use cloudbox_images::Images;
+use cloudbox_images::dockerfile::Dockerfile;
 use cloudbox_sandbox::SandboxDriver;
 use cloudbox_storage::{Hold, Holds, Packages};
-use cloudbox_types::{Function, Stage};
+use cloudbox_types::{Function, Image, Stage};
 use tempfile::TempDir;
 
 use crate::build_folder::BuildFolder;
@@ -30,6 +32,8 @@ pub struct Site {
     pub holds: Arc<Holds>,
     /// The way to the package mirrors.
     pub registries: Registries,
+    /// Images that functions bring.
+    pub images: Arc<Images>,
     /// Limits and folders.
     pub settings: Settings,
 }
@@ -44,6 +48,10 @@ pub struct Work {
     pub number: i64,
     /// By validate: the runtime that serves.
     pub bundle: Option<Arc<Bundle>>,
+    /// By validate or build: the image that it runs in, where it has one of its own.
+    pub image: Option<Image>,
+    /// By validate: what its image is built by, where it is built.
+    pub dockerfile: Option<Dockerfile>,
     /// By validate: where the build happens. Removed when dropped.
     pub folder: Option<BuildFolder>,
     /// By install: what the function depends on; none where that is nothing.
@@ -73,6 +81,8 @@ impl Work {
             is_kept: true,
             number,
             bundle: None,
+            image: None,
+            dockerfile: None,
             folder: None,
             dependencies: None,
             main: String::new(),

@@ -65,6 +65,8 @@ pub struct Settings {
     pub broker: Option<Arc<Broker>>,
     /// Compiles TypeScript, in a process of its own.
     pub reader: Arc<Reader>,
+    /// Which images functions may bring.
+    pub images: cloudbox_images::Policy,
 }
 
 impl Settings {
@@ -98,6 +100,7 @@ impl Settings {
             broker: None,
             // Itself, also where its file was replaced meanwhile.
             reader: Arc::new(Reader::new("/proc/self/exe".into(), vec!["read-source".to_owned()])),
+            images: cloudbox_images::Policy::default(),
         }
     }
 

@@ -3,10 +3,13 @@
 //! The daemon makes and removes containers, and that is all: frames, limits, freezing and killing go past it, to the
 //! sandbox's init and its cgroup.
 
+mod adapted;
+mod builder;
 mod config;
 mod container;
 mod daemon;
 mod image;
+mod merge;
 mod remove;
 mod sweep;
 mod tree;
@@ -30,6 +33,7 @@ use cloudbox_cgroup::hierarchy::Hierarchy;
 use cloudbox_sandbox::confinement;
 use cloudbox_sandbox::driver::{Image, Layer, Sandbox, SandboxDriver, SweepReport};
 use cloudbox_sandbox::error::Error;
+use cloudbox_sandbox::images::ImageHost;
 use cloudbox_sandbox::kills::Kills;
 use cloudbox_sandbox::run_dir::RunDir;
 use cloudbox_sandbox::spec::{Instance, RootFs, SandboxId, SandboxSpec};
@@ -70,6 +74,8 @@ pub struct Settings {
     pub parallel_creates: usize,
     /// The static binary `cloudbox-init`, for the self-test; images of runtimes have their own.
     pub init: PathBuf,
+    /// Bytes that an image may have which sandboxes are made from.
+    pub max_image_bytes: u64,
     /// Whether to work without mandatory layers.
     pub is_weak_allowed: bool,
 }
@@ -86,6 +92,7 @@ impl Settings {
             ceiling: None,
             parallel_creates: 4,
             init,
+            max_image_bytes: 4 << 30,
             is_weak_allowed: false,
         }
     }
@@ -118,6 +125,7 @@ struct Shared {
     run_dir: Arc<RunDir>,
     uids: Arc<Uids>,
     creates: Semaphore,
+    max_image_bytes: u64,
     /// The sandboxes of this life, from before the daemon hears of them until they are gone.
     alive: Mutex<HashSet<SandboxId>>,
     /// Sandboxes that are being made: each goes on when its caller gives up.
@@ -171,6 +179,7 @@ impl Driver {
             run_dir,
             uids: Arc::new(Uids::new(FIRST_UID)),
             creates: Semaphore::new(settings.parallel_creates.max(1)),
+            max_image_bytes: settings.max_image_bytes,
             alive: Mutex::default(),
             makings: TaskTracker::new(),
             kills: Kills::new(),
@@ -252,12 +261,16 @@ impl SandboxDriver for Driver {
         cloudbox_sandbox::tmp::can_resize()
     }
 
+    fn image_host(&self) -> Option<Arc<dyn ImageHost>> {
+        Some(Arc::clone(&self.shared) as Arc<dyn ImageHost>)
+    }
+
     fn trouble(&self) -> Option<String> {
         self.shared.watch.trouble()
     }
 
     async fn prepare(&self, rootfs: &RootFs) -> Result<(), Error> {
-        self.shared.watch.guard(self.shared.images.ensure(rootfs)).await.map(drop)
+        self.shared.watch.guard(self.shared.images.ensure(&self.shared, rootfs)).await.map(drop)
     }
 
     async fn images(&self) -> Result<Vec<Image>, Error> {

@@ -253,11 +253,17 @@ impl SandboxDriver for Driver {
     }
 
     async fn prepare(&self, rootfs: &RootFs) -> Result<(), Error> {
+        if rootfs.base.is_some() {
+            return Err(Error::NoImages { driver: "native" });
+        }
         // Bound where it is, so there is nothing to do, but to say early that it isn't there.
         tokio::fs::metadata(&rootfs.path).await.map(drop).map_err(Error::io("looking for", &rootfs.path))
     }
 
     async fn create(&self, spec: &SandboxSpec) -> Result<Box<dyn Sandbox>, Error> {
+        if spec.rootfs.base.is_some() {
+            return Err(Error::NoImages { driver: "native" });
+        }
         let (live, _) = self.make(spec).await?;
         Ok(Box::new(live))
     }

@@ -69,7 +69,7 @@ async fn attempt(sandbox: &mut dyn Sandbox, files: &Files, landlock_abi: u32) ->
     };
     let question = serde_json::to_string(&question).unwrap_or_default();
     let argv = vec![INIT.to_owned(), WORD.to_owned(), question];
-    let program = Program { argv, env: BTreeMap::new(), has_fixed_threads: false };
+    let program = Program { argv, env: BTreeMap::new(), cwd: None, has_fixed_threads: false };
     let (logs, end, is_ended_by_memory) = match sandbox.run(&program, Instant::now() + WITHIN).await {
         Ok(exit) => (exit.logs, "the test's program didn't say".to_owned(), exit.is_out_of_memory),
         Err(fault) => {

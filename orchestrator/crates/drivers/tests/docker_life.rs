@@ -135,8 +135,12 @@ async fn a_plain_program_runs_to_its_end() {
     let world = World::open().await;
     let mut sandbox = world.driver.create(&world.spec()).await.expect("a sandbox");
     // The only program there is: an init without a socket, which ends with 2.
-    let program =
-        Program { argv: vec!["/cloudbox/init".to_owned()], env: [].into(), has_fixed_threads: false };
+    let program = Program {
+        argv: vec!["/cloudbox/init".to_owned()],
+        env: [].into(),
+        cwd: None,
+        has_fixed_threads: false,
+    };
     let exit = sandbox.run(&program, Instant::now() + Duration::from_secs(300)).await.expect("an exit");
     assert_eq!((exit.code, exit.signal, exit.is_out_of_memory), (Some(2), None, false));
     assert!(sandbox.stats().expect("counters").memory_peak_bytes > 0);

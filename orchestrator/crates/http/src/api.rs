@@ -55,11 +55,11 @@ pub trait Backend: Send + Sync + 'static {
     fn project_deleted(&self, project: ProjectId);
     /// Every runtime that may be asked for.
     fn runtimes(&self) -> Vec<Runtime>;
-    /// Begins the installation of a runtime; false where it is here already.
+    /// Begins the installation of a runtime, from its registry or from an image; false where it is here already.
     ///
     /// # Errors
     /// There is none of this name, or it can't be fetched.
-    fn install_runtime(&self, name: &str) -> Result<bool, ApiError>;
+    fn install_runtime(&self, name: &str, image: Option<&str>) -> Result<bool, ApiError>;
     /// Removes a runtime that was installed.
     ///
     /// # Errors

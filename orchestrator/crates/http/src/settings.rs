@@ -3,6 +3,7 @@
 //! A create starts from the defaults, a PATCH from what is kept; both then apply the same fields.
 
 pub mod environment;
+mod image;
 mod network;
 mod runtime;
 
@@ -35,6 +36,7 @@ pub fn create(
     if name.is_none() && fields.is_fine() {
         fields.problem("name", "is missing");
     }
+    image::imply_runtime(&mut fields);
     let (runtime, language) = runtime::chosen(&mut fields, None, runtimes);
     // A name that is missing is a problem already, so the placeholder never leaves this function.
     let placeholder = || Name::new("unnamed").expect("letters only");
@@ -59,6 +61,7 @@ pub fn patch(
     if let Some(name) = name(&mut fields) {
         settings.name = name;
     }
+    image::imply_runtime(&mut fields);
     (settings.runtime, settings.language) = runtime::chosen(&mut fields, Some(current), runtimes);
     apply(&mut settings, &mut fields, ranges);
     fields.finish()?;
@@ -82,6 +85,7 @@ fn apply(settings: &mut FunctionSettings, fields: &mut Fields, ranges: &Ranges) 
         // A function has one source: the last one that it was given.
         settings.package = None;
     }
+    image::apply(settings, fields);
     set(&mut settings.entry_point, entry_point(fields));
     set(&mut settings.handler_style, word(fields, "handler_style", &HandlerStyle::ALL));
     set(

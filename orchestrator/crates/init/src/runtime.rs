@@ -67,6 +67,7 @@ fn report(tell: &OwnedFd, step: &str, error: &io::Error) -> ! {
 
 /// A program, ready for `execve`: all that takes memory is done before the fork.
 pub struct Program {
+    path: CString,
     argv: Vec<CString>,
     env: Vec<CString>,
     cwd: CString,
@@ -89,9 +90,10 @@ impl Program {
         let domain = landlock::Domain::new(&confinement).step("landlock")?;
         let filter = Filter::new(&confinement.filter).step("seccomp")?;
         let word = |text: &str| CString::new(text).map_err(io::Error::from).step("start");
+        let path = word(&found(argv.first().map_or("", String::as_str), env))?;
         let argv = argv.iter().map(|text| word(text)).collect::<Result<_, _>>()?;
         let env = env.iter().map(|(name, value)| word(&format!("{name}={value}")));
-        Ok(Self { argv, env: env.collect::<Result<_, _>>()?, cwd: word(cwd)?, domain, filter })
+        Ok(Self { path, argv, env: env.collect::<Result<_, _>>()?, cwd: word(cwd)?, domain, filter })
     }
 
     /// Returns only where it fails.
@@ -114,14 +116,26 @@ impl Program {
         }
         close_on_exec_from(3).map_err(|error| ("exec", error))?;
         nix::unistd::chdir(self.cwd.as_c_str()).map_err(|errno| ("chdir", errno.into()))?;
-        let path = self.argv.first().ok_or_else(|| ("exec", io::ErrorKind::InvalidInput.into()))?;
         if let Some(domain) = &self.domain {
             domain.enter().map_err(|error| ("landlock", error))?;
         }
         // Last, since it forbids much of the above.
         self.filter.load().map_err(|error| ("seccomp", error))?;
-        nix::unistd::execve(path, &self.argv, &self.env).map_err(exec)
+        nix::unistd::execve(&self.path, &self.argv, &self.env).map_err(exec)
     }
+}
+
+/// Where a program is: a plain name is the first file of that name on the `PATH` of its environment. What can't be
+/// started is told by `execve`.
+fn found(program: &str, env: &BTreeMap<String, String>) -> String {
+    if program.contains('/') {
+        return program.to_owned();
+    }
+    let folders = env.get("PATH").map_or("", String::as_str).split(':').filter(|it| it.starts_with('/'));
+    let mut paths = folders.map(|folder| format!("{folder}/{program}"));
+    paths
+        .find(|path| std::fs::metadata(path).is_ok_and(|it| it.is_file()))
+        .unwrap_or_else(|| program.to_owned())
 }
 
 /// Nothing blocked, nothing ignored: Rust ignores `SIGPIPE`, and the init blocks `SIGCHLD`.

@@ -22,6 +22,7 @@ use cloudbox_egress::Gate;
 pub use cloudbox_layers::{Layer, LayerState};
 
 use crate::error::Error;
+use crate::images::ImageHost;
 use crate::spec::{CodeDir, Program, RootFs, SandboxId, SandboxSpec};
 
 /// Makes sandboxes of one kind.
@@ -36,6 +37,11 @@ pub trait SandboxDriver: Send + Sync + 'static {
     /// Whether [`Sandbox::bind`] can give `/tmp` another size than `create` did.
     fn can_resize_tmp(&self) -> bool {
         true
+    }
+
+    /// What it can do with images; none where it knows none.
+    fn image_host(&self) -> Option<Arc<dyn ImageHost>> {
+        None
     }
 
     /// What keeps it from making sandboxes just now, as a sentence for operators.

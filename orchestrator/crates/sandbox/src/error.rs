@@ -36,6 +36,23 @@ pub enum Error {
         /// How long was waited.
         seconds: u64,
     },
+    /// A sandbox is to be made from an image, and the driver knows none.
+    #[error(
+        "images can't be used with the {driver} driver: start the service with `--sandbox docker`, or choose a runtime \
+         of the catalogue"
+    )]
+    NoImages {
+        /// Such as `native`.
+        driver: &'static str,
+    },
+    /// An image can't be used.
+    #[error("the image {image} can't be used: {why}")]
+    Image {
+        /// Its name or id.
+        image: String,
+        /// Why not, and the remedy where there is one.
+        why: String,
+    },
     /// A step of the set-up failed inside the sandbox.
     #[error("setting the sandbox up failed at {step}: {message}")]
     Setup {

@@ -6,6 +6,7 @@ pub mod confinement;
 pub mod driver;
 pub mod error;
 pub mod handover;
+pub mod images;
 pub mod kills;
 pub mod launch;
 pub mod link;
@@ -26,5 +27,6 @@ pub use driver::{
     SweepReport,
 };
 pub use error::Error;
+pub use images::{BuildOrder, ImageFacts, ImageHost};
 pub use launch::{AfterCall, Launch, LaunchError};
 pub use spec::{CodeDir, Instance, Network, Program, RootFs, SandboxId, SandboxSpec, Workspace};

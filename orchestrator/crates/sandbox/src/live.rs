@@ -80,10 +80,11 @@ impl Live {
 
     /// Has the init start a program.
     async fn spawn(&mut self, program: &Program, is_plain: bool) -> Result<(), Error> {
+        let usual = || self.cwd.display().to_string();
         let message = ToInit::Start {
             argv: program.argv.clone(),
             env: program.env.clone(),
-            cwd: self.cwd.display().to_string(),
+            cwd: program.cwd.clone().unwrap_or_else(usual),
             is_plain,
             confinement: self.confinement.clone(),
         };

@@ -45,15 +45,20 @@ pub struct RootFs {
     pub path: PathBuf,
     /// SHA-256 of what it was made from, in hex: the tag of its image.
     pub digest: String,
+    /// The id of an image of the daemon that it is made from, with what is in the folder over it; none where the folder
+    /// is all of it.
+    pub base: Option<String>,
 }
 
 /// A program and how it is started.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Program {
-    /// An absolute path inside the sandbox, and the arguments.
+    /// A path inside the sandbox, or a name that is looked for on the `PATH` of `env`; and the arguments.
     pub argv: Vec<String>,
     /// Its whole environment; never a secret, since a container's settings can be read.
     pub env: BTreeMap<String, String>,
+    /// Where it starts; none for the sandbox's usual place.
+    pub cwd: Option<String>,
     /// Whether it has all the threads that it will ever start by itself once code is loaded, so that any further one is
     /// the code's.
     pub has_fixed_threads: bool,

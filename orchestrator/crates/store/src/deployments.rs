@@ -53,7 +53,7 @@ const END_IN_FUNCTION: &str = "UPDATE functions SET status = $2, \
 
 const INSERT_VERSION: &str = "INSERT INTO versions \
      (function_id, number, runtime, language, entry_point, handler_style, digest, main, created_at, package, code, \
-     dependencies, author) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
+     dependencies, author, image) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
 
 /// How a deployment ends.
 struct End<'a> {
@@ -171,6 +171,7 @@ impl SqlStore {
             digest: version.digest,
             main: version.main,
             package: version.package,
+            image: version.image,
             dependencies: version.dependencies,
             author: deployment.author,
             created_at: function.updated_at,
@@ -188,7 +189,8 @@ impl SqlStore {
             .bind(version.package.as_deref())
             .bind(code)
             .bind(serde_json::json!(version.dependencies).to_string())
-            .bind(version.author.as_str());
+            .bind(version.author.as_str())
+            .bind(version.image.as_ref().map(|image| serde_json::json!(image).to_string()));
         open.execute(query).await?;
         committed(open, (function, version)).await
     }

@@ -15,16 +15,16 @@ use crate::store::{FunctionPatch, NewFunction};
 const INSERT: &str = "INSERT INTO functions (name, description, runtime, language, code, entry_point, handler_style, \
      isolation, timeout_s, memory_mb, cpu_millis, tmp_mb, pids, dependencies, is_public, is_active, expose_errors, \
      egress, cors, min_instances, max_instances, concurrency, updated_at, \
-     project_id, created_at, status, package, environment, revision, build_logs, invocation_count) \
+     project_id, created_at, status, package, image, environment, revision, build_logs, invocation_count) \
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, \
-     $23, $24, $23, $25, $26, '{}', 1, '', 0) RETURNING id";
+     $23, $24, $23, $25, $26, $27, '{}', 1, '', 0) RETURNING id";
 
 const UPDATE: &str = "UPDATE functions SET name = $1, description = $2, runtime = $3, language = $4, code = $5, \
      entry_point = $6, handler_style = $7, isolation = $8, timeout_s = $9, memory_mb = $10, cpu_millis = $11, \
      tmp_mb = $12, pids = $13, dependencies = $14, is_public = $15, is_active = $16, expose_errors = $17, \
      egress = $18, cors = $19, min_instances = $20, max_instances = $21, concurrency = $22, updated_at = $23, \
-     environment = $24, package = $25, revision = revision + 1, generation = generation + 1 \
-     WHERE id = $26 AND revision = $27 RETURNING *";
+     environment = $24, package = $25, image = $26, revision = revision + 1, generation = generation + 1 \
+     WHERE id = $27 AND revision = $28 RETURNING *";
 
 const ENCRYPTED: &str =
     "UPDATE functions SET environment = $2, shared_environment = $3 WHERE id = $1 RETURNING *";
@@ -74,6 +74,10 @@ fn with_settings(sql: &'static str, settings: &FunctionSettings) -> Query {
         .bind(Timestamp::now().as_millisecond())
 }
 
+fn image_of(settings: &FunctionSettings) -> Option<String> {
+    settings.image.as_ref().map(|image| serde_json::json!(image).to_string())
+}
+
 impl SqlStore {
     fn to_function(&self) -> impl Fn(&Row) -> Result<Function, Error> {
         |row| row.function(&self.key)
@@ -85,7 +89,8 @@ impl SqlStore {
         let query = with_settings(INSERT, settings)
             .bind(function.project_id.0)
             .bind(FunctionStatus::Draft.as_str())
-            .bind(settings.package.as_deref());
+            .bind(settings.package.as_deref())
+            .bind(image_of(settings));
         let row = open.row(query).await.map_err(|error| match error.as_database_error() {
             Some(cause) if cause.is_foreign_key_violation() => Error::Missing { what: "project" },
             _ => unless_taken(error, || format!("the name {}", settings.name)),
@@ -154,6 +159,7 @@ impl SqlStore {
         let query = with_settings(UPDATE, &patch.settings)
             .bind(self.key.encrypt(owner, &patch.settings.environment))
             .bind(patch.settings.package.as_deref())
+            .bind(image_of(&patch.settings))
             .bind(id.0)
             .bind(patch.expected_revision);
         let row = open

@@ -72,6 +72,10 @@ impl Read for Row {
             digest: self.get("version_digest")?,
             main: self.get("version_main")?,
             package: self.get("version_package")?,
+            image: match self.get::<Option<String>>("version_image")? {
+                Some(_) => Some(self.json("version_image")?),
+                None => None,
+            },
             dependencies: self.json("version_dependencies")?,
             author: self.get("version_author")?,
             created_at: self.time("version_created_at")?,
@@ -177,6 +181,10 @@ fn settings(row: &Row, environment: Environment) -> Result<FunctionSettings, Err
         language: row.word("language")?,
         code: row.get("code")?,
         package: row.get("package")?,
+        image: match row.get::<Option<String>>("image")? {
+            Some(_) => Some(row.json("image")?),
+            None => None,
+        },
         entry_point: row.get("entry_point")?,
         handler_style: row.word("handler_style")?,
         isolation: row.word("isolation")?,

@@ -7,7 +7,7 @@ use cloudbox_documents::{self as documents, Operation, Quota, Rehearsal};
 use cloudbox_types::function::FunctionSettings;
 use cloudbox_types::version::Stage;
 use cloudbox_types::{
-    Activation, Deployment, DeploymentId, Function, FunctionId, InvocationId, Name, Page, PageRequest,
+    Activation, Deployment, DeploymentId, Function, FunctionId, Image, InvocationId, Name, Page, PageRequest,
     Project, ProjectId, Record, RecordStatus, Secret, StageReport, Switch, Version,
 };
 use jiff::Timestamp;
@@ -86,6 +86,8 @@ pub struct NewVersion {
     pub main: String,
     /// SHA-256 of the archive that it was built from, in hex.
     pub package: Option<String>,
+    /// The image that it runs in; none where its runtime is one of the catalogue's.
+    pub image: Option<Image>,
     /// The source; none for a package.
     pub code: Option<String>,
     /// Packages that it was built with.

@@ -14,6 +14,7 @@ macro_rules! version_columns {
          versions.runtime AS version_runtime, versions.language AS version_language, \
          versions.entry_point AS version_entry_point, versions.handler_style AS version_handler_style, \
          versions.digest AS version_digest, versions.main AS version_main, versions.package AS version_package, \
+         versions.image AS version_image, \
          versions.dependencies AS version_dependencies, versions.author AS version_author, \
          versions.created_at AS version_created_at"
     };

@@ -7,7 +7,9 @@ use std::str::FromStr;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{Alias, FunctionId, HandlerStyle, Isolation, Language, Limits, Name, ProjectId, Secret};
+use crate::{
+    Alias, FunctionId, HandlerStyle, ImageSource, Isolation, Language, Limits, Name, ProjectId, Secret,
+};
 
 /// A tenant: functions of two projects never share a sandbox, a name or a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,6 +92,8 @@ pub struct FunctionSettings {
     pub code: Option<String>,
     /// The source, an archive: its SHA-256 in hex; none for a function that comes as `code`.
     pub package: Option<String>,
+    /// The image that it runs in, where its runtime is [`CUSTOM`](crate::image::CUSTOM).
+    pub image: Option<ImageSource>,
     /// `handler`, `index.handler`, `main`.
     pub entry_point: String,
     /// The form of the handler.
@@ -131,9 +135,10 @@ impl FunctionSettings {
             language,
             code: None,
             package: None,
+            image: None,
             entry_point: match language {
                 Language::Javascript | Language::Typescript => "index.handler",
-                Language::Python => "handler",
+                Language::Python | Language::Custom => "handler",
                 Language::Go => "main",
             }
             .to_owned(),

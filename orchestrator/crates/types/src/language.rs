@@ -17,10 +17,12 @@ pub enum Language {
     Python,
     /// `go`
     Go,
+    /// `custom`: a program of an image, which speaks the protocol by itself.
+    Custom,
 }
 
 impl Language {
-    /// Every language, in the order of the documentation.
+    /// Every language that we have a shim for, in the order of the documentation.
     pub const ALL: [Self; 4] = [Self::Javascript, Self::Typescript, Self::Python, Self::Go];
 
     /// The word of the API and the database.
@@ -31,6 +33,7 @@ impl Language {
             Self::Typescript => "typescript",
             Self::Python => "python",
             Self::Go => "go",
+            Self::Custom => "custom",
         }
     }
 }
@@ -43,13 +46,14 @@ impl fmt::Display for Language {
 
 /// A word that is no language.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("must be one of javascript, typescript, python, go")]
+#[error("must be one of javascript, typescript, python, go, custom")]
 pub struct UnknownLanguage;
 
 impl FromStr for Language {
     type Err = UnknownLanguage;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL.into_iter().find(|language| language.as_str() == text).ok_or(UnknownLanguage)
+        let mut all = Self::ALL.into_iter().chain([Self::Custom]);
+        all.find(|language| language.as_str() == text).ok_or(UnknownLanguage)
     }
 }

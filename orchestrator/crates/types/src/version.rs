@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::function::UnknownWord;
-use crate::{DeploymentId, FunctionId, Language};
+use crate::{DeploymentId, FunctionId, Image, Language};
 
 /// One deployed state of a function's code. Never changed after it was registered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +30,8 @@ pub struct Version {
     pub main: String,
     /// SHA-256 of the archive that it was built from, in hex; none where its source was `code`.
     pub package: Option<String>,
+    /// The image that it runs in; none where its runtime is one of the catalogue's.
+    pub image: Option<Image>,
     /// Packages that it was built with: name and version wanted.
     pub dependencies: BTreeMap<String, String>,
     /// Who deployed it.

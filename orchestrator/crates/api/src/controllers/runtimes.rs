@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use cloudbox_api_types::{ErrorBody, Runtime, RuntimeList};
+use cloudbox_api_types::{ErrorBody, InstallRuntime, Runtime, RuntimeList};
 use cloudbox_http::api::Api;
 use cloudbox_http::auth::{Caller, access};
 use cloudbox_http::error::ApiError;
-use cloudbox_http::extract::Path;
+use cloudbox_http::extract::{OptionalJson, Path};
 use http::StatusCode;
 
 use super::GONE;
@@ -34,20 +34,25 @@ pub async fn read(
     found(&api, &name).map(Json)
 }
 
-/// Install a runtime: its toolchain is fetched in the background, by the ordinary client of its registry.
+/// Install a runtime: its toolchain is fetched in the background, by the ordinary client of its registry, or taken from an
+/// image.
 ///
-/// 202 where that was begun or goes on, 200 where the runtime is here. `state` and `detail` say how it goes.
+/// 202 where that was begun or goes on, 200 where the runtime is here. `state` and `detail` say how it goes. An `image` takes the
+/// place of what the runtime has now, which serves meanwhile; it needs the Docker driver.
 #[utoipa::path(post, path = "/api/runtimes/{name}/install", tag = "runtimes",
-    params(("name" = String, Path, description = "Such as nodejs20")),
+    params(("name" = String, Path, description = "Such as nodejs20")), request_body = Option<InstallRuntime>,
     responses((status = 200, body = Runtime), (status = 202, body = Runtime), (status = "4XX", body = ErrorBody)), security(("bearer" = [])))]
 #[expect(clippy::unused_async, reason = "a handler")]
 pub async fn install(
     caller: Caller,
     State(api): State<Arc<Api>>,
     Path(name): Path<String>,
+    OptionalJson(body): OptionalJson<InstallRuntime>,
 ) -> Result<(StatusCode, Json<Runtime>), ApiError> {
     access::projects(caller)?;
-    let status = if api.backend.install_runtime(&name)? { StatusCode::ACCEPTED } else { StatusCode::OK };
+    let image = body.and_then(|body| body.image);
+    let is_begun = api.backend.install_runtime(&name, image.as_deref())?;
+    let status = if is_begun { StatusCode::ACCEPTED } else { StatusCode::OK };
     Ok((status, Json(found(&api, &name)?)))
 }
 

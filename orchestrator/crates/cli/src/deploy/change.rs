@@ -8,7 +8,8 @@ use super::read;
 use crate::{Error, Session};
 
 /// Fields that calls see only after a deploy; all others count from the next call on.
-const BUILT: [&str; 6] = ["code", "runtime", "language", "entry_point", "handler_style", "dependencies"];
+const BUILT: [&str; 8] =
+    ["build", "code", "dependencies", "entry_point", "handler_style", "image", "language", "runtime"];
 /// What the API shows in place of a value, and what keeps the value when it is sent.
 const MASK: &str = cloudbox_types::secret::MASK;
 

@@ -142,6 +142,7 @@ impl<'a> Run<'a> {
             digest: self.work.digest.clone().unwrap_or_default(),
             main: self.work.main.clone(),
             package: self.work.function.settings.package.clone(),
+            image: self.work.image.clone(),
             code: settings.code.clone(),
             dependencies: settings.dependencies.clone(),
         };

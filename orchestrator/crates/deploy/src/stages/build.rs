@@ -15,6 +15,11 @@ pub(crate) async fn run(site: &Site, work: &mut Work) -> Result<(), StageError> 
     }
     // Of a compiled function only the program is needed.
     let only = bundle.is_executable().then(|| work.main.clone());
+    collected(site, work, only).await
+}
+
+/// Takes over what is in the workspace, or of it one file.
+pub(super) async fn collected(site: &Site, work: &mut Work, only: Option<String>) -> Result<(), StageError> {
     let workspace = work.folder().workspace().to_owned();
     let bounds =
         Bounds { bytes: site.settings.max_artefact_bytes, entries: site.settings.max_artefact_files };

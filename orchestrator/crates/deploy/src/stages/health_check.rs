@@ -59,6 +59,7 @@ fn candidate(work: &Work) -> Version {
         digest: work.digest.clone().expect("register comes before, and sets the digest"),
         main: work.main.clone(),
         package: settings.package.clone(),
+        image: work.image.clone(),
         dependencies: settings.dependencies.clone(),
         author: String::new(),
         created_at: Timestamp::now(),

@@ -30,12 +30,17 @@ pub(super) async fn place(
         folder.write(&main, &code(function, &site.settings)?)?;
         return Ok(main);
     };
+    unpacked(site, digest, folder).await?;
+    Main { workspace: folder.workspace(), bundle, language, entry_point }.find()
+}
+
+/// Puts what a package holds into a build folder.
+pub(super) async fn unpacked(site: &Site, digest: &str, folder: &mut BuildFolder) -> Result<(), StageError> {
     let archive = site.packages.find(digest).await?;
     let builds_dir = site.settings.builds_dir.clone();
     let unpacked = tokio::task::spawn_blocking(move || unpack(&archive, &builds_dir, &Limits::PACKAGE));
     let unpacked = unpacked.await.map_err(|panic| StageError::io("unpacking", "package")(panic.into()))?;
-    folder.take(unpacked.map_err(cloudbox_storage::Error::from)?)?;
-    Main { workspace: folder.workspace(), bundle, language, entry_point }.find()
+    folder.take(unpacked.map_err(cloudbox_storage::Error::from)?)
 }
 
 /// That there is source, and not too much of it.

@@ -1,21 +1,25 @@
 //! Stage 1: a runtime that is here, code of a fair size, and no syntax error in it.
 
+use std::sync::Arc;
+
+use cloudbox_bundles::Bundle;
+
 use crate::build_folder::BuildFolder;
 use crate::error::StageError;
 use crate::pipeline::{Site, Work};
-use crate::stages::{install, over_source, source, typescript};
+use crate::stages::{custom, install, over_source, source, typescript};
 
 /// Finds the runtime, writes the source into a build folder, and has the language check it.
 pub(crate) async fn run(site: &Site, work: &mut Work) -> Result<(), StageError> {
     let settings = &work.function.settings;
     let (language, entry_point) = (settings.language, settings.entry_point.clone());
-    let resolved = site.catalogue.resolve(language, Some(&settings.runtime))?;
-    for warning in &resolved.warnings {
-        work.say(format!("warning: {warning}"));
-    }
     source::check(&work.function, &site.settings)?;
     check_entry_point(&entry_point)?;
-    let bundle = site.catalogue.bundle(&resolved.runtime).await?;
+    let bundle = if custom::is_custom(work) {
+        custom::bundle(site, work).await?
+    } else {
+        resolved(site, work).await?
+    };
     if let Some(why) = bundle.refusal(language) {
         return Err(StageError::Refused(why.to_owned()));
     }
@@ -28,6 +32,16 @@ pub(crate) async fn run(site: &Site, work: &mut Work) -> Result<(), StageError> 
     work.main = main;
     typescript::compile(site, work).await?;
     check(site, work).await
+}
+
+/// The bundle of a runtime of the catalogue.
+async fn resolved(site: &Site, work: &mut Work) -> Result<Arc<Bundle>, StageError> {
+    let settings = &work.function.settings;
+    let resolved = site.catalogue.resolve(settings.language, Some(&settings.runtime))?;
+    for warning in &resolved.warnings {
+        work.say(format!("warning: {warning}"));
+    }
+    Ok(site.catalogue.bundle(&resolved.runtime).await?)
 }
 
 /// The folder goes, with all that is in it.

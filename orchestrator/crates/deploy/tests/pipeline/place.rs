@@ -97,6 +97,7 @@ impl Place {
             places: SearchPlaces { path: vec![path("bin")], roots: BTreeMap::new() },
             toolchains: Toolchains::default(),
             is_strict: false,
+            has_images: false,
             today: jiff::civil::date(2026, 11, 21),
         });
         let key = base64::engine::general_purpose::STANDARD.encode([7; 32]);

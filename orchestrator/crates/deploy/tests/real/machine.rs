@@ -110,6 +110,7 @@ impl Machine {
             places: places(),
             toolchains: Toolchains::default(),
             is_strict: false,
+            has_images: false,
             today: jiff::civil::date(2026, 11, 21),
         });
         let catalogue = Arc::new(catalogue.unwrap());

@@ -44,7 +44,10 @@ impl Dispatcher {
     async fn make_target(&self, entry: &Entry) -> Result<Arc<Target>, TargetError> {
         let version = entry.version.as_ref().ok_or(TargetError::NoVersion)?;
         let function = &entry.function;
-        let bundle = self.catalogue.bundle(&version.runtime).await?;
+        let bundle = match &version.image {
+            Some(image) => self.catalogue.image_bundle(version.language, image).await?,
+            None => self.catalogue.bundle(&version.runtime).await?,
+        };
         self.driver.prepare(&bundle.run).await?;
         let mut launch = cloudbox_deploy::launch_of(
             function,

@@ -93,6 +93,7 @@ async fn deployed(store: &Arc<dyn Store>, count: usize) -> (Arc<Table>, Function
             digest: format!("d{}", begun.version),
             main: "index.js".to_owned(),
             package: None,
+            image: None,
             code: None,
             dependencies: Default::default(),
         };

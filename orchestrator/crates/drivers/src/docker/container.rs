@@ -77,7 +77,7 @@ type Up = (Control, Pipes, Box<dyn cloudbox_cgroup::Cgroup>);
 
 /// A sandbox that is on its way.
 struct Making<'a> {
-    shared: &'a Shared,
+    shared: &'a Arc<Shared>,
     spec: &'a SandboxSpec,
     /// Its folder on the host.
     folder: &'a Path,
@@ -116,7 +116,7 @@ impl Making<'_> {
 
     /// The container's cgroup, with all that the native driver sets besides what the daemon does.
     fn bounded(&self, pid: i32) -> Result<Box<dyn cloudbox_cgroup::Cgroup>, Error> {
-        let Shared { hierarchy, ceiling, .. } = self.shared;
+        let Shared { hierarchy, ceiling, .. } = self.shared.as_ref();
         if let Some(ceiling) = ceiling {
             hierarchy.above_process(pid)?.set_ceiling(ceiling)?;
         }
@@ -128,11 +128,11 @@ impl Making<'_> {
     /// Has the container made; where its image was removed meanwhile, the image comes first, once.
     async fn make(&mut self, channel: &Path) -> Result<(), Error> {
         let images = &self.shared.images;
-        let image = images.ensure(&self.spec.rootfs).await?;
+        let image = images.ensure(self.shared, &self.spec.rootfs).await?;
         match self.try_make(channel, &image).await {
             Err(error) if status(&error) == Some(404) => {
                 images.forget(&self.spec.rootfs, &image).await;
-                let image = images.ensure(&self.spec.rootfs).await?;
+                let image = images.ensure(self.shared, &self.spec.rootfs).await?;
                 self.try_make(channel, &image).await
             }
             other => other,

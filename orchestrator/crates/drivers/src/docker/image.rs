@@ -9,7 +9,8 @@ use bollard::query_parameters::{CreateImageOptionsBuilder, ListImagesOptionsBuil
 use futures::StreamExt;
 use parking_lot::Mutex;
 
-use super::tree;
+use super::tree::{self, TarStream};
+use super::{Shared, adapted};
 use cloudbox_sandbox::driver::Image;
 use cloudbox_sandbox::error::Error;
 use cloudbox_sandbox::spec::RootFs;
@@ -23,6 +24,8 @@ const IMPORTER_LABEL: &str = "cloudbox.imported-by";
 const TAG_LEN: usize = 12;
 /// What the names of images begin with.
 const PREFIX: &str = "cloudbox/";
+/// What those begin with that are made from images of others.
+const FROM_OTHERS: &str = "cloudbox/image-";
 
 /// The images that this service has seen.
 #[derive(Debug)]
@@ -56,7 +59,9 @@ impl Images {
             // The filter is the daemon's.
             let is_own = image.labels.get(IMPORTER_LABEL) == Some(&self.instance);
             let digest = image.labels.get(DIGEST_LABEL).filter(|_| is_own)?.clone();
-            let name = image.repo_tags.into_iter().find(|name| name.starts_with(PREFIX))?;
+            // Those that are made from others' images can't always be made again: a version needs its own.
+            let is_ours = |name: &String| name.starts_with(PREFIX) && !name.starts_with(FROM_OTHERS);
+            let name = image.repo_tags.into_iter().find(is_ours)?;
             Some(Image { name, digest, bytes: u64::try_from(image.size).unwrap_or_default() })
         });
         Ok(images.collect())
@@ -90,7 +95,7 @@ impl Images {
     ///
     /// # Errors
     /// [`Error::Io`] for a folder that can't be read, [`Error::Docker`] for a daemon that can't take it.
-    pub async fn ensure(&self, rootfs: &RootFs) -> Result<String, Error> {
+    pub async fn ensure(&self, shared: &Arc<Shared>, rootfs: &RootFs) -> Result<String, Error> {
         let known = self.entry(rootfs);
         let mut id = known.lock().await;
         if let Some(id) = &*id {
@@ -98,7 +103,10 @@ impl Images {
         }
         let found = match self.find(rootfs).await? {
             Some(found) => found,
-            None => self.import(rootfs).await?,
+            None => match &rootfs.base {
+                None => self.import(rootfs, tree::tar_stream(rootfs.path.clone())).await?,
+                Some(_) => adapted::make(shared, rootfs).await?,
+            },
         };
         *id = Some(found.clone());
         Ok(found)
@@ -129,7 +137,8 @@ impl Images {
         Ok(image.id.filter(|_| is_ours))
     }
 
-    async fn import(&self, rootfs: &RootFs) -> Result<String, Error> {
+    /// Makes an image of a root file system that comes as a stream. It has no setting but our label.
+    pub async fn import(&self, rootfs: &RootFs, stream: TarStream) -> Result<String, Error> {
         let started = tokio::time::Instant::now();
         let (name, tag) = name_and_tag(rootfs);
         let options = CreateImageOptionsBuilder::default()
@@ -141,14 +150,16 @@ impl Images {
                 rootfs.digest, self.instance
             )])
             .build();
-        let stream = tree::tar_stream(rootfs.path.clone());
         let body = bollard::body_try_stream(tree::body(stream.pieces));
         let sent = drain(self.docker.create_image(Some(options), Some(body), None)).await;
         // Where the folder is at fault, the daemon only knows that the stream ended.
         if let Ok(Err(error)) = stream.outcome.await
             && error.kind() != std::io::ErrorKind::BrokenPipe
         {
-            return Err(Error::io("reading", &rootfs.path)(error));
+            return Err(match &rootfs.base {
+                None => Error::io("reading", &rootfs.path)(error),
+                Some(base) => Error::Image { image: base.clone(), why: error.to_string() },
+            });
         }
         sent.map_err(|source| Error::Docker { what: "importing an image", source })?;
         let id = self.find(rootfs).await?.ok_or_else(|| Error::Docker {
@@ -166,7 +177,9 @@ impl Images {
 }
 
 /// Reads a stream of progress messages to its end.
-async fn drain<T>(messages: impl futures::Stream<Item = Result<T, DockerError>>) -> Result<(), DockerError> {
+pub(super) async fn drain<T>(
+    messages: impl futures::Stream<Item = Result<T, DockerError>>,
+) -> Result<(), DockerError> {
     let mut messages = std::pin::pin!(messages);
     while let Some(message) = messages.next().await {
         message?;

@@ -7,6 +7,7 @@ use bollard::models::ContainerSummary;
 use bollard::query_parameters::ListContainersOptionsBuilder;
 use futures::StreamExt;
 
+use super::builder;
 use super::remove::remove_container;
 use super::{INSTANCE_LABEL, SANDBOX_LABEL, Shared};
 use cloudbox_sandbox::driver::SweepReport;
@@ -23,6 +24,7 @@ const PARALLEL: usize = 8;
 /// The containers or the folders can't be listed.
 pub(super) async fn sweep(shared: &Shared) -> Result<SweepReport, Error> {
     let report = containers(shared).await?;
+    builder::remove_leftovers(shared).await;
     shared.run_dir.remove_unused_staging()?;
     Ok(report)
 }

@@ -26,10 +26,15 @@ pub(super) struct TarStream {
 
 /// Reads `folder` on a thread for blocking work, as far ahead as the reader allows.
 pub(super) fn tar_stream(folder: PathBuf) -> TarStream {
+    stream(move |pipe| write_tree(&folder, pipe))
+}
+
+/// What `write` writes, on a thread for blocking work.
+pub(super) fn stream(write: impl FnOnce(Pipe) -> io::Result<()> + Send + 'static) -> TarStream {
     let (sender, pieces) = mpsc::channel(AHEAD);
     let (done, outcome) = oneshot::channel();
     tokio::task::spawn_blocking(move || {
-        let result = write_tree(&folder, Pipe(sender.clone()));
+        let result = write(Pipe(sender.clone()));
         if let Err(error) = &result {
             // Breaks the request off, or half a tree would become an image.
             drop(sender.blocking_send(Err(io::Error::other(error.to_string()))));
@@ -45,7 +50,7 @@ pub(super) fn body(mut pieces: mpsc::Receiver<io::Result<Bytes>>) -> impl Stream
 }
 
 /// Hands what is written to the reader of the stream.
-struct Pipe(mpsc::Sender<io::Result<Bytes>>);
+pub(super) struct Pipe(mpsc::Sender<io::Result<Bytes>>);
 
 impl Write for Pipe {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -61,9 +66,17 @@ impl Write for Pipe {
 
 /// Writes the whole tree; sockets, devices and FIFOs have no place in a root file system and are left out.
 fn write_tree(folder: &Path, out: impl Write) -> io::Result<()> {
+    whole(out, |tar| append_folder(tar, folder, Path::new("")))
+}
+
+/// Writes an archive that comes to its end only where `fill` succeeds.
+pub(super) fn whole<W: Write>(
+    out: W,
+    fill: impl FnOnce(&mut Builder<BufWriter<Gate<W>>>) -> io::Result<()>,
+) -> io::Result<()> {
     let gate = Gate { out, is_open: true };
     let mut tar = Builder::new(BufWriter::with_capacity(PIECE, gate));
-    let written = append_folder(&mut tar, folder, Path::new(""));
+    let written = fill(&mut tar);
     // A builder that is dropped writes the archive's end, and half a tree would be taken for a whole one.
     tar.get_mut().get_mut().is_open = written.is_ok();
     written?;
@@ -71,7 +84,7 @@ fn write_tree(folder: &Path, out: impl Write) -> io::Result<()> {
 }
 
 /// Lets nothing through once it is shut.
-struct Gate<W> {
+pub(super) struct Gate<W> {
     out: W,
     is_open: bool,
 }
@@ -86,7 +99,8 @@ impl<W: Write> Write for Gate<W> {
     }
 }
 
-fn append_folder(tar: &mut Builder<impl Write>, folder: &Path, inside: &Path) -> io::Result<()> {
+/// Appends what is in `folder`, below `inside`.
+pub(super) fn append_folder(tar: &mut Builder<impl Write>, folder: &Path, inside: &Path) -> io::Result<()> {
     let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", folder.display()));
     let mut entries: Vec<DirEntry> = std::fs::read_dir(folder).map_err(named)?.collect::<Result<_, _>>()?;
     entries.sort_by_key(DirEntry::file_name);
@@ -114,7 +128,7 @@ fn append_folder(tar: &mut Builder<impl Write>, folder: &Path, inside: &Path) ->
 }
 
 /// Root's, from 1970, writable by nobody else.
-fn header(mode: u32) -> Header {
+pub(super) fn header(mode: u32) -> Header {
     let mut header = Header::new_gnu();
     header.set_uid(0);
     header.set_gid(0);

@@ -32,7 +32,7 @@ impl Files {
         let _ = fs::remove_dir_all(&folder);
         let program = fs::read(init).map_err(Error::io("reading", init))?;
         let digest = Sha256::digest(&program).iter().map(|byte| format!("{byte:02x}")).collect();
-        let rootfs = RootFs { name: "self-test".to_owned(), path: root.clone(), digest };
+        let rootfs = RootFs { name: "self-test".to_owned(), path: root.clone(), digest, base: None };
         let files = Self { rootfs, code: CodeDir { path: code.clone(), is_executable: false }, folder };
         for part in MOUNT_POINTS.map(|part| root.join(part)).iter().chain([&code]) {
             fs::create_dir_all(part).map_err(Error::io("creating", part))?;

@@ -153,7 +153,7 @@ impl Fixture {
         let digest = format!("{:016x}", hasher.finish()).repeat(4);
         // Its image is removed at the end, so no other test may have it.
         path.hash(&mut hasher);
-        RootFs { name: format!("probe-{:016x}", hasher.finish()), path, digest }
+        RootFs { name: format!("probe-{:016x}", hasher.finish()), path, digest, base: None }
     }
 
     pub fn code(&self) -> CodeDir {
@@ -196,7 +196,8 @@ pub fn shim() -> Program {
 /// The program, to do one command.
 pub fn program(words: &[&str]) -> Program {
     let argv = std::iter::once("/bin/probe").chain(words.iter().copied()).map(str::to_owned).collect();
-    Program { argv, env: BTreeMap::from([("PATH".to_owned(), "/bin".to_owned())]), has_fixed_threads: false }
+    let env = BTreeMap::from([("PATH".to_owned(), "/bin".to_owned())]);
+    Program { argv, env, cwd: None, has_fixed_threads: false }
 }
 
 pub fn soon() -> Instant {

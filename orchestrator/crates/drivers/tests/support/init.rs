@@ -43,5 +43,5 @@ pub fn rootfs(folder: &Path, name: &str, digest: &str) -> RootFs {
     let inside = folder.join("cloudbox/init");
     fs::copy(init(), &inside).expect("a copy of the init");
     fs::set_permissions(&inside, PermissionsExt::from_mode(0o755)).expect("a mode");
-    RootFs { name: name.to_owned(), path: folder.to_owned(), digest: digest.to_owned() }
+    RootFs { name: name.to_owned(), path: folder.to_owned(), digest: digest.to_owned(), base: None }
 }

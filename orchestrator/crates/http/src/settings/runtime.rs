@@ -58,7 +58,8 @@ pub(super) fn chosen(
         }
         (Some(runtime), None) => {
             let languages = known.languages(&runtime).unwrap_or_default();
-            let kept = languages.iter().copied().find(|language| *language == before_language);
+            let is_kept = |language: &Language| current.is_some() && *language == before_language;
+            let kept = languages.iter().copied().find(is_kept);
             let language = kept.or_else(|| languages.first().copied()).unwrap_or(before_language);
             (runtime, language)
         }

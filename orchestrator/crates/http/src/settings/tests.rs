@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use cloudbox_api_types::Runtime;
 use cloudbox_types::secret::MASK;
-use cloudbox_types::{EgressRule, Language};
+use cloudbox_types::{EgressRule, ImageSource, Language};
 use serde_json::{Value, json};
 
 use super::*;
@@ -17,6 +17,7 @@ fn runtimes() -> KnownRuntimes {
         state: "ready".to_owned(),
         detail: None,
         is_installed: false,
+        image: None,
         resolved: None,
         end_of_life: None,
         is_default,
@@ -26,6 +27,7 @@ fn runtimes() -> KnownRuntimes {
         runtime("nodejs14", &["javascript", "typescript"], false),
         runtime("nodejs18", &["javascript", "typescript"], true),
         runtime("python3.9", &["python"], true),
+        runtime("custom", &["custom", "javascript", "typescript", "python"], false),
     ])
 }
 
@@ -254,4 +256,34 @@ fn an_entry_of_egress_is_judged_by_the_operators_rule() {
     assert_eq!(change(json!({"description": "x"})).unwrap().egress, ["a.b"]);
     assert!(change(json!({"egress": []})).unwrap().egress.is_empty());
     assert_eq!(told(change(json!({"egress": ["a.b"]})).unwrap_err()), ["egress"]);
+}
+
+#[test]
+fn an_image_is_named_or_built_and_means_the_runtime_custom() {
+    let settings = made(json!({"name": "a", "runtime": "custom", "image": "my-org/my-runtime:latest"}));
+    assert_eq!((settings.runtime.as_str(), settings.language), ("custom", Language::Custom));
+    assert_eq!(settings.image, Some(ImageSource::Named("my-org/my-runtime:latest".to_owned())));
+    let settings = made(json!({"name": "a", "image": "a", "language": "python", "code": "x"}));
+    assert_eq!((settings.runtime.as_str(), settings.language), ("custom", Language::Python));
+    let settings = made(json!({"name": "a", "build": {"context": "./app"}}));
+    let built = ImageSource::Built { dockerfile: "./Dockerfile".to_owned(), context: "./app".to_owned() };
+    assert_eq!(settings.image, Some(built));
+    let other = patch(&settings, fields(json!({"runtime": "nodejs18"})), &runtimes(), &Ranges::default());
+    assert_eq!(other.unwrap().image, None);
+    for (body, field) in [
+        (json!({"name": "a", "runtime": "custom"}), "image"),
+        (json!({"name": "a", "runtime": "nodejs18", "image": "a"}), "image"),
+        (json!({"name": "a", "image": "a", "build": {}}), "build"),
+        (json!({"name": "a", "build": "./"}), "build"),
+        (json!({"name": "a", "build": {"context": "/etc"}}), "build.context"),
+        (json!({"name": "a", "build": {"dockerfile": "../Dockerfile"}}), "build.dockerfile"),
+        (json!({"name": "a", "build": {"secrets": []}}), "build.secrets"),
+        (json!({"name": "a", "build": {}, "language": "python"}), "build"),
+        (json!({"name": "a", "image": "a", "code": "x"}), "code"),
+        (json!({"name": "a", "image": "a", "language": "go"}), "runtime"),
+        (json!({"name": "a", "image": 7}), "image"),
+    ] {
+        let told = complaints(body.clone());
+        assert!(told.iter().any(|told| told == field), "{body}: {told:?}");
+    }
 }

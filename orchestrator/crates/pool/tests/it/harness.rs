@@ -87,11 +87,21 @@ pub fn launch(function: i64, version: i64, memory_mb: u32) -> Launch {
 }
 
 pub fn rootfs() -> RootFs {
-    RootFs { name: "nodejs20".to_owned(), path: "/bundles/nodejs20".into(), digest: "d1".to_owned() }
+    RootFs {
+        name: "nodejs20".to_owned(),
+        path: "/bundles/nodejs20".into(),
+        digest: "d1".to_owned(),
+        base: None,
+    }
 }
 
 pub fn program() -> Program {
-    Program { argv: vec!["/usr/bin/node".to_owned()], env: BTreeMap::new(), has_fixed_threads: false }
+    Program {
+        argv: vec!["/usr/bin/node".to_owned()],
+        env: BTreeMap::new(),
+        cwd: None,
+        has_fixed_threads: false,
+    }
 }
 
 pub fn spares(count: u32) -> SpareSpec {

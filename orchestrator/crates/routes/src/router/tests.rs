@@ -121,6 +121,7 @@ impl Backend for Fake {
                     digest: "0".repeat(64),
                     main: "index.js".to_owned(),
                     package: function.settings.package.clone(),
+                    image: None,
                     code: function.settings.code.clone(),
                     dependencies: function.settings.dependencies.clone(),
                 };
@@ -168,6 +169,7 @@ impl Backend for Fake {
             state: "ready".to_owned(),
             detail: None,
             is_installed: false,
+            image: None,
             resolved: Some(name.to_owned()),
             end_of_life: None,
             is_default: true,
@@ -175,7 +177,10 @@ impl Backend for Fake {
         vec![runtime("nodejs18", "javascript"), runtime("python3.9", "python")]
     }
 
-    fn install_runtime(&self, name: &str) -> Result<bool, ApiError> {
+    fn install_runtime(&self, name: &str, image: Option<&str>) -> Result<bool, ApiError> {
+        if image.is_some() {
+            return Ok(true);
+        }
         match name {
             "nodejs18" => Ok(false),
             "python3.9" => Ok(true),
@@ -185,7 +190,7 @@ impl Backend for Fake {
     }
 
     async fn remove_runtime(&self, name: &str) -> Result<(), ApiError> {
-        self.install_runtime(name).map(drop)
+        self.install_runtime(name, None).map(drop)
     }
 
     fn sandbox(&self) -> SandboxHealth {

@@ -88,6 +88,7 @@ pub fn settings(text: &str) -> FunctionSettings {
         runtime: "nodejs18".to_owned(),
         language: Language::Javascript,
         package: Some("e".repeat(64)),
+        image: Some(cloudbox_types::ImageSource::Named("my-org/my-runtime:1".to_owned())),
         code: Some("exports.handler = async () => 'grüße'".to_owned()),
         entry_point: "handler".to_owned(),
         handler_style: HandlerStyle::Auto,
@@ -121,6 +122,7 @@ pub fn version(digest: &str) -> NewVersion {
         digest: digest.to_owned(),
         main: "index.js".to_owned(),
         package: Some("f".repeat(64)),
+        image: Some(image()),
         code: Some(format!("// {digest}\n")),
         dependencies: BTreeMap::from([("left-pad".to_owned(), "^1.3.0".to_owned())]),
     }
@@ -172,5 +174,16 @@ fn attempt() -> Attempt {
         bytes_down: 4096,
         duration_ms: 12.5,
         is_reused: false,
+    }
+}
+
+/// An image with all that a version has of one.
+pub fn image() -> cloudbox_types::Image {
+    cloudbox_types::Image {
+        name: "my-org/my-runtime:1".to_owned(),
+        id: format!("sha256:{}", "a".repeat(64)),
+        argv: vec!["/app/run".to_owned(), "--fast".to_owned()],
+        env: [("PATH".to_owned(), "/app:/bin".to_owned())].into(),
+        workdir: "/app".to_owned(),
     }
 }
