@@ -10,6 +10,7 @@
 pub mod answer;
 pub mod api;
 pub mod conformance;
+pub mod images;
 pub mod leftovers;
 pub mod machine;
 pub mod pack;
@@ -21,6 +22,7 @@ pub mod stage;
 
 pub use answer::Answer;
 pub use api::Api;
+pub use images::TestImage;
 pub use machine::Driver;
 pub use service::{Home, Plan, Service};
 pub use stage::{Language, Stage};

@@ -12,6 +12,8 @@ mod dependencies;
 mod documents;
 #[path = "integration/garbage.rs"]
 mod garbage;
+#[path = "integration/images.rs"]
+mod images;
 #[path = "integration/inline.rs"]
 mod inline;
 #[path = "integration/lifecycle.rs"]

@@ -1,8 +1,9 @@
 //! B11: every field of a function's container, as the daemon has it, before and after a change of the function.
 
 use std::fs;
+use std::time::Duration;
 
-use cloudbox_tests::{Driver, Language, Stage, machine};
+use cloudbox_tests::{Driver, Language, Stage, TestImage, images, machine};
 use serde_json::{Value, json};
 
 /// The daemon's answer: where nothing was said, it leaves a field out or makes it null, empty or zero.
@@ -42,9 +43,11 @@ const EXACT: [(&str, &str); 33] = [
     ("/AppArmorProfile", r#""""#),
 ];
 
-const EMPTY: [&str; 17] = [
+const EMPTY: [&str; 19] = [
     "/Config/Cmd",
     "/Config/Volumes",
+    "/Config/Healthcheck",
+    "/Config/OnBuild",
     "/Config/ExposedPorts",
     "/HostConfig/CapAdd",
     "/HostConfig/GroupAdd",
@@ -73,15 +76,37 @@ const ULIMITS: [(&str, i64, i64); 8] = [
     ("stack", 8 << 20, 64 << 20),
 ];
 
+/// All that an image may say of how it is to be run: none of it counts.
+const HOSTILE: [&str; 11] = [
+    "USER 0:0",
+    "ENTRYPOINT [\"/bin/evil\"]",
+    "CMD [\"--evil\"]",
+    "ENV LD_LIBRARY_PATH=/evil EVIL=1",
+    "VOLUME /data",
+    "VOLUME /workspace",
+    "WORKDIR /proc/self/fd/8",
+    "EXPOSE 22",
+    "HEALTHCHECK --interval=1s CMD [\"/bin/evil\"]",
+    "ONBUILD RUN /bin/evil",
+    "LABEL cloudbox.instance=evil cloudbox.digest=evil cloudbox.sandbox=evil",
+];
+/// The end of a wait, and never its measure.
+const PATIENCE: Duration = Duration::from_secs(300);
+
 #[tokio::test(flavor = "multi_thread")]
 async fn b11_every_field_of_a_container_is_as_designed_before_and_after_a_change() {
     let Some(stage) = Stage::start(Driver::Docker).await else { return };
-    let code = "exports.handler = async () => process.env.SECRET.length;";
+    let (runtime, _) = images::bundle("nodejs");
+    let image = TestImage::import("nodejs", &[("/etc/marker", "hostile")], &HOSTILE);
+    is_taken_for(&stage, &runtime, &image.name).await;
+    let code = "const marker = require('fs').readFileSync('/etc/marker', 'utf8');\n\
+                exports.handler = async () => [process.env.SECRET.length, marker];";
     let secret = "b11-value-of-the-environment";
     // Sizes that nobody else has.
-    let settings = json!({ "memory": 201, "environment": { "SECRET": secret } });
+    let settings = json!({ "memory": 201, "environment": { "SECRET": secret }, "runtime": runtime });
     stage.deploy_code("inspected", Language::Node, code, &settings).await;
-    let _ = stage.call("inspected", &json!({})).await.with(200);
+    let answer: Value = stage.call("inspected", &json!({})).await.with(200).json();
+    assert_eq!(answer["response"], json!([secret.len(), "hostile"]), "it runs in the image");
     has_all(&stage, 201, secret);
     let _ =
         stage.api.patch("inspected", &json!({ "memory": 203, "code": format!("{code}\n") })).await.with(200);
@@ -90,6 +115,21 @@ async fn b11_every_field_of_a_container_is_as_designed_before_and_after_a_change
     has_all(&stage, 203, secret);
     stage.is_healthy().await;
     stage.stop().await;
+}
+
+/// The runtime is from this image, once it was installed.
+async fn is_taken_for(stage: &Stage, runtime: &str, image: &str) {
+    let path = format!("/api/runtimes/{runtime}");
+    let _ = stage.api.post(&format!("{path}/install"), &json!({ "image": image })).await.with(202);
+    let by = tokio::time::Instant::now() + PATIENCE;
+    loop {
+        let found: Value = stage.api.get(&path).await.with(200).json();
+        if found["state"] != "installing" {
+            return assert_eq!(found["image"], image, "{found}");
+        }
+        assert!(tokio::time::Instant::now() < by, "{found}");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
 }
 
 /// The service's containers are as they should be, and one has this much memory.
@@ -106,6 +146,10 @@ fn has_all(stage: &Stage, memory_mb: u64, secret: &str) {
         let Some(limit) = container["State"]["Pid"].as_u64().and_then(memory_limit) else { continue };
         limits.push(limit);
         as_designed(&container, &data.canonicalize().unwrap().display().to_string());
+        assert!(
+            !container.to_string().to_lowercase().contains("evil"),
+            "the image has its way in {container}"
+        );
         assert!(!container.to_string().contains(secret), "a function's value is in {container}");
         users.push(container["Config"]["User"].as_str().unwrap().to_owned());
     }
