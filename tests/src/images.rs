@@ -4,6 +4,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 
+use crate::Api;
 use crate::machine::{self, DOCKER_SOCKET};
 
 /// An image of the daemon, removed when dropped.
@@ -13,30 +14,34 @@ pub struct TestImage {
     pub name: String,
 }
 
-/// The root of a bundle that was made before, and its runtime: `("nodejs20", …)` for `nodejs`.
+/// The runtime that serves a function, once it was deployed: so its bundle is here.
 ///
 /// # Panics
-/// None was made.
-#[must_use]
-pub fn bundle(prefix: &str) -> (String, PathBuf) {
+/// It has none.
+pub async fn runtime_of(api: &Api, function: &str) -> String {
+    let function: serde_json::Value = api.function(function).await.with(200).json();
+    function["resolved_runtime"].as_str().unwrap().to_owned()
+}
+
+/// The root of a runtime's bundle that was made before.
+fn root_of(runtime: &str) -> PathBuf {
     let entries = std::fs::read_dir(machine::bundles_dir()).unwrap();
-    let mut names: Vec<String> =
-        entries.flatten().filter_map(|it| it.file_name().into_string().ok()).collect();
+    let names = entries.flatten().filter_map(|it| it.file_name().into_string().ok());
+    let mut names: Vec<String> = names.filter(|name| name.starts_with(&format!("{runtime}-"))).collect();
     names.sort();
-    let name = names.iter().rfind(|name| name.starts_with(prefix)).unwrap_or_else(|| panic!("no {prefix}"));
-    let runtime = name.split('-').next().unwrap().to_owned();
-    (runtime, machine::bundles_dir().join(name).join("run"))
+    let name = names.pop().unwrap_or_else(|| panic!("no bundle of {runtime}"));
+    machine::bundles_dir().join(name).join("run")
 }
 
 impl TestImage {
-    /// An image with the toolchain of a bundle and nothing of ours, with these files and settings (`USER 0`, `ENV A=b`).
+    /// An image with the toolchain of a runtime that was used before and nothing of ours, with these files and settings (`USER 0`, `ENV A=b`).
     ///
     /// # Panics
     /// The daemon refuses it.
     #[must_use]
-    pub fn import(prefix: &str, files: &[(&str, &str)], settings: &[&str]) -> Self {
-        let (_, root) = bundle(prefix);
-        let name = format!("cbx-test-{prefix}-{}:1", std::process::id() ^ nonce());
+    pub fn import(runtime: &str, files: &[(&str, &str)], settings: &[&str]) -> Self {
+        let root = root_of(runtime);
+        let name = format!("cbx-test-{runtime}-{}:1", std::process::id() ^ nonce());
         let (repo, tag) = name.split_once(':').unwrap();
         let mut path = format!("/images/create?fromSrc=-&repo={repo}&tag={tag}");
         for setting in settings {

@@ -96,8 +96,8 @@ const PATIENCE: Duration = Duration::from_secs(300);
 #[tokio::test(flavor = "multi_thread")]
 async fn b11_every_field_of_a_container_is_as_designed_before_and_after_a_change() {
     let Some(stage) = Stage::start(Driver::Docker).await else { return };
-    let (runtime, _) = images::bundle("nodejs");
-    let image = TestImage::import("nodejs", &[("/etc/marker", "hostile")], &HOSTILE);
+    let runtime = images::runtime_of(&stage.api, "neighbour-js").await;
+    let image = TestImage::import(&runtime, &[("/etc/marker", "hostile")], &HOSTILE);
     is_taken_for(&stage, &runtime, &image.name).await;
     let code = "const marker = require('fs').readFileSync('/etc/marker', 'utf8');\n\
                 exports.handler = async () => [process.env.SECRET.length, marker];";

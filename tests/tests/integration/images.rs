@@ -39,10 +39,11 @@ async fn docker() {
     api.launch("own-python", "python", "def handler(data, context):\n    return 1\n").await;
     a_runtime_is_an_image(&api).await;
     let program = std::fs::read_to_string(machine::root().join("examples/custom/program.py")).unwrap();
+    let runtime = images::runtime_of(&api, "own-python").await;
     let files = [("/app/program.py", program.as_str()), ("/etc/marker", "python")];
-    let python = TestImage::import("python", &files, &SETTINGS);
+    let python = TestImage::import(&runtime, &files, &SETTINGS);
     let entry = "ENTRYPOINT [\"python3\",\"program.py\"]";
-    let custom = TestImage::import("python", &files, &[&SETTINGS[..], &[entry]].concat());
+    let custom = TestImage::import(&runtime, &files, &[&SETTINGS[..], &[entry]].concat());
     a_function_has_an_image(&api, &python.name, &custom.name).await;
     an_image_is_built(&api, &python.name).await;
     refusals(&api, &python.name).await;
@@ -50,9 +51,9 @@ async fn docker() {
 }
 
 async fn a_runtime_is_an_image(api: &Api) {
-    let (runtime, _) = images::bundle("nodejs");
+    let runtime = images::runtime_of(api, "own-node").await;
     let path = format!("/api/runtimes/{runtime}");
-    let image = TestImage::import("nodejs", &[("/etc/marker", "node")], &SETTINGS);
+    let image = TestImage::import(&runtime, &[("/etc/marker", "node")], &SETTINGS);
     let asked = json!({ "image": image.name });
     let other = if runtime == "nodejs22" { "nodejs24" } else { "nodejs22" };
     let _ = api.post(&format!("/api/runtimes/{other}/install"), &asked).await.with(202);
@@ -158,8 +159,9 @@ async fn an_image_is_built(api: &Api, base: &str) {
 }
 
 async fn refusals(api: &Api, allowed: &str) {
+    let runtime = images::runtime_of(api, "own-python").await;
     let hostile =
-        TestImage::import("python", &[], &["ONBUILD RUN [\"python3\", \"-c\", \"1\"]", "CMD [\"python3\"]"]);
+        TestImage::import(&runtime, &[], &["ONBUILD RUN [\"python3\", \"-c\", \"1\"]", "CMD [\"python3\"]"]);
     for (function, why) in [
         (json!({ "image": "evil/x" }), "none of those that the operator allows: cbx-test-*"),
         (json!({ "image": "cbx-test-none:1" }), "images.registries"),
