@@ -2,6 +2,7 @@
 //! fills no memory and keeps nobody waiting but its sender.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -27,6 +28,7 @@ pub trait Source: Send + 'static {
 /// A body on its way.
 pub struct Upload {
     reading: tokio::sync::Mutex<Reading>,
+    is_whole: AtomicBool,
     failure: Mutex<Option<Failure>>,
 }
 
@@ -43,7 +45,8 @@ impl Upload {
     #[must_use]
     pub fn new(source: Box<dyn Source>, limit: u64) -> Self {
         let reading = Reading { source, rest: Bytes::new(), left: limit };
-        Self { reading: tokio::sync::Mutex::new(reading), failure: Mutex::default() }
+        let reading = tokio::sync::Mutex::new(reading);
+        Self { reading, is_whole: AtomicBool::new(false), failure: Mutex::default() }
     }
 
     /// The next piece; an empty one at the end.
@@ -54,11 +57,20 @@ impl Upload {
             Some(failure) => Err(failure),
             None => reading.next().await,
         };
+        if read.as_ref().is_ok_and(Bytes::is_empty) {
+            self.is_whole.store(true, Ordering::Relaxed);
+        }
         read.map_err(|failure| {
             let error = HostError::new(failure.code.as_str(), &failure.message);
             *self.failure.lock() = Some(failure);
             error
         })
+    }
+
+    /// Whether it was read to its end. Where it wasn't, no other request can follow on its connection.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.is_whole.load(Ordering::Relaxed)
     }
 
     /// Why the rest of it could not be had.
@@ -113,10 +125,11 @@ mod tests {
         assert_eq!(upload.read().await.unwrap().len(), MAX_PIECE_BYTES);
         assert_eq!(upload.read().await.unwrap().len(), 1);
         assert_eq!(upload.read().await.unwrap(), "x");
+        assert!(!upload.is_whole(), "more may come");
         for _ in 0..2 {
             assert_eq!(upload.read().await.unwrap(), "");
         }
-        assert!(upload.failure().is_none());
+        assert!(upload.is_whole() && upload.failure().is_none());
     }
 
     #[tokio::test]

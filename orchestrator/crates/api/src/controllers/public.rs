@@ -137,8 +137,13 @@ async fn invoke(
     let expose_errors = entry.function.settings.expose_errors;
     let (method, traceparent) = (request.method().clone(), trace::child_of(request.headers()));
     let call = call_of(api, entry, caller, way, request, traceparent.as_ref()).await?;
+    let upload = call.upload.clone();
     let outcome = api.invoke(call).await;
-    Ok(answer(outcome, &method, expose_errors, traceparent.as_ref()))
+    let mut response = answer(outcome, &method, expose_errors, traceparent.as_ref());
+    if upload.is_some_and(|upload| !upload.is_whole()) {
+        response.headers_mut().insert(http::header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    Ok(response)
 }
 
 /// How much of a body is waited for: none of it by forms that read it piece by piece, all that may be held by the one that
