@@ -19,6 +19,8 @@ const ROUNDS: usize = 8;
 const MEASURED: Duration = Duration::from_secs(3);
 /// Between two of its requests, on a machine that answers one in a tenth of that time.
 const INTERVAL: Duration = Duration::from_millis(20);
+/// Between two calls of a function that crashes, on such a machine.
+const STORM: Duration = Duration::from_millis(10);
 /// Latencies below this are not told from each other: several of the scheduler's time slices.
 const FLOOR: Duration = Duration::from_millis(10);
 
@@ -64,7 +66,7 @@ async fn a8_a_crash_loop(stage: &Stage) {
     let pace = pace(stage).await;
     for _ in 0..ROUNDS {
         let calm = healthy_p99(stage, pace).await;
-        let ((), beside) = tokio::join!(crash(stage, pace / 2), healthy_p99(stage, pace));
+        let ((), beside) = tokio::join!(crash(stage, STORM.max(pace / 5)), healthy_p99(stage, pace));
         eprintln!("a8: p99 beside a crash loop {beside:?}, {calm:?} before");
         factors.push(beside.max(FLOOR).as_secs_f64() / calm.max(FLOOR).as_secs_f64());
         if factors.iter().any(|factor| *factor <= 10.0) {
@@ -76,7 +78,7 @@ async fn a8_a_crash_loop(stage: &Stage) {
 
 /// Calls of a function that never survives one, at every interval: few of them are a start, and the others are refused.
 async fn crash(stage: &Stage, interval: Duration) {
-    let calls = u32::try_from(MEASURED.as_millis() / interval.as_millis()).unwrap().max(40);
+    let calls = u32::try_from(MEASURED.as_millis() / interval.as_millis()).unwrap().max(60);
     let storm = join_all((0..calls).map(|number| async move {
         tokio::time::sleep(interval * number).await;
         let body = json!({"data": {"way": "exit 3"}});
