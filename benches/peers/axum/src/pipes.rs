@@ -52,24 +52,51 @@ impl Process {
 struct Free {
     back: mpsc::UnboundedSender<Process>,
     next: Mutex<mpsc::UnboundedReceiver<Process>>,
+    command: Vec<String>,
+}
+
+impl Free {
+    fn start(&self) -> anyhow::Result<()> {
+        let command: Vec<&str> = self.command.iter().map(String::as_str).collect();
+        self.back.send(Process::start(&command)?).context("nobody takes processes")
+    }
+}
+
+/// A process at work. One whose caller goes away in the middle is of no further use: another one takes its place.
+struct Busy {
+    free: Arc<Free>,
+    process: Option<Process>,
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        if self.process.take().is_some() {
+            self.free.start().ok();
+        }
+    }
 }
 
 pub(crate) fn router(count: usize, command: &[&str]) -> anyhow::Result<Router> {
     let (back, next) = mpsc::unbounded_channel();
+    let command = command.iter().map(|word| (*word).to_owned()).collect();
+    let free = Arc::new(Free { back, next: Mutex::new(next), command });
     for _ in 0..count {
-        back.send(Process::start(command)?).ok();
+        free.start()?;
     }
-    let free = Arc::new(Free { back, next: Mutex::new(next) });
     Ok(Router::new().route("/", post(call)).with_state(free))
 }
 
 async fn call(State(free): State<Arc<Free>>, body: Bytes) -> impl IntoResponse {
-    let Some(mut process) = free.next.lock().await.recv().await else {
+    let process = free.next.lock().await.recv().await;
+    let mut busy = Busy { free, process };
+    let Some(process) = &mut busy.process else {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     };
     match process.call(&body).await {
         Ok(answer) => {
-            free.back.send(process).ok();
+            if let Some(process) = busy.process.take() {
+                busy.free.back.send(process).ok();
+            }
             ([(header::CONTENT_TYPE, "application/json")], answer).into_response()
         }
         Err(_) => StatusCode::BAD_GATEWAY.into_response(),
