@@ -79,15 +79,18 @@ impl Dispatcher {
     pub async fn invoke(self: &Arc<Self>, call: Call) -> Outcome {
         let (id, version) = (InvocationId::generate(), call.version());
         let dispatcher = Arc::clone(self);
-        let (opening, opened) = Opening::new();
+        let (opening, mut opened) = Opening::new();
         let running =
             async move { AssertUnwindSafe(dispatcher.run(id, call, &opening)).catch_unwind().await };
         let ended = tokio::select! {
-            // First, since a short stream may be over by now.
             biased;
-            Ok(outcome) = opened => return outcome,
+            Ok(outcome) = &mut opened => return outcome,
             ended = Surviving::new(self.calls.track_future(running)) => ended,
         };
+        // It may have begun and ended in one go: what has begun is in the pieces.
+        if let Ok(outcome) = opened.try_recv() {
+            return outcome;
+        }
         ended.unwrap_or_else(|_| {
             tracing::error!(invocation.id = %id, "a call panicked");
             Outcome::refused(id, version, Failure::internal())
