@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use cloudbox_sandbox::{Error, Instance, Layer};
+use cloudbox_types::with_causes;
 
 use super::{Check, State};
 use crate::app::{self, Driver, DriverSettings};
@@ -56,11 +57,11 @@ pub(super) async fn checks(config: &Config, room: &Path) -> Drivers {
             Err(error @ Error::Unavailable { .. }) => {
                 let is_needed = config.sandbox == choice;
                 let state = if is_needed { State::Missing } else { State::Warning };
-                checks.push(Check::new(group, "driver", state, told(&error)));
+                checks.push(Check::new(group, "driver", state, with_causes(&error)));
                 Verdict::Absent
             }
             Err(error) => {
-                checks.push(Check::new(group, "driver", State::Missing, told(&error)));
+                checks.push(Check::new(group, "driver", State::Missing, with_causes(&error)));
                 Verdict::Refused
             }
         };
@@ -86,15 +87,4 @@ fn of_layer(group: &'static str, layer: &Layer) -> Check {
         (false, true) => State::Missing,
     };
     Check::new(group, layer.name, state, layer.detail.clone())
-}
-
-/// With what is behind it.
-fn told(error: &Error) -> String {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }

@@ -37,13 +37,6 @@ impl Error {
     /// With its causes, as one sentence.
     #[must_use]
     pub fn sentence(&self) -> String {
-        let mut sentence = self.to_string();
-        let mut cause = std::error::Error::source(self);
-        while let Some(error) = cause {
-            sentence.push_str(": ");
-            sentence.push_str(&error.to_string());
-            cause = error.source();
-        }
-        sentence
+        cloudbox_types::with_causes(self)
     }
 }

@@ -100,14 +100,7 @@ impl StageError {
     /// The sentence that the deployment is answered with, causes included.
     #[must_use]
     pub fn sentence(&self) -> String {
-        let mut sentence = self.to_string();
-        let mut cause = std::error::Error::source(self);
-        while let Some(error) = cause {
-            sentence.push_str(": ");
-            sentence.push_str(&error.to_string());
-            cause = error.source();
-        }
-        sentence
+        cloudbox_types::with_causes(self)
     }
 }
 

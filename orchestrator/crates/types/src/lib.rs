@@ -3,6 +3,7 @@
 //! Imports nothing of the workspace; every other crate may import it.
 
 pub mod alias;
+pub mod causes;
 pub mod egress;
 pub mod error_code;
 pub mod function;
@@ -19,6 +20,7 @@ pub mod secret;
 pub mod version;
 
 pub use alias::{Activation, Alias, Canary, Cause, RolledBack, Split, Sticky, Switch};
+pub use causes::with_causes;
 pub use egress::{Attempt, AttemptOutcome, Attempts, EgressRule};
 pub use error_code::ErrorCode;
 pub use function::{Function, FunctionStatus, Project};
