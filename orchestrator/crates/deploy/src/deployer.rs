@@ -21,13 +21,14 @@ use crate::build_folder;
 use crate::error::Error;
 use crate::garbage::Suspects;
 use crate::ledger::SharedHolds;
+use crate::patience::patiently;
 use crate::pipeline::{Site, Work};
 use crate::progress::Halt;
 use crate::queue::{Place, Queue};
 use crate::registries::Registries;
 use crate::settings::Settings;
+use run::Run;
 pub use run::Told;
-use run::{Run, patiently};
 
 /// What a deployment that an earlier life left is ended with.
 const INTERRUPTED: &str = "the service ended while this deployment ran; deploy again";

@@ -9,10 +9,10 @@ use cloudbox_store::{ObjectKind, Objects, Store};
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
+use crate::patience::patiently;
+
 /// Between two looks at whether an object's removal is done.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
-/// Between two tries on a database that can't be used.
-const PAUSE: Duration = Duration::from_secs(1);
 /// How long a removal counts, besides what the object store may take: its node may have died.
 const REMOVAL: Duration = Duration::from_secs(60);
 
@@ -50,9 +50,11 @@ impl SharedHolds {
 impl Ledger for SharedHolds {
     async fn hold(&self, item: &Item) -> Result<i64, Error> {
         let kind = kind(item).ok_or(Error::Unavailable)?;
-        let number = patiently(|| self.objects.hold(kind, &item.name, from_now(self.hold_for))).await?;
+        let number = patiently(|| self.objects.hold(kind, &item.name, from_now(self.hold_for)))
+            .await
+            .map_err(|error| unkept(&error))?;
         let end = Instant::now() + self.remove_within;
-        while patiently(|| self.objects.is_going(kind, &item.name)).await? {
+        while patiently(|| self.objects.is_going(kind, &item.name)).await.map_err(|error| unkept(&error))? {
             if Instant::now() > end {
                 self.release(number).await;
                 return Err(Error::Unavailable);
@@ -81,18 +83,7 @@ fn from_now(time: Duration) -> Timestamp {
     Timestamp::now() + SignedDuration::try_from(time).unwrap_or(SignedDuration::from_hours(24))
 }
 
-async fn patiently<T, F>(mut ask: impl FnMut() -> F) -> Result<T, Error>
-where
-    F: Future<Output = Result<T, cloudbox_store::Error>>,
-{
-    loop {
-        match ask().await {
-            Err(error) if error.is_passing() => tokio::time::sleep(PAUSE).await,
-            Err(error) => {
-                tracing::error!(error = &error as &dyn std::error::Error, "holds of objects can't be kept");
-                return Err(Error::Unavailable);
-            }
-            Ok(answer) => return Ok(answer),
-        }
-    }
+fn unkept(error: &cloudbox_store::Error) -> Error {
+    tracing::error!(error = error as &dyn std::error::Error, "holds of objects can't be kept");
+    Error::Unavailable
 }

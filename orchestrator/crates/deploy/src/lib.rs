@@ -13,6 +13,7 @@ mod inline;
 mod launch;
 mod ledger;
 pub mod mirrors;
+mod patience;
 mod pipeline;
 mod progress;
 mod queue;

@@ -11,12 +11,11 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::{Error, StageError};
+use crate::patience::{PAUSE, patiently};
 use crate::pipeline::{Site, Work};
 use crate::progress::{BuildLog, Halt};
 use crate::stages;
 
-/// Between two tries to end a deployment in a store that can't be used.
-const STORE_PAUSE: Duration = Duration::from_secs(1);
 /// How often what is said is noted while a stage runs: so long is a line on its way to who follows.
 const NOTE_EVERY: Duration = Duration::from_millis(200);
 /// How long a stage may take to end when it is told to: its sandbox is removed meanwhile.
@@ -128,7 +127,7 @@ impl<'a> Run<'a> {
             if self.work.log().is_empty() {
                 return Ok(());
             }
-            tokio::time::sleep(STORE_PAUSE).await;
+            tokio::time::sleep(PAUSE).await;
         }
     }
 
@@ -161,7 +160,7 @@ impl<'a> Run<'a> {
                 Err(error) => return Err(error.into()),
             }
             drop(switching);
-            tokio::time::sleep(STORE_PAUSE).await;
+            tokio::time::sleep(PAUSE).await;
         }
     }
 
@@ -268,19 +267,6 @@ impl Notes<'_> {
                 Ok(())
             }
             noted => Ok(noted?),
-        }
-    }
-}
-
-/// Asks until the store can be used.
-pub(super) async fn patiently<T, F>(mut ask: impl FnMut() -> F) -> Result<T, cloudbox_store::Error>
-where
-    F: Future<Output = Result<T, cloudbox_store::Error>>,
-{
-    loop {
-        match ask().await {
-            Err(error) if error.is_passing() => tokio::time::sleep(STORE_PAUSE).await,
-            answered => return answered,
         }
     }
 }
