@@ -197,14 +197,7 @@ impl Channel {
         let request = Outbound { frame, nonce, host: Some(host), outlet };
         self.run(deadline, Some(request), |said, nonce| match said {
             Said::Streamed(streamed) => Ok(Answer::Streamed(streamed)),
-            Said::Frame(frame) if frame.kind == Kind::Result => {
-                let head: ResultHead = header(&frame)?;
-                check(nonce, &head.nonce)?;
-                if head.is_streamed {
-                    return Err(FaultKind::tainted("a streamed answer that nobody asked for"));
-                }
-                Ok(Answer::Result(head, frame.body))
-            }
+            Said::Result(head, body) => Ok(Answer::Result(head, body)),
             Said::Frame(frame) => failure(&frame, nonce).map(Answer::Failure),
         })
         .await
@@ -268,14 +261,15 @@ impl Channel {
         if host.is_some() {
             self.answers.get_mut().expect();
         }
-        let mut calls = host.map(|host| Calls::new(host, &nonce));
+        // Most functions ask nothing of the service.
+        let mut calls: Option<Calls> = None;
         let mut streaming: Option<Streaming> = None;
         loop {
             let Self { requests, answers, .. } = self;
             let next = next_frame(answers, requests, self.limits.frame, calls.as_mut());
             let frame = with_logs(next, &self.logs, logs, deadline).await??;
             self.answers.get_mut().has_come();
-            let said = match (frame.kind, &mut calls, &mut streaming) {
+            let said = match (frame.kind, &host, &mut streaming) {
                 (Kind::Log, ..) => {
                     let line: LogLine = header(&frame)?;
                     check(Some(&nonce), &line.nonce)?;
@@ -283,13 +277,15 @@ impl Channel {
                     logs.push_line(&line);
                     continue;
                 }
-                (Kind::Call, Some(calls), _) => {
+                (Kind::Call, Some(host), _) => {
                     // Whoever calls has taken the request.
                     self.written = None;
-                    calls.accept(frame, &nonce)?;
+                    calls
+                        .get_or_insert_with(|| Calls::new(Arc::clone(host), &nonce))
+                        .accept(frame, &nonce)?;
                     continue;
                 }
-                (Kind::Chunk, calls, Some(streaming)) => {
+                (Kind::Chunk, _, Some(streaming)) => {
                     let take = streaming.take(frame, &nonce, calls.as_mut(), &mut self.requests);
                     match with_logs(take, &self.logs, logs, deadline).await?? {
                         Some(streamed) => Said::Streamed(streamed),
@@ -299,15 +295,21 @@ impl Channel {
                 (kind, _, Some(_)) => {
                     return Err(FaultKind::tainted(format!("a {kind:?} frame in a stream")));
                 }
-                (Kind::Result, ..) if outlet.is_some() => {
+                // What is loaded has no result.
+                (Kind::Result, Some(_), _) => {
                     let head: ResultHead = header(&frame)?;
                     check(Some(&nonce), &head.nonce)?;
-                    if head.is_streamed {
-                        self.written = None;
-                        streaming = outlet.take().map(|outlet| Streaming::new(head, outlet));
-                        continue;
+                    match outlet.take().filter(|_| head.is_streamed) {
+                        Some(outlet) => {
+                            self.written = None;
+                            streaming = Some(Streaming::new(head, outlet));
+                            continue;
+                        }
+                        None if head.is_streamed => {
+                            return Err(FaultKind::tainted("a streamed answer that nobody asked for"));
+                        }
+                        None => Said::Result(head, frame.body),
                     }
-                    Said::Frame(frame)
                 }
                 _ => Said::Frame(frame),
             };
@@ -356,6 +358,7 @@ struct Outbound {
 /// What ends an exchange.
 enum Said {
     Frame(Frame),
+    Result(ResultHead, Bytes),
     Streamed(Streamed),
 }
 
@@ -363,7 +366,9 @@ impl Said {
     fn frame(self) -> Result<Frame, FaultKind> {
         match self {
             Self::Frame(frame) => Ok(frame),
-            Self::Streamed(_) => Err(FaultKind::tainted("a streamed answer that nobody asked for")),
+            Self::Result(..) | Self::Streamed(_) => {
+                Err(FaultKind::tainted("an answer to a call that was not made"))
+            }
         }
     }
 }

@@ -1,7 +1,9 @@
 //! The pipe with what the code prints: read while a call runs, emptied at its end, and never waited for.
 
 use std::future::Future;
+use std::mem::MaybeUninit;
 
+use rustix::io::Errno;
 use tokio::net::unix::pipe;
 use tokio::time::{Instant, sleep_until};
 
@@ -41,13 +43,15 @@ pub(crate) async fn with_logs<T>(
 /// The pipe itself is asked: the poller may not have looked since the answer came.
 pub(crate) fn drain(pipe: &pipe::Receiver, logs: &mut Logs) {
     let mut taken = 0;
+    // Most pipes are empty: the room is not cleared for them.
+    let mut step = [MaybeUninit::uninit(); LOG_STEP];
     while taken < PIPE_BYTES {
-        let mut step = [0; LOG_STEP];
-        match rustix::io::retry_on_intr(|| rustix::io::read(pipe, &mut step)) {
-            Ok(0) | Err(_) => return,
-            Ok(len) => {
-                logs.push(&step[..len]);
-                taken += len;
+        match rustix::io::read(pipe, &mut step) {
+            Err(Errno::INTR) => {}
+            Ok(([], _)) | Err(_) => return,
+            Ok((came, _)) => {
+                logs.push(came);
+                taken += came.len();
             }
         }
     }

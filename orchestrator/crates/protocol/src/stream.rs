@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::message::ResultHead;
@@ -14,38 +15,67 @@ pub const MAX_CHUNK_BYTES: usize = 256 << 10;
 /// wait in turn.
 const PIECES_AHEAD: usize = 2;
 
-/// Where a streamed answer goes: first its head, then its pieces, as fast as they are taken.
+/// Where a streamed answer goes: first its head, then its pieces, as fast as they are taken. Most answers are not
+/// streamed, so the way for pieces is made with the first one that is.
 #[derive(Debug)]
 pub struct Outlet {
-    head: oneshot::Sender<ResultHead>,
-    pub(crate) pieces: mpsc::Sender<Bytes>,
+    head: oneshot::Sender<(ResultHead, Rest)>,
+    kept: Arc<Kept>,
     /// Bytes of all pieces together.
-    pub(crate) limit: u64,
+    limit: u64,
 }
 
 impl Outlet {
     /// Sends the head.
     pub(crate) fn open(self, head: ResultHead) -> (mpsc::Sender<Bytes>, u64) {
+        let (pieces, pieces_rx) = mpsc::channel(PIECES_AHEAD);
+        let mut held = self.kept.held.lock();
+        if matches!(*held, Held::Nothing) {
+            *held = Held::Open(pieces.clone());
+        }
+        drop(held);
+        let rest = Rest { pieces: pieces_rx, kept: Arc::clone(&self.kept) };
         // Who asked for a stream and looks at none of it has gone away: the rest is read and dropped.
-        drop(self.head.send(head));
-        (self.pieces, self.limit)
+        drop(self.head.send((head, rest)));
+        (pieces, self.limit)
     }
 }
 
-/// The other end of an [`Outlet`]: gets the head, where the answer is streamed.
+/// What both ends of a stream know.
+#[derive(Debug, Default)]
+struct Kept {
+    held: Mutex<Held>,
+    is_whole: AtomicBool,
+}
+
+/// What keeps a stream open beyond its last piece.
+#[derive(Debug, Default)]
+enum Held {
+    /// It has not begun.
+    #[default]
+    Nothing,
+    /// A sender beside the writer's.
+    Open(#[expect(dead_code, reason = "a stream is open as long as a sender is there")] mpsc::Sender<Bytes>),
+    /// The seal is gone: nothing keeps it open.
+    Over,
+}
+
+/// The other end of an [`Outlet`]: the head and the way of the pieces, where the answer is streamed.
 #[derive(Debug)]
-pub struct Inlet {
-    /// Brings the head; fails where the answer is not streamed.
-    pub head: oneshot::Receiver<ResultHead>,
-    /// The pieces.
-    pub rest: Rest,
+pub struct Inlet(oneshot::Receiver<(ResultHead, Rest)>);
+
+impl Inlet {
+    /// Waits for the head; none where the answer is not streamed.
+    pub async fn opened(self) -> Option<(ResultHead, Rest)> {
+        self.0.await.ok()
+    }
 }
 
 /// The pieces of a streamed answer.
 #[derive(Debug)]
 pub struct Rest {
     pieces: mpsc::Receiver<Bytes>,
-    is_whole: Arc<AtomicBool>,
+    kept: Arc<Kept>,
 }
 
 impl Rest {
@@ -57,34 +87,31 @@ impl Rest {
     /// At the end: whether all of the answer came.
     #[must_use]
     pub fn is_whole(&self) -> bool {
-        self.is_whole.load(Ordering::Acquire)
+        self.kept.is_whole.load(Ordering::Acquire)
     }
 }
 
 /// Keeps a stream open beyond its last piece, until it is known whether all of it came.
 #[derive(Debug)]
-pub struct Seal {
-    _pieces: mpsc::Sender<Bytes>,
-    is_whole: Arc<AtomicBool>,
-}
+pub struct Seal(Arc<Kept>);
 
 impl Seal {
     /// Ends the stream; dropped without it, the stream counts as broken.
     pub fn close(&self) {
-        self.is_whole.store(true, Ordering::Release);
+        self.0.is_whole.store(true, Ordering::Release);
+    }
+}
+
+impl Drop for Seal {
+    fn drop(&mut self) {
+        *self.0.held.lock() = Held::Over;
     }
 }
 
 /// A stream of at most `limit` bytes.
 #[must_use]
 pub fn stream(limit: u64) -> (Outlet, Inlet, Seal) {
-    let (head, head_rx) = oneshot::channel();
-    let (pieces, pieces_rx) = mpsc::channel(PIECES_AHEAD);
-    let is_whole = Arc::<AtomicBool>::default();
-    let seal = Seal { _pieces: pieces.clone(), is_whole: Arc::clone(&is_whole) };
-    (
-        Outlet { head, pieces, limit },
-        Inlet { head: head_rx, rest: Rest { pieces: pieces_rx, is_whole } },
-        seal,
-    )
+    let (head, opened) = oneshot::channel();
+    let kept = Arc::<Kept>::default();
+    (Outlet { head, kept: Arc::clone(&kept), limit }, Inlet(opened), Seal(kept))
 }

@@ -96,7 +96,7 @@ async fn exchange(play: impl AsyncFnOnce(&mut Shim)) -> Result<Answer, FaultKind
 #[tokio::test]
 async fn each_piece_comes_out_before_the_next_one_is_made() {
     let (mut channel, mut shim) = pair();
-    let (request, Inlet { head, mut rest }) = request(100);
+    let (request, inlet) = request(100);
     let (go, gone) = tokio::sync::oneshot::channel();
     let serve = async {
         shim.begin().await;
@@ -108,7 +108,8 @@ async fn each_piece_comes_out_before_the_next_one_is_made() {
         shim.last().await;
     };
     let read = async {
-        assert_eq!(head.await.unwrap().status, 200);
+        let (head, mut rest) = inlet.opened().await.unwrap();
+        assert_eq!(head.status, 200);
         assert_eq!(rest.next().await.unwrap(), "one");
         go.send(()).unwrap();
         assert_eq!(rest.next().await.unwrap(), "two");
@@ -128,7 +129,7 @@ async fn each_piece_comes_out_before_the_next_one_is_made() {
 async fn a_reader_that_takes_nothing_stops_the_writer() {
     const PIECE: usize = 64 << 10;
     let (mut channel, mut shim) = pair();
-    let (request, Inlet { head, mut rest }) = request(u64::MAX);
+    let (request, inlet) = request(u64::MAX);
     let deadline = Instant::now() + Duration::from_secs(2);
     let writing = async {
         shim.begin().await;
@@ -143,7 +144,7 @@ async fn a_reader_that_takes_nothing_stops_the_writer() {
     };
     assert!(matches!(outcome.unwrap_err().kind, FaultKind::Deadline));
     assert!(shim.written <= 8 * PIECE, "{} bytes were written", shim.written);
-    head.await.unwrap();
+    let (_, mut rest) = inlet.opened().await.unwrap();
     let mut held = 0;
     while let Some(piece) = rest.next().await {
         held += piece.len();

@@ -27,8 +27,7 @@ impl Opening {
         inlet: Option<Inlet>,
         outcome: impl FnOnce(Success) -> Outcome,
     ) -> Option<Failure> {
-        let Inlet { head, rest } = inlet?;
-        let head = head.await.ok()?;
+        let (head, rest) = inlet?.opened().await?;
         let success = match settle::success(head, Bytes::new(), ResultMode::Http) {
             Ok(success) => success,
             Err(failure) => return Some(failure),
