@@ -128,7 +128,7 @@ impl Dispatcher {
         if let Some(watch) = &call.entry.watch {
             watch.count(settled.is_error());
         }
-        self.recorder.record(&settled.record(id, accepted, &call, self.driver.name()));
+        self.recorder.record(settled.record(id, accepted, &call, self.driver.name()));
         settled.outcome(id, call.version())
     }
 

@@ -13,13 +13,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use cloudbox_store::Store;
-use cloudbox_types::Record;
+use cloudbox_types::{InvocationId, Record};
 use jiff::Timestamp;
 use parking_lot::Mutex as Lock;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
-use spool::{Reader, Spool};
+use spool::{BATCH, Reader, Spool};
 
 /// How often the spool is moved into the store.
 const FLUSH_EVERY: Duration = Duration::from_millis(200);
@@ -88,18 +88,19 @@ impl Recorder {
 
     /// Keeps one record: returns when it is in the spool. Where the spool takes none, such as on a full disk, the
     /// record is lost and counted, and the call is answered all the same.
-    pub fn record(&self, record: &Record) {
+    pub fn record(&self, record: Record) {
+        let id = record.id;
         let kept = self.spool.append(record);
         if let Err(error) = &kept {
-            self.lose(record, error);
+            self.lose(id, error);
         }
         *self.losing.lock() = kept.err().map(|error| error.to_string());
     }
 
-    fn lose(&self, record: &Record, error: &(dyn std::error::Error + 'static)) {
+    fn lose(&self, id: InvocationId, error: &(dyn std::error::Error + 'static)) {
         metrics::counter!("cloudbox_records_lost_total").increment(1);
         self.lost.fetch_add(1, Ordering::Relaxed);
-        tracing::error!(invocation.id = %record.id, error, "a record is lost");
+        tracing::error!(invocation.id = %id, error, "a record is lost");
     }
 
     /// Moves into the store what was recorded until now: for readers that expect to see it.
@@ -135,19 +136,29 @@ impl Recorder {
     }
 
     async fn move_segment(&self, segment: &Path) -> Result<(), Error> {
+        if let Some(kept) = self.spool.take_kept(segment) {
+            for batch in kept.chunks(BATCH) {
+                self.move_batch(batch).await?;
+            }
+            return Ok(());
+        }
         let mut reader = Reader::open(PathBuf::from(segment))?;
         loop {
             let batch = reader.next_batch()?;
             if batch.is_empty() {
                 return Ok(());
             }
-            match self.store.append_records(&batch).await {
-                Ok(()) => {}
-                Err(error) if error.is_passing() => return Err(error.into()),
-                Err(error) => {
-                    tracing::warn!(error = &error as &dyn std::error::Error, "a batch of records is refused");
-                    self.move_one_by_one(&batch).await?;
-                }
+            self.move_batch(&batch).await?;
+        }
+    }
+
+    async fn move_batch(&self, batch: &[Record]) -> Result<(), Error> {
+        match self.store.append_records(batch).await {
+            Ok(()) => Ok(()),
+            Err(error) if error.is_passing() => Err(error.into()),
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "a batch of records is refused");
+                self.move_one_by_one(batch).await
             }
         }
     }
@@ -159,7 +170,7 @@ impl Recorder {
                 Ok(()) => {}
                 // A store that is closed refuses everything, and none of it for good.
                 Err(cloudbox_store::Error::Database(error)) if error.as_database_error().is_some() => {
-                    self.lose(record, &error);
+                    self.lose(record.id, &error);
                 }
                 Err(error) => return Err(error.into()),
             }

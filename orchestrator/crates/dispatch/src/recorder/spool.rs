@@ -1,5 +1,8 @@
 //! The segments of the spool: append-only files, one of them open.
+//!
+//! What was written lately is in memory, too, so that a flush a moment later has nothing to read and parse.
 
+use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -12,9 +15,12 @@ const SUFFIX: &str = "jsonl";
 /// Bytes after which a segment is closed.
 const SEGMENT_BYTES: u64 = 64 << 20;
 /// Records that are in memory at once while a segment is read.
-const BATCH: usize = 500;
+pub(super) const BATCH: usize = 500;
 /// Bytes of lines after which a batch is full, however few they are.
 const BATCH_BYTES: usize = 8 << 20;
+
+/// Bytes of lines whose records stay in memory; the others are read from their segments.
+const KEPT_BYTES: u64 = 16 << 20;
 
 /// The folder of segments.
 #[derive(Debug)]
@@ -32,6 +38,8 @@ struct Open {
     segment: Option<Segment>,
     /// Segments that were full before a flush came, and are still to be synced.
     full: Vec<File>,
+    /// The records of segments that are closed and all in memory, by number.
+    kept: HashMap<u64, Vec<Record>>,
     /// Of the newest segment.
     number: u64,
     /// Bytes of all segments.
@@ -44,6 +52,17 @@ struct Open {
 struct Segment {
     file: File,
     bytes: u64,
+    number: u64,
+    /// Its records; none where they are too many.
+    kept: Option<Vec<Record>>,
+}
+
+impl Open {
+    /// A segment that nothing is written to any more.
+    fn close(&mut self, segment: Segment) {
+        self.kept.extend(segment.kept.map(|kept| (segment.number, kept)));
+        self.full.push(segment.file);
+    }
 }
 
 impl Spool {
@@ -53,14 +72,14 @@ impl Spool {
         let number = left.last().and_then(|path| number_of(path)).unwrap_or(0);
         let bytes = left.iter().map(|path| fs::metadata(path).map_or(0, |found| found.len())).sum();
         let reserve = File::open(dir).ok();
-        let open = Open { segment: None, full: Vec::new(), number, bytes, reserve };
+        let open = Open { segment: None, full: Vec::new(), kept: HashMap::new(), number, bytes, reserve };
         Ok(Self { dir: dir.to_owned(), limit, open: Mutex::new(open) })
     }
 
     /// One `write`, so that a line is in the kernel's hands, whole, when this returns. Of a line that doesn't fit,
     /// nothing stays.
-    pub(super) fn append(&self, record: &Record) -> io::Result<()> {
-        let mut line = serde_json::to_vec(record)?;
+    pub(super) fn append(&self, record: Record) -> io::Result<()> {
+        let mut line = serde_json::to_vec(&record)?;
         line.push(b'\n');
         let mut open = self.open.lock();
         if open.bytes + line.len() as u64 > self.limit {
@@ -69,21 +88,27 @@ impl Spool {
         let mut segment = match open.segment.take() {
             Some(segment) if segment.bytes < SEGMENT_BYTES => segment,
             full => {
-                open.full.extend(full.map(|segment| segment.file));
+                if let Some(full) = full {
+                    open.close(full);
+                }
                 let path = self.dir.join(format!("{:016}.{SUFFIX}", open.number + 1));
                 open.reserve = None;
                 let file = File::options().create_new(true).append(true).mode(0o600).open(path)?;
                 open.number += 1;
-                Segment { file, bytes: 0 }
+                Segment { file, bytes: 0, number: open.number, kept: Some(Vec::new()) }
             }
         };
         let written = segment.file.write_all(&line);
         if written.is_ok() {
             segment.bytes += line.len() as u64;
             open.bytes += line.len() as u64;
+            segment.kept = segment.kept.filter(|_| open.bytes <= KEPT_BYTES);
+            if let Some(kept) = &mut segment.kept {
+                kept.push(record);
+            }
         } else if segment.file.set_len(segment.bytes).is_err() {
             // The half of a line stays, so nothing may follow it.
-            open.full.push(segment.file);
+            open.close(segment);
             return written;
         }
         open.segment = Some(segment);
@@ -94,8 +119,10 @@ impl Spool {
     pub(super) fn close_segment(&self) -> io::Result<()> {
         let closed: Vec<File> = {
             let mut open = self.open.lock();
-            let segment = open.segment.take().map(|segment| segment.file);
-            open.full.drain(..).chain(segment).collect()
+            if let Some(segment) = open.segment.take() {
+                open.close(segment);
+            }
+            open.full.drain(..).collect()
         };
         let synced = closed.iter().try_for_each(File::sync_data);
         drop(closed);
@@ -110,6 +137,11 @@ impl Spool {
         let mut all = segments(&self.dir)?;
         all.retain(|path| number_of(path) != current || current.is_none());
         Ok(all)
+    }
+
+    /// The records of a closed segment, to the first who asks; none where they have to be read.
+    pub(super) fn take_kept(&self, segment: &Path) -> Option<Vec<Record>> {
+        self.open.lock().kept.remove(&number_of(segment)?)
     }
 
     /// Removes a segment whose records are in the store.

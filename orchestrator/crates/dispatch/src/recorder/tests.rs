@@ -80,7 +80,7 @@ async fn a_flush_moves_what_was_recorded_and_leaves_no_file() {
     let Bench { dir: _dir, store, spool, function } = Bench::open().await;
     let recorder = Recorder::open(&spool, LIMIT, Arc::clone(&store)).unwrap();
     for _ in 0..1200 {
-        recorder.record(&record(function));
+        recorder.record(record(function));
     }
     recorder.flush().await.unwrap();
     assert_eq!(
@@ -95,8 +95,8 @@ async fn a_flush_moves_what_was_recorded_and_leaves_no_file() {
 async fn an_earlier_life_is_taken_over_without_its_cut_off_last_line() {
     let Bench { dir: _dir, store, spool, function } = Bench::open().await;
     let first = Recorder::open(&spool, LIMIT, Arc::clone(&store)).unwrap();
-    first.record(&record(function));
-    first.record(&record(function));
+    first.record(record(function));
+    first.record(record(function));
     drop(first);
     let segment = std::fs::read_dir(&spool).unwrap().next().unwrap().unwrap().path();
     let mut bytes = std::fs::read(&segment).unwrap();
@@ -104,16 +104,28 @@ async fn an_earlier_life_is_taken_over_without_its_cut_off_last_line() {
     std::fs::write(&segment, bytes).unwrap();
 
     let second = Recorder::open(&spool, LIMIT, Arc::clone(&store)).unwrap();
-    second.record(&record(function));
+    second.record(record(function));
     second.flush().await.unwrap();
     assert_eq!((kept(&store, function).await, files(&spool)), (2, 0));
+}
+
+#[tokio::test]
+async fn more_than_is_kept_in_memory_is_read_from_the_spool() {
+    let Bench { dir: _dir, store, spool, function } = Bench::open().await;
+    let recorder = Recorder::open(&spool, LIMIT, Arc::clone(&store)).unwrap();
+    let long = Record { logs: "x".repeat(9 << 20), ..record(function) };
+    for _ in 0..3 {
+        recorder.record(Record { id: InvocationId::generate(), ..long.clone() });
+    }
+    recorder.flush().await.unwrap();
+    assert_eq!((kept(&store, function).await, files(&spool)), (3, 0));
 }
 
 #[tokio::test]
 async fn a_segment_that_is_moved_twice_counts_once() {
     let Bench { dir: _dir, store, spool, function } = Bench::open().await;
     let recorder = Recorder::open(&spool, LIMIT, Arc::clone(&store)).unwrap();
-    recorder.record(&record(function));
+    recorder.record(record(function));
     let segment = std::fs::read_dir(&spool).unwrap().next().unwrap().unwrap().path();
     let copy = std::fs::read(&segment).unwrap();
     recorder.flush().await.unwrap();
@@ -126,7 +138,7 @@ async fn a_segment_that_is_moved_twice_counts_once() {
 async fn a_store_that_refuses_leaves_the_records_in_the_spool() {
     let Bench { dir: _dir, store, spool, function } = Bench::open().await;
     let recorder = Recorder::open(&spool, LIMIT, Arc::clone(&store)).unwrap();
-    recorder.record(&record(function));
+    recorder.record(record(function));
     store.close().await;
     assert!(recorder.flush().await.is_err());
     assert_eq!(files(&spool), 1);
@@ -139,17 +151,17 @@ async fn a_full_spool_loses_whole_records_and_says_so() {
     assert_eq!(recorder.condition(), Condition::default());
     let long = Record { logs: "x".repeat(3000), ..record(function) };
     for record in [&record(function), &long, &record(function)] {
-        recorder.record(record);
+        recorder.record(record.clone());
     }
     let condition = recorder.condition();
     assert!(!condition.is_now, "the last one was kept");
     assert_eq!(condition.warnings, ["1 records of calls were lost since the start"]);
-    recorder.record(&long);
+    recorder.record(long);
     assert!(recorder.condition().is_now);
 
     recorder.flush().await.unwrap();
     assert_eq!(kept(&store, function).await, 2);
-    recorder.record(&record(function));
+    recorder.record(record(function));
     assert!(!recorder.condition().is_now, "there is room again");
 }
 
@@ -169,7 +181,7 @@ async fn of_a_line_that_the_disk_has_no_room_for_nothing_stays() {
     let recorder = Recorder::open(&disk, LIMIT, Arc::clone(&store)).unwrap();
     let half = Record { logs: "x".repeat(40_000), ..record(function) };
     for record in [&half, &half, &record(function)] {
-        recorder.record(record);
+        recorder.record(record.clone());
     }
     recorder.flush().await.unwrap();
     let (left, warnings) = (files(&disk), recorder.condition().warnings.len());
@@ -183,7 +195,7 @@ async fn of_a_line_that_the_disk_has_no_room_for_nothing_stays() {
 async fn a_reader_does_not_wait_for_a_store_that_refuses() {
     let Bench { dir: _dir, store, spool, function } = Bench::open().await;
     let recorder = Recorder::open(&spool, LIMIT, Arc::clone(&store)).unwrap();
-    recorder.record(&record(function));
+    recorder.record(record(function));
     store.close().await;
     recorder.flush_for_reader().await;
     let condition = recorder.condition();
