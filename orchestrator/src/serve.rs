@@ -60,7 +60,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         metrics,
     });
     announce(&app, &server)?;
-    let router = cloudbox_routes::build(api, &bounds(&http));
+    let router = cloudbox_routes::build(api, bounds(&http, app.config.limits.max_request_bytes));
     let deaf = CancellationToken::new();
     tokio::join!(server.run(router, deaf.clone(), BREAK_OFF), async {
         ending.closing.cancelled().await;
@@ -72,10 +72,11 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn bounds(http: &Http) -> Bounds {
+fn bounds(http: &Http, max_request_bytes: usize) -> Bounds {
     Bounds {
         requests: http.max_requests,
         body_bytes_held: http.max_body_bytes_held,
+        body_bytes: max_request_bytes,
         body_time: Duration::from_secs(http.request_body_timeout_s),
         body_pause: Duration::from_secs(http.request_body_idle_timeout_s),
     }

@@ -1,7 +1,7 @@
 //! What the HTTP side knows of the service: rows, the functions in memory, and one interface to what runs and builds.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use async_trait::async_trait;
 use cloudbox_api_types::{CollectGarbage, Garbage, Runtime, SandboxHealth, execution::start_word};
@@ -15,12 +15,20 @@ use cloudbox_types::{
     Deployment, DeploymentId, Function, FunctionId, InvocationId, ProjectId, Secret, Switch, Version,
 };
 use futures::future::BoxFuture;
+use metrics::Histogram;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::ApiError;
 use crate::settings::KnownRuntimes;
+
+/// How long calls take, by their start: looked up by its label once.
+static WARM_COLD: LazyLock<[Histogram; 2]> = LazyLock::new(|| {
+    [true, false].map(
+        |is_warm| metrics::histogram!("cloudbox_invocation_duration_seconds", "start" => start_word(is_warm)),
+    )
+});
 
 /// What runs and builds functions. The service is one; tests have another.
 #[async_trait]
@@ -129,22 +137,15 @@ impl Api {
             Ok(share) => call.share = Some(Arc::new(share)),
             Err(failure) => return Outcome::refused(InvocationId::generate(), call.version(), failure),
         }
-        let function = call.entry.function.settings.name.to_string();
-        let project = call.entry.function.project_id.to_string();
+        let entry = Arc::clone(&call.entry);
         let outcome = self.backend.invoke(call).await;
-        let ended = match &outcome.result {
-            Ok(_) => "ok",
-            Err(failure) => failure.code.as_str(),
-        };
-        let start = start_word(outcome.is_warm);
-        metrics::counter!("cloudbox_invocations_total",
-            "project" => project.clone(), "function" => function.clone(), "outcome" => ended)
-        .increment(1);
-        metrics::histogram!("cloudbox_invocation_duration_seconds", "start" => start)
-            .record(outcome.execution_time_ms / 1000.0);
+        entry.count(outcome.result.as_ref().map_or_else(|failure| failure.code.as_str(), |_| "ok"));
+        WARM_COLD[usize::from(!outcome.is_warm)].record(outcome.execution_time_ms / 1000.0);
         if !outcome.is_warm {
-            metrics::counter!("cloudbox_cold_starts_total", "project" => project, "function" => function)
-                .increment(1);
+            let function = &entry.function;
+            metrics::counter!("cloudbox_cold_starts_total", "project" => function.project_id.to_string(),
+                "function" => function.settings.name.to_string())
+            .increment(1);
         }
         outcome
     }

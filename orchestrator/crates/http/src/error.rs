@@ -1,6 +1,6 @@
 //! The one error of the HTTP side, and how it is written.
 //!
-//! A handler returns an [`ApiError`]; the answer carries it as an extension, and [`crate::middleware::envelope`]
+//! A handler returns an [`ApiError`]; the answer carries it as an extension, and [`crate::middleware`]
 //! writes the body, since only there the request's id is known. So every error has one shape.
 
 use axum::response::{IntoResponse, Response};

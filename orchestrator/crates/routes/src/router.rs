@@ -1,9 +1,7 @@
 //! Every route, on one page. The OpenAPI document comes from the same lines.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use axum::extract::DefaultBodyLimit;
 use axum::routing::any;
 use axum::{Router, middleware as layers};
 use cloudbox_api::controllers::{
@@ -16,10 +14,9 @@ use cloudbox_compatible::{
 };
 use cloudbox_http::api::Api;
 use cloudbox_http::error::ApiError;
-use cloudbox_http::middleware::{self, envelope, observe, refuse_when_closing};
-use cloudbox_http::place::Gate;
+use cloudbox_http::middleware::Around;
+pub use cloudbox_http::middleware::Bounds;
 use cloudbox_types::ErrorCode;
-use tower_http::timeout::{RequestBodyDeadlineLayer, RequestBodyTimeoutLayer};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use utoipa_swagger_ui::SwaggerUi;
@@ -111,23 +108,9 @@ fn function_service_routes() -> OpenApiRouter<Arc<Api>> {
         .layer(layers::from_fn(function_service::say_success))
 }
 
-/// What bounds requests before a handler sees them.
-#[derive(Clone, Copy, Debug)]
-pub struct Bounds {
-    /// Requests at once, counted from when their bodies are here.
-    pub requests: usize,
-    /// Bytes of requests' bodies that are held at once.
-    pub body_bytes_held: usize,
-    /// How long a request's body may take.
-    pub body_time: Duration,
-    /// How long a request's body may pause.
-    pub body_pause: Duration,
-}
-
 /// The service's HTTP side.
-pub fn build(api: Arc<Api>, bounds: &Bounds) -> Router {
-    let max_request_bytes = api.max_request_bytes;
-    let gate = Gate::new(bounds.requests, bounds.body_bytes_held, max_request_bytes);
+pub fn build(api: Arc<Api>, bounds: Bounds) -> Router {
+    let around = Around::new(bounds, api.closing.clone());
     let (router, document) = routes().split_for_parts();
     router
         .merge(SwaggerUi::new("/docs").url("/openapi.json", openapi::finish(document)))
@@ -138,13 +121,7 @@ pub fn build(api: Arc<Api>, bounds: &Bounds) -> Router {
                 "this path doesn't have this method; see the header Allow",
             )
         })
-        .layer(DefaultBodyLimit::max(max_request_bytes))
-        .layer(RequestBodyTimeoutLayer::new(bounds.body_pause))
-        .layer(RequestBodyDeadlineLayer::new(bounds.body_time))
-        .layer(layers::from_fn_with_state(gate, middleware::gate))
-        .layer(layers::from_fn_with_state(Arc::clone(&api), refuse_when_closing))
-        .layer(layers::from_fn(observe))
-        .layer(layers::from_fn(envelope))
+        .layer(around)
         .with_state(api)
 }
 

@@ -1,9 +1,10 @@
 //! A function with one of its versions, as calls see it.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use cloudbox_pool::Target;
 use cloudbox_types::{Function, Version};
+use metrics::Counter;
 use tokio::sync::OnceCell;
 
 use super::routes::Routes;
@@ -24,6 +25,8 @@ pub struct Entry {
     pub(crate) watch: Option<Arc<Watch>>,
     /// The other versions.
     pub(super) routes: Routes,
+    /// Counts calls that went well: looked up by its labels once.
+    pub(super) succeeded: OnceLock<Counter>,
 }
 
 impl Entry {
@@ -36,6 +39,20 @@ impl Entry {
             target: Arc::default(),
             watch: None,
             routes: Routes::default(),
+            succeeded: OnceLock::new(),
+        }
+    }
+
+    /// Counts a call of the function by its outcome: `ok`, or the code of its error.
+    pub fn count(&self, outcome: &'static str) {
+        let settings = &self.function.settings;
+        let counter = || {
+            metrics::counter!("cloudbox_invocations_total", "project" => self.function.project_id.to_string(),
+                "function" => settings.name.to_string(), "outcome" => outcome)
+        };
+        match outcome {
+            "ok" => self.succeeded.get_or_init(counter).increment(1),
+            _ => counter().increment(1),
         }
     }
 
@@ -79,6 +96,7 @@ impl Entry {
             target: Arc::clone(&self.target),
             watch: Some(watch),
             routes: Routes::default(),
+            succeeded: OnceLock::new(),
         }
     }
 }

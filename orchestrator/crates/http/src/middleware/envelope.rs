@@ -1,14 +1,11 @@
-//! Around everything: the request's id comes in or is made, a panic becomes an error, and errors get their body.
+//! The request's id comes in or is made, a panic becomes an error, and errors get their body.
 
-use std::panic::AssertUnwindSafe;
+use std::any::Any;
 
 use axum::body::Body;
 use axum::extract::Request;
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use futures::FutureExt as _;
 use http::{HeaderName, HeaderValue, header};
-use tracing::Instrument as _;
 
 use crate::error::ApiError;
 
@@ -28,7 +25,7 @@ impl RequestId {
         self.0.to_str().unwrap_or_default()
     }
 
-    fn of(request: &Request) -> Self {
+    pub(super) fn of(request: &Request) -> Self {
         let is_fine = |value: &&HeaderValue| {
             let bytes = value.as_bytes();
             (1..=MAX_LEN).contains(&bytes.len()) && bytes.iter().all(u8::is_ascii_graphic)
@@ -43,17 +40,14 @@ impl RequestId {
     }
 }
 
-/// The outermost layer.
-pub async fn envelope(mut request: Request, next: Next) -> Response {
-    let id = RequestId::of(&request);
-    request.extensions_mut().insert(id.clone());
-    let span = tracing::info_span!("request", request.id = id.as_str());
-    let running = AssertUnwindSafe(next.run(request)).catch_unwind().instrument(span.clone());
-    let mut response = running.await.unwrap_or_else(|panic| {
-        let _entered = span.enter();
-        tracing::error!(panic = panic_text(panic.as_ref()), "a handler panicked");
-        ApiError::internal().into_response()
-    });
+/// The answer of a handler that panicked.
+pub(super) fn of_panic(panic: &(dyn Any + Send)) -> Response {
+    tracing::error!(panic = panic_text(panic), "a handler panicked");
+    ApiError::internal().into_response()
+}
+
+/// Gives an error its body, and the answer its id.
+pub(super) fn close(response: &mut Response, id: RequestId) {
     if let Some(error) = response.extensions_mut().remove::<ApiError>() {
         let body = error.render(id.as_str());
         response.headers_mut().remove(header::CONTENT_LENGTH);
@@ -62,10 +56,9 @@ pub async fn envelope(mut request: Request, next: Next) -> Response {
     let headers = response.headers_mut();
     headers.insert(NAME, id.0);
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    response
 }
 
-fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
+fn panic_text(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without a message")
 }

@@ -44,6 +44,7 @@ const MAX_REQUEST_BYTES: usize = 4096;
 const BOUNDS: Bounds = Bounds {
     requests: 4096,
     body_bytes_held: 512 << 20,
+    body_bytes: MAX_REQUEST_BYTES,
     body_time: Duration::from_secs(60),
     body_pause: Duration::from_secs(15),
 };
@@ -273,7 +274,7 @@ impl TestApp {
             reader: cloudbox_check::Reader::new("/bin/false".into(), Vec::new()),
             metrics: cloudbox_api::metrics::install(),
         });
-        Self { router: super::build(api, &BOUNDS), backend, closing, _dir: dir }
+        Self { router: super::build(api, BOUNDS), backend, closing, _dir: dir }
     }
 
     async fn send(&self, request: Request<Body>) -> Answer {
