@@ -5,16 +5,15 @@
 //! sandbox's life ([`FaultKind::Tainted`]).
 
 mod answers;
+mod between;
 mod calls;
 mod fault;
 mod parts;
 mod streamed;
 
-use std::io;
 use std::sync::Arc;
 
 use bytes::{Buf, Bytes};
-use rustix::event::{PollFd, PollFlags, Timespec};
 use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::net::unix::pipe;
 use tokio::time::Instant;
@@ -120,31 +119,6 @@ impl Channel {
         Self { requests, answers, logs, limits, state: State::Idle, written: None }
     }
 
-    /// Whether another exchange may follow: the last one was answered, and no byte came after it.
-    #[must_use]
-    pub fn is_clean(&self) -> bool {
-        self.state == State::Idle && self.stray().is_none()
-    }
-
-    /// Whether it is certain that nobody has read a byte of the last request, and nobody can any more: it lies in the
-    /// pipe as it was written, and the pipe has no reader.
-    #[must_use]
-    pub fn is_untaken(&self) -> bool {
-        let lies_there = |written: usize| {
-            let left = rustix::io::ioctl_fionread(&self.requests);
-            written == 0 || left.is_ok_and(|left| left == written as u64) && !self.has_reader()
-        };
-        self.written.is_some_and(lies_there)
-    }
-
-    /// Whether anybody can read requests.
-    #[must_use]
-    pub fn has_reader(&self) -> bool {
-        let mut pipe = [PollFd::new(&self.requests, PollFlags::empty())];
-        let polled = rustix::event::poll(&mut pipe, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }));
-        polled.is_err() || !pipe[0].revents().contains(PollFlags::ERR)
-    }
-
     /// Waits until the language is up and says so.
     ///
     /// # Errors
@@ -235,11 +209,14 @@ impl Channel {
         self.state = State::Broken;
         // A hello is not asked for, so it may be there already; anything else is out of turn.
         if is_request {
-            if let Some(kind) = self.stray() {
+            let [has_answers, has_logs] = self.pending();
+            if has_answers && let Some(kind) = self.stray() {
                 return Err(kind);
             }
             // What was printed between two calls belongs to neither.
-            drain(&self.logs, &mut Logs::new(0));
+            if has_logs {
+                drain(&self.logs, &mut Logs::new(0));
+            }
         }
         Ok(())
     }
@@ -329,19 +306,6 @@ impl Channel {
         let sent = with_logs(send, &self.logs, logs, deadline).await;
         self.written = Some(len - bytes.remaining());
         sent?
-    }
-
-    /// What came out of turn: bytes, or the end of the stream.
-    fn stray(&self) -> Option<FaultKind> {
-        if !self.answers.buffer().is_empty() {
-            return Some(FaultKind::tainted("bytes between two calls"));
-        }
-        match self.answers.get_ref().try_read(&mut [0; 1]) {
-            Ok(0) => Some(FaultKind::Ended),
-            Ok(_) => Some(FaultKind::tainted("bytes between two calls")),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
-            Err(_) => Some(FaultKind::Ended),
-        }
     }
 }
 

@@ -10,6 +10,8 @@ use crate::stream::MAX_CHUNK_BYTES;
 
 /// Bytes before the header.
 pub const PREFIX_LEN: usize = 9;
+/// Room for most headers, so that they don't grow step by step.
+const HEADER_LEN: usize = 1 << 10;
 
 /// What a frame is for. The numbers are the wire's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -157,9 +159,10 @@ impl Frame {
     /// # Panics
     /// Never for the message types of this crate, which always serialise.
     pub fn new(kind: Kind, header: &impl serde::Serialize, body: Bytes) -> Self {
-        let header =
-            serde_json::to_vec(header).expect("messages have string keys and no failing serialisers");
-        Self { kind, header: header.into(), body }
+        let mut json = Vec::with_capacity(HEADER_LEN);
+        serde_json::to_writer(&mut json, header)
+            .expect("messages have string keys and no failing serialisers");
+        Self { kind, header: json.into(), body }
     }
 
     /// Prefix and header as one buffer; the body follows it on the wire as it is, uncopied.

@@ -104,6 +104,10 @@ impl Answers {
         }
     }
 
+    pub(super) fn descriptor(&self) -> io::Result<BorrowedFd<'_>> {
+        self.end.descriptor()
+    }
+
     /// Takes what is there, without waiting.
     pub(super) fn try_read(&self, bytes: &mut [u8]) -> io::Result<usize> {
         self.end.read(bytes)
@@ -131,9 +135,8 @@ impl AsyncRead for Answers {
     ) -> Poll<io::Result<()>> {
         let answers = self.get_mut();
         if let End::Unwatched(_) = answers.end {
-            let is_read = answers.end.read_into(buffer)?
-                || answers.is_prompt && answers.end.comes_at_once()? && answers.end.read_into(buffer)?;
-            if is_read {
+            let may_be_there = !answers.is_prompt || answers.end.comes_at_once()?;
+            if may_be_there && answers.end.read_into(buffer)? {
                 return Poll::Ready(Ok(()));
             }
             answers.watch()?;

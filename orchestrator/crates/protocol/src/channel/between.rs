@@ -1,0 +1,63 @@
+//! What can be said of a channel between two exchanges.
+
+use std::io;
+
+use rustix::event::{PollFd, PollFlags, Timespec};
+
+use super::fault::FaultKind;
+use super::{Channel, State};
+
+/// For a look that doesn't wait.
+const NOW: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
+
+impl Channel {
+    /// Whether another exchange may follow: the last one was answered, and no byte came after it.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.state == State::Idle && self.stray().is_none()
+    }
+
+    /// Whether it is certain that nobody has read a byte of the last request, and nobody can any more: it lies in the
+    /// pipe as it was written, and the pipe has no reader.
+    #[must_use]
+    pub fn is_untaken(&self) -> bool {
+        let lies_there = |written: usize| {
+            let left = rustix::io::ioctl_fionread(&self.requests);
+            written == 0 || left.is_ok_and(|left| left == written as u64) && !self.has_reader()
+        };
+        self.written.is_some_and(lies_there)
+    }
+
+    /// Whether anybody can read requests.
+    #[must_use]
+    pub fn has_reader(&self) -> bool {
+        let mut pipe = [PollFd::new(&self.requests, PollFlags::empty())];
+        let polled = rustix::event::poll(&mut pipe, Some(&NOW));
+        polled.is_err() || !pipe[0].revents().contains(PollFlags::ERR)
+    }
+
+    /// Whether there is something to read now, or an end to be seen: an answer, and logs.
+    pub(super) fn pending(&self) -> [bool; 2] {
+        let is_read = !self.answers.buffer().is_empty();
+        let Ok(answers) = self.answers.get_ref().descriptor() else { return [true; 2] };
+        let mut pipes =
+            [PollFd::from_borrowed_fd(answers, PollFlags::IN), PollFd::new(&self.logs, PollFlags::IN)];
+        match rustix::event::poll(&mut pipes, Some(&NOW)) {
+            Ok(_) => [is_read || !pipes[0].revents().is_empty(), !pipes[1].revents().is_empty()],
+            Err(_) => [true; 2],
+        }
+    }
+
+    /// What came out of turn: bytes, or the end of the stream.
+    pub(super) fn stray(&self) -> Option<FaultKind> {
+        if !self.answers.buffer().is_empty() {
+            return Some(FaultKind::tainted("bytes between two calls"));
+        }
+        match self.answers.get_ref().try_read(&mut [0; 1]) {
+            Ok(0) => Some(FaultKind::Ended),
+            Ok(_) => Some(FaultKind::tainted("bytes between two calls")),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
+            Err(_) => Some(FaultKind::Ended),
+        }
+    }
+}
