@@ -80,12 +80,16 @@ impl Dispatcher {
         let (id, version) = (InvocationId::generate(), call.version());
         let dispatcher = Arc::clone(self);
         let (opening, mut opened) = Opening::new();
-        let running =
-            async move { AssertUnwindSafe(dispatcher.run(id, call, &opening)).catch_unwind().await };
+        let counted = self.calls.token();
+        // Boxed where it is made: it is several kilobytes that nobody should move about.
+        let running = Box::pin(async move {
+            let _counted = counted;
+            AssertUnwindSafe(dispatcher.run(id, call, &opening)).catch_unwind().await
+        });
         let ended = tokio::select! {
             biased;
             Ok(outcome) = &mut opened => return outcome,
-            ended = Surviving::new(self.calls.track_future(running)) => ended,
+            ended = Surviving::new(running) => ended,
         };
         // It may have begun and ended in one go: what has begun is in the pieces.
         if let Ok(outcome) = opened.try_recv() {

@@ -12,8 +12,8 @@ use tokio::runtime::Handle;
 pub(super) struct Surviving<T: Send + 'static>(Option<BoxFuture<'static, T>>);
 
 impl<T: Send + 'static> Surviving<T> {
-    pub(super) fn new(future: impl Future<Output = T> + Send + 'static) -> Self {
-        Self(Some(future.boxed()))
+    pub(super) const fn new(future: BoxFuture<'static, T>) -> Self {
+        Self(Some(future))
     }
 }
 
@@ -54,10 +54,10 @@ mod tests {
         let (ended, go) = (Arc::new(AtomicU32::new(0)), Arc::new(Notify::new()));
         let begin = || {
             let (ended, go) = (Arc::clone(&ended), Arc::clone(&go));
-            Surviving::new(async move {
+            Surviving::new(Box::pin(async move {
                 go.notified().await;
                 ended.fetch_add(1, Ordering::Relaxed)
-            })
+            }))
         };
         drop(begin());
         let mut polled = begin();
@@ -72,6 +72,6 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_awaited_gives_its_value() {
-        assert_eq!(Surviving::new(async { 7 }).await, 7);
+        assert_eq!(Surviving::new(Box::pin(async { 7 })).await, 7);
     }
 }
