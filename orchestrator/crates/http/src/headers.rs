@@ -3,36 +3,42 @@
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 /// Headers that are about one connection, or that the server itself decides.
-const OF_THE_CONNECTION: [&str; 11] = [
-    "connection",
-    "keep-alive",
-    "proxy-authenticate",
-    "proxy-authorization",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "content-length",
-    "date",
-];
+fn is_of_the_connection(name: &str) -> bool {
+    matches!(
+        name,
+        "connection"
+            | "keep-alive"
+            | "proxy-authenticate"
+            | "proxy-authorization"
+            | "proxy-connection"
+            | "te"
+            | "trailer"
+            | "transfer-encoding"
+            | "upgrade"
+            | "content-length"
+            | "date"
+    )
+}
+
 /// Headers that speak for the whole origin, which functions share with the API and with each other, or to a proxy in
-/// front of the service.
-const OF_THE_ORIGIN: [&str; 11] = [
-    "alt-svc",
-    "clear-site-data",
-    "nel",
-    "origin-agent-cluster",
-    "public-key-pins",
-    "public-key-pins-report-only",
-    "report-to",
-    "service-worker-allowed",
-    "strict-transport-security",
-    "x-lighttpd-send-file",
-    "x-sendfile",
-];
-/// What only the product says, and what only a proxy may be told.
-const OWN_PREFIXES: [&str; 2] = ["x-cloudbox-", "x-accel-"];
+/// front of the service; and what only the product says.
+fn is_of_the_origin(name: &str) -> bool {
+    matches!(
+        name,
+        "alt-svc"
+            | "clear-site-data"
+            | "nel"
+            | "origin-agent-cluster"
+            | "public-key-pins"
+            | "public-key-pins-report-only"
+            | "report-to"
+            | "service-worker-allowed"
+            | "strict-transport-security"
+            | "x-lighttpd-send-file"
+            | "x-sendfile"
+    ) || name.starts_with("x-cloudbox-")
+        || name.starts_with("x-accel-")
+}
 
 /// Names that a `Connection` header makes the connection's own.
 fn named<'a>(values: impl Iterator<Item = &'a str>) -> Vec<String> {
@@ -53,9 +59,7 @@ pub fn into_function(
         .iter()
         .filter(|(name, _)| !(has_caller && *name == header::AUTHORIZATION))
         .filter(|(name, _)| {
-            *name == header::CONTENT_LENGTH
-                || *name == header::DATE
-                || !OF_THE_CONNECTION.contains(&name.as_str())
+            *name == header::CONTENT_LENGTH || *name == header::DATE || !is_of_the_connection(name.as_str())
         })
         .filter(|(name, _)| name.as_str() != crate::trace::NAME)
         .filter(|(name, _)| !connection.iter().any(|own| own == name.as_str()))
@@ -84,9 +88,8 @@ pub fn out_of_function(own: &[(String, String)], headers: &mut HeaderMap) {
             continue;
         };
         let text = name.as_str();
-        let is_foreign = OF_THE_CONNECTION.contains(&text)
-            || OF_THE_ORIGIN.contains(&text)
-            || OWN_PREFIXES.iter().any(|prefix| text.starts_with(prefix))
+        let is_foreign = is_of_the_connection(text)
+            || is_of_the_origin(text)
             || connection.iter().any(|named| named == text);
         if !is_foreign {
             headers.append(name, value);

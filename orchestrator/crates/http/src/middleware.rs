@@ -8,7 +8,7 @@ mod observe;
 
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -18,6 +18,7 @@ use axum::response::{IntoResponse, Response};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use http_body::Body as _;
+use metrics::Gauge;
 use tokio_util::sync::CancellationToken;
 use tower::{Layer, Service};
 use tower_http::timeout::{DeadlineBody, TimeoutBody};
@@ -26,7 +27,7 @@ use tracing::Instrument as _;
 use crate::error::ApiError;
 use crate::place::{Gate, Place};
 pub use envelope::RequestId;
-use observe::{Seen, Series};
+use observe::{OfRoute, Seen};
 
 /// What bounds requests before a handler sees them.
 #[derive(Clone, Copy, Debug)]
@@ -50,7 +51,7 @@ pub struct Around(Arc<Shared>);
 struct Shared {
     bounds: Bounds,
     gate: Arc<Gate>,
-    series: Series,
+    in_flight: Gauge,
     closing: CancellationToken,
 }
 
@@ -60,7 +61,8 @@ impl Around {
     #[must_use]
     pub fn new(bounds: Bounds, closing: CancellationToken) -> Self {
         let gate = Gate::new(bounds.requests, bounds.body_bytes_held, bounds.body_bytes);
-        Self(Arc::new(Shared { bounds, gate, series: Series::new(), closing }))
+        let in_flight = metrics::gauge!("cloudbox_http_requests_in_flight");
+        Self(Arc::new(Shared { bounds, gate, in_flight, closing }))
     }
 }
 
@@ -68,7 +70,7 @@ impl<S> Layer<S> for Around {
     type Service = Surrounded<S>;
 
     fn layer(&self, inner: S) -> Surrounded<S> {
-        Surrounded { inner, shared: Arc::clone(&self.0) }
+        Surrounded { inner, shared: Arc::clone(&self.0), series: Arc::default() }
     }
 }
 
@@ -77,6 +79,8 @@ impl<S> Layer<S> for Around {
 pub struct Surrounded<S> {
     inner: S,
     shared: Arc<Shared>,
+    /// The route's, from its first request on.
+    series: Arc<OnceLock<OfRoute>>,
 }
 
 impl<S> Service<Request> for Surrounded<S>
@@ -96,7 +100,7 @@ where
         let id = RequestId::of(&request);
         request.extensions_mut().insert(id.clone());
         let span = tracing::info_span!("request", request.id = id.as_str());
-        let seen = Seen::begin(&self.shared.series, &request);
+        let seen = Seen::begin(&self.shared.in_flight, &self.series, &request);
         let answering = self.shared.admit(&mut request).map(|place| {
             let request = self.shared.bounded(request);
             (self.inner.call(request), place)

@@ -67,6 +67,12 @@ impl<T: Serialize> IntoResponse for Made<T> {
 /// The headers that every answer to a call has.
 pub fn call_headers(outcome: &Outcome, traceparent: Option<&HeaderValue>) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(8);
+    put_call_headers(outcome, traceparent, &mut headers);
+    headers
+}
+
+/// Adds them.
+pub fn put_call_headers(outcome: &Outcome, traceparent: Option<&HeaderValue>, headers: &mut HeaderMap) {
     let mut put = |name: &'static str, value: String| {
         if let Ok(value) = HeaderValue::try_from(value) {
             headers.insert(HeaderName::from_static(name), value);
@@ -74,10 +80,9 @@ pub fn call_headers(outcome: &Outcome, traceparent: Option<&HeaderValue>) -> Hea
     };
     put(ID_HEADER, outcome.invocation_id.to_string());
     put("x-cloudbox-execution-time", format!("{:.3}", outcome.execution_time_ms));
-    put("x-cloudbox-start", start_word(outcome.is_warm).to_owned());
     put("x-cloudbox-version", outcome.version.to_string());
+    headers.insert("x-cloudbox-start", HeaderValue::from_static(start_word(outcome.is_warm)));
     if let Some(traceparent) = traceparent {
-        headers.insert(HeaderName::from_static("traceparent"), traceparent.clone());
+        headers.insert(cloudbox_http::trace::NAME, traceparent.clone());
     }
-    headers
 }

@@ -20,7 +20,7 @@ use cloudbox_types::{ErrorCode, InvocationId, Trigger};
 use futures::stream;
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 
-use super::answer::{ID_HEADER, call_headers};
+use super::answer::{ID_HEADER, put_call_headers};
 
 mod way;
 
@@ -139,7 +139,7 @@ async fn invoke(
     let call = call_of(api, entry, caller, way, request, traceparent.as_ref()).await?;
     let upload = call.upload.clone();
     let outcome = api.invoke(call).await;
-    let mut response = answer(outcome, &method, expose_errors, traceparent.as_ref());
+    let mut response = answer(&outcome, &method, expose_errors, traceparent.as_ref());
     if upload.is_some_and(|upload| !upload.is_whole()) {
         response.headers_mut().insert(http::header::CONNECTION, HeaderValue::from_static("close"));
     }
@@ -194,21 +194,20 @@ async fn call_of(
 }
 
 fn answer(
-    outcome: Outcome,
+    outcome: &Outcome,
     method: &Method,
     expose_errors: bool,
     traceparent: Option<&HeaderValue>,
 ) -> Response {
-    let own = call_headers(&outcome, traceparent);
-    let mut response = match outcome.result {
+    let mut response = match &outcome.result {
         Ok(success) => success_answer(success, method),
-        Err(ref failure) => error_of(&outcome, failure, expose_errors).into_response(),
+        Err(failure) => error_of(outcome, failure, expose_errors).into_response(),
     };
-    response.headers_mut().extend(own);
+    put_call_headers(outcome, traceparent, response.headers_mut());
     response
 }
 
-fn success_answer(success: Success, method: &Method) -> Response {
+fn success_answer(success: &Success, method: &Method) -> Response {
     let status = StatusCode::from_u16(success.status).unwrap_or(StatusCode::OK);
     let has_no_body =
         matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED);
@@ -216,7 +215,7 @@ fn success_answer(success: Success, method: &Method) -> Response {
     let mut response = match success.take_rest() {
         _ if has_no_body && !is_head => status.into_response(),
         Some(rest) => (status, streamed(rest)).into_response(),
-        None => (status, success.body).into_response(),
+        None => (status, success.body.clone()).into_response(),
     };
     // axum's guess of a type; the handler says its own.
     response.headers_mut().remove(http::header::CONTENT_TYPE);

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
-use cloudbox_api::controllers::answer::call_headers;
+use cloudbox_api::controllers::answer::put_call_headers;
 use cloudbox_api_types::{InlineAnswer, InlineError, InlineLog};
 use cloudbox_check::Problem;
 use cloudbox_dispatch::{Failure, Outcome, Refused};
@@ -44,7 +44,7 @@ pub(super) fn of(outcome: &Outcome, traceparent: Option<&HeaderValue>) -> Respon
         correlation_id: outcome.invocation_id.to_string(),
     };
     let mut response = (status, Json(answer)).into_response();
-    response.headers_mut().extend(call_headers(outcome, traceparent));
+    put_call_headers(outcome, traceparent, response.headers_mut());
     if let Err(Failure { retry_after_s: Some(seconds), .. }) = &outcome.result {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(*seconds));
     }

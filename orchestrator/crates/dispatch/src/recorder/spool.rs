@@ -16,6 +16,8 @@ const SUFFIX: &str = "jsonl";
 const SEGMENT_BYTES: u64 = 64 << 20;
 /// Records that are in memory at once while a segment is read.
 pub(super) const BATCH: usize = 500;
+/// Bytes of most lines, besides their logs.
+const LINE_BYTES: usize = 1 << 10;
 /// Bytes of lines after which a batch is full, however few they are.
 const BATCH_BYTES: usize = 8 << 20;
 
@@ -79,7 +81,8 @@ impl Spool {
     /// One `write`, so that a line is in the kernel's hands, whole, when this returns. Of a line that doesn't fit,
     /// nothing stays.
     pub(super) fn append(&self, record: Record) -> io::Result<()> {
-        let mut line = serde_json::to_vec(&record)?;
+        let mut line = Vec::with_capacity(LINE_BYTES + record.logs.len());
+        serde_json::to_writer(&mut line, &record)?;
         line.push(b'\n');
         let mut open = self.open.lock();
         if open.bytes + line.len() as u64 > self.limit {

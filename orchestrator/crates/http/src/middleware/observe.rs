@@ -1,7 +1,7 @@
 //! Counts requests and writes the access log: route and path, never a query, a header or a body.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::extract::{MatchedPath, Request};
@@ -11,43 +11,26 @@ use metrics::{Counter, Gauge, Histogram};
 use parking_lot::RwLock;
 use tokio::time::Instant;
 
-/// The series of all requests. Each is looked up by its labels once: that costs more than to count.
-pub(super) struct Series {
-    in_flight: Gauge,
-    routes: RwLock<HashMap<Box<str>, Arc<OfRoute>>>,
-}
-
-/// The series of one route.
-struct OfRoute {
+/// The series of one route. Each is looked up by its labels once: that costs more than to count.
+pub(super) struct OfRoute {
+    name: Box<str>,
     duration: Histogram,
     answered: RwLock<HashMap<(&'static str, u16), Counter>>,
 }
 
-impl Series {
-    pub(super) fn new() -> Self {
-        let in_flight = metrics::gauge!("cloudbox_http_requests_in_flight");
-        Self { in_flight, routes: RwLock::default() }
-    }
-
-    /// The routes are the product's: there are not many.
-    fn of(&self, route: &str) -> Arc<OfRoute> {
-        if let Some(known) = self.routes.read().get(route) {
-            return Arc::clone(known);
-        }
-        let duration =
-            metrics::histogram!("cloudbox_http_request_duration_seconds", "route" => route.to_owned());
-        let made = Arc::new(OfRoute { duration, answered: RwLock::default() });
-        Arc::clone(self.routes.write().entry(route.into()).or_insert(made))
-    }
-}
-
 impl OfRoute {
-    fn count(&self, route: &str, method: &'static str, status: u16) {
+    fn new(name: &str) -> Self {
+        let duration =
+            metrics::histogram!("cloudbox_http_request_duration_seconds", "route" => name.to_owned());
+        Self { name: name.into(), duration, answered: RwLock::default() }
+    }
+
+    fn count(&self, method: &'static str, status: u16) {
         if let Some(known) = self.answered.read().get(&(method, status)) {
             return known.increment(1);
         }
         let counter = metrics::counter!("cloudbox_http_requests_total",
-            "method" => method, "route" => route.to_owned(), "status" => status.to_string());
+            "method" => method, "route" => self.name.to_string(), "status" => status.to_string());
         counter.increment(1);
         self.answered.write().insert((method, status), counter);
     }
@@ -56,8 +39,7 @@ impl OfRoute {
 /// A request that is being answered.
 pub(super) struct Seen {
     began: Instant,
-    route: Option<MatchedPath>,
-    series: Arc<OfRoute>,
+    series: Arc<OnceLock<OfRoute>>,
     method: Method,
     /// Where it is going to be written.
     path: Option<String>,
@@ -74,33 +56,31 @@ impl Drop for InFlight {
 }
 
 impl Seen {
-    /// The route is known here.
-    pub(super) fn begin(series: &Series, request: &Request) -> Self {
-        series.in_flight.increment(1.0);
-        let route = request.extensions().get::<MatchedPath>().cloned();
+    /// `series` is of the route, which is known here.
+    pub(super) fn begin(in_flight: &Gauge, series: &Arc<OnceLock<OfRoute>>, request: &Request) -> Self {
+        in_flight.increment(1.0);
+        let route = || request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str);
+        series.get_or_init(|| OfRoute::new(route()));
         Self {
             began: Instant::now(),
-            series: series.of(name(route.as_ref())),
-            route,
+            series: Arc::clone(series),
             method: request.method().clone(),
             path: tracing::enabled!(tracing::Level::DEBUG).then(|| request.uri().path().to_owned()),
-            _in_flight: InFlight(series.in_flight.clone()),
+            _in_flight: InFlight(in_flight.clone()),
         }
     }
 
     pub(super) fn end(self, response: &Response) {
         let (status, elapsed): (_, Duration) = (response.status().as_u16(), self.began.elapsed());
-        self.series.count(name(self.route.as_ref()), known(&self.method), status);
-        self.series.duration.record(elapsed.as_secs_f64());
+        if let Some(series) = self.series.get() {
+            series.count(known(&self.method), status);
+            series.duration.record(elapsed.as_secs_f64());
+        }
         if let Some(path) = self.path {
             let elapsed_ms = elapsed.as_secs_f64() * 1000.0;
             tracing::debug!(http.method = %self.method, http.path = path, http.status = status, elapsed_ms, "answered");
         }
     }
-}
-
-fn name(route: Option<&MatchedPath>) -> &str {
-    route.map_or("none", MatchedPath::as_str)
 }
 
 /// A method that anybody can invent is no label.
