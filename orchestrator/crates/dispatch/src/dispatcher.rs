@@ -23,7 +23,6 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use opening::Opening;
-use surviving::Surviving;
 pub use target::TargetError;
 
 use crate::call::{Call, Failure, Outcome};
@@ -79,22 +78,17 @@ impl Dispatcher {
     pub async fn invoke(self: &Arc<Self>, call: Call) -> Outcome {
         let (id, version) = (InvocationId::generate(), call.version());
         let dispatcher = Arc::clone(self);
-        let (opening, mut opened) = Opening::new();
+        let (opening, opened) = Opening::new();
         let counted = self.calls.token();
         // Boxed where it is made: it is several kilobytes that nobody should move about.
         let running = Box::pin(async move {
             let _counted = counted;
             AssertUnwindSafe(dispatcher.run(id, call, &opening)).catch_unwind().await
         });
-        let ended = tokio::select! {
-            biased;
-            Ok(outcome) = &mut opened => return outcome,
-            ended = Surviving::new(running) => ended,
+        let ended = match surviving::beginning_or_end(opened, running).await {
+            Ok(begun) => return begun,
+            Err(ended) => ended,
         };
-        // It may have begun and ended in one go: what has begun is in the pieces.
-        if let Ok(outcome) = opened.try_recv() {
-            return outcome;
-        }
         ended.unwrap_or_else(|_| {
             tracing::error!(invocation.id = %id, "a call panicked");
             Outcome::refused(id, version, Failure::internal())

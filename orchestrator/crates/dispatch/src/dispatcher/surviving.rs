@@ -7,12 +7,13 @@ use std::task::{Context, Poll};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use tokio::runtime::Handle;
+use tokio::sync::oneshot;
 
 /// Runs where it is awaited, which costs no task and no wake-up. Dropped before its end, it goes on as a task.
-pub(super) struct Surviving<T: Send + 'static>(Option<BoxFuture<'static, T>>);
+struct Surviving<T: Send + 'static>(Option<BoxFuture<'static, T>>);
 
 impl<T: Send + 'static> Surviving<T> {
-    pub(super) const fn new(future: BoxFuture<'static, T>) -> Self {
+    const fn new(future: BoxFuture<'static, T>) -> Self {
         Self(Some(future))
     }
 }
@@ -38,6 +39,20 @@ impl<T: Send + 'static> Drop for Surviving<T> {
             drop(runtime.spawn(running));
         }
     }
+}
+
+/// What an answer begins with, where it is streamed; else how the call ended. It goes on where this is dropped.
+pub(super) async fn beginning_or_end<O, T: Send + 'static>(
+    mut opened: oneshot::Receiver<O>,
+    running: BoxFuture<'static, T>,
+) -> Result<O, T> {
+    let ended = tokio::select! {
+        biased;
+        Ok(begun) = &mut opened => return Ok(begun),
+        ended = Surviving::new(running) => ended,
+    };
+    // It may have begun and ended in one go: what has begun is in the pieces.
+    opened.try_recv().map_err(|_| ended)
 }
 
 #[cfg(test)]
@@ -68,6 +83,20 @@ mod tests {
             tokio::task::yield_now().await;
         }
         assert_eq!(ended.load(Ordering::Relaxed), 2);
+    }
+
+    #[tokio::test]
+    async fn what_begins_and_ends_in_one_go_has_begun() {
+        let (begin, opened) = oneshot::channel();
+        let running = Box::pin(async move { begin.send("begun").map_or("unheard", |()| "ended") });
+        assert_eq!(beginning_or_end(opened, running).await, Ok("begun"));
+
+        let (begin, opened) = oneshot::channel::<&str>();
+        let running = Box::pin(async move {
+            drop(begin);
+            "ended"
+        });
+        assert_eq!(beginning_or_end(opened, running).await, Err("ended"));
     }
 
     #[tokio::test]
