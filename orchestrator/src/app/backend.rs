@@ -291,6 +291,8 @@ impl App {
         let Some(entry) = self.table.put(function, version) else { return };
         self.pool.retire(entry.function.id, &entry.keys());
         self.keep_warm(&entry);
+        let (dispatcher, closing) = (Arc::clone(&self.dispatcher), self.ending.closing.clone());
+        self.tasks.spawn(async move { closing.run_until_cancelled(dispatcher.foresee(&entry)).await });
     }
 
     /// Holds `min_instances` of each version up that calls get without its number.

@@ -160,11 +160,8 @@ impl App {
     async fn make_spares(&self) -> Vec<SpareSpec> {
         let mut specs = Vec::new();
         for runtime in self.catalogue.runtimes() {
-            let count = self.spares_of(&runtime);
-            if count == 0 {
-                continue;
-            }
-            match self.dispatcher.spare(&runtime.name, count).await {
+            let Some((count, most)) = self.spares_of(&runtime) else { continue };
+            match self.dispatcher.spare(&runtime.name, count, most).await {
                 Ok(spec) => specs.push(spec),
                 Err(error) => {
                     tracing::warn!(
@@ -178,15 +175,18 @@ impl App {
         specs
     }
 
-    /// What the settings say of this runtime, else the default number for the newest one of each language.
-    fn spares_of(&self, runtime: &RuntimeInfo) -> u32 {
-        if let Some(count) = self.config.pool.spares.get(&runtime.name) {
-            return u32::try_from(*count).unwrap_or(u32::MAX);
+    /// How many spares of this runtime are held, at least and at most: what the settings say, else the default number for
+    /// the newest one of each language, and as many as are asked for. None for all others: demand makes theirs.
+    fn spares_of(&self, runtime: &RuntimeInfo) -> Option<(u32, u32)> {
+        let count = |set: usize| u32::try_from(set).unwrap_or(u32::MAX);
+        if let Some(set) = self.config.pool.spares.get(&runtime.name) {
+            return Some((count(*set), count(*set)));
         }
         let serves_by_default = runtime.languages.iter().any(|language| {
             self.catalogue.resolve(*language, None).is_ok_and(|resolved| resolved.runtime == runtime.name)
         });
-        if serves_by_default { DEFAULT_SPARES } else { 0 }
+        let most = count(self.config.pool.max_spares);
+        serves_by_default.then_some((DEFAULT_SPARES.min(most), most))
     }
 }
 
@@ -301,6 +301,7 @@ fn pool_settings(config: &Config) -> cloudbox_pool::Settings {
         start_timeout: seconds(config.pool.start_timeout_s),
         idle_timeout: seconds(config.pool.idle_timeout_s),
         freeze_after: Duration::from_millis(config.pool.freeze_after_ms),
+        max_learned_spares: u32::try_from(config.pool.max_spares).unwrap_or(u32::MAX),
         ..cloudbox_pool::Settings::default()
     }
 }

@@ -125,8 +125,11 @@ pub struct Pool {
     pub idle_timeout_s: u64,
     /// Milliseconds without a call after which a sandbox is frozen; thawing it costs the next call some 50 microseconds.
     pub freeze_after_ms: u64,
-    /// Generic spares by runtime, such as `nodejs20 = 2`; a runtime that isn't named gets the pool's default.
+    /// Generic spares by runtime, such as `nodejs20 = 2`: so many, always. A runtime that isn't named has as many as its
+    /// functions' first calls ask for.
     pub spares: BTreeMap<String, usize>,
+    /// Generic spares at most of a runtime and a class of memory that `spares` doesn't name; 0 for none.
+    pub max_spares: usize,
 }
 
 impl Default for Pool {
@@ -140,6 +143,7 @@ impl Default for Pool {
             idle_timeout_s: 300,
             freeze_after_ms: 25,
             spares: BTreeMap::new(),
+            max_spares: 4,
         }
     }
 }

@@ -39,7 +39,11 @@ impl Core {
         let settings = Arc::new(settings);
         let budget = Budget::new(&settings);
         Arc::new(Self {
-            state: Mutex::new(State::new(Arc::clone(&settings), Arc::clone(&budget))),
+            state: Mutex::new(State::new(
+                Arc::clone(&settings),
+                Arc::clone(&budget),
+                !driver.can_resize_tmp(),
+            )),
             settings,
             budget,
             closing: CancellationToken::new(),

@@ -53,6 +53,11 @@ impl Pool {
         self.core.with(|state, now, effects| state.retire(function, keep, now, effects));
     }
 
+    /// A version is going to be called: a spare that it can be loaded into is held from now on, where none was.
+    pub fn foresee(self: &Arc<Self>, target: &Arc<Target>) {
+        self.core.with(|state, now, effects| state.foresee(target, now, effects));
+    }
+
     /// Holds `min_instances` sandboxes of this version up, until it is retired. Called again: the new count.
     pub fn keep_warm(self: &Arc<Self>, target: &Arc<Target>) {
         self.core.with(|state, now, effects| state.keep_warm(target, now, effects));
@@ -68,7 +73,7 @@ impl Pool {
     pub async fn drain(&self, deadline: Instant) {
         let core = &self.core;
         core.closing.cancel();
-        core.with(|state, _, effects| state.close(effects));
+        core.with(State::close);
         let is_empty = timeout_at(deadline, core.budget.emptied()).await.is_ok();
         if !is_empty {
             core.cutoff.cancel();

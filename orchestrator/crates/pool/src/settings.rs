@@ -30,6 +30,8 @@ pub struct Settings {
     pub max_age: Duration,
     /// Generic sandboxes to hold ready.
     pub spares: Vec<SpareSpec>,
+    /// Generic sandboxes that are held at most of a kind that `spares` doesn't have and starts asked for; 0 for none.
+    pub max_learned_spares: u32,
 }
 
 impl Default for Settings {
@@ -47,6 +49,7 @@ impl Default for Settings {
             max_calls: 10_000,
             max_age: Duration::from_secs(3600),
             spares: Vec::new(),
+            max_learned_spares: 0,
         }
     }
 }

@@ -19,8 +19,10 @@ pub struct SpareSpec {
     pub max_file_bytes: u64,
     /// How much an exchange may bring.
     pub channel: ChannelLimits,
-    /// How many are held ready.
+    /// How many are held ready at least.
     pub count: u32,
+    /// How many are held ready where starts found none.
+    pub most: u32,
 }
 
 impl SpareSpec {
@@ -51,6 +53,20 @@ impl SpareSpec {
     }
 
     pub(crate) fn is_same_kind(&self, other: &Self) -> bool {
-        Self { count: 0, ..self.clone() } == Self { count: 0, ..other.clone() }
+        Self { count: 0, most: 0, ..self.clone() } == Self { count: 0, most: 0, ..other.clone() }
+    }
+
+    /// The kind that a version can be loaded into: none is held but for demand, and then at most `most`.
+    pub(crate) fn of(launch: &Launch, is_tmp_fixed: bool, most: u32) -> Self {
+        Self {
+            rootfs: launch.rootfs.clone(),
+            program: launch.starts_before_code.then(|| launch.program.clone()),
+            limits: launch.limits,
+            is_tmp_fixed,
+            max_file_bytes: launch.max_file_bytes,
+            channel: launch.channel,
+            count: 0,
+            most,
+        }
     }
 }

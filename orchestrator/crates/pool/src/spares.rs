@@ -1,4 +1,7 @@
 //! Generic sandboxes: the language is up, no code is in them. Each is used once.
+//!
+//! How many are held follows demand: a start that finds none raises the number of its kind, and a kind that nobody asks
+//! for falls back to what is held in any case. A kind that nobody has set is made by the first start that it would suit.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -9,6 +12,9 @@ use tokio::time::Instant;
 use crate::backoff::Backoff;
 use crate::budget::Permit;
 use crate::spare_spec::SpareSpec;
+
+/// Kinds that demand has made. Another one takes the place of the one that was asked for the longest time ago.
+const MAX_LEARNED: usize = 16;
 
 /// Names a kind for as long as the pool lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,13 +35,39 @@ pub(crate) struct Kind {
     pub ready: VecDeque<Spare>,
     pub starting: u32,
     pub backoff: Backoff,
+    /// How many are to be held now.
+    wanted: u32,
+    /// When it was last asked for one.
+    asked: Instant,
+    /// Whether demand has made it.
+    is_learned: bool,
 }
 
 impl Kind {
     /// How many are missing.
     pub fn missing(&self) -> u32 {
         let there = u32::try_from(self.ready.len()).unwrap_or(u32::MAX).saturating_add(self.starting);
-        self.spec.count.saturating_sub(there)
+        self.wanted.saturating_sub(there)
+    }
+
+    /// A start takes the oldest one, or finds none.
+    pub fn take(&mut self, now: Instant) -> Option<Spare> {
+        self.asked = now;
+        self.ready.pop_front()
+    }
+
+    /// A start found none: one more is held from now on.
+    pub fn missed(&mut self) {
+        self.wanted = self.wanted.saturating_add(1).min(self.spec.most.max(self.spec.count));
+    }
+
+    /// Nobody has asked for a while: one less is held.
+    fn shrink(&mut self, now: Instant) -> Option<Spare> {
+        if self.wanted > self.spec.count {
+            self.wanted -= 1;
+            self.asked = now;
+        }
+        if self.ready.len() > self.wanted as usize { self.ready.pop_front() } else { None }
     }
 }
 
@@ -48,12 +80,14 @@ pub(crate) struct Spares {
 
 impl Spares {
     /// Replaces the wanted kinds; what is not wanted any more comes back.
-    pub fn set(&mut self, specs: Vec<SpareSpec>) -> Vec<Spare> {
+    pub fn set(&mut self, specs: Vec<SpareSpec>, now: Instant) -> Vec<Spare> {
         let mut old = std::mem::take(&mut self.kinds);
         let mut surplus = Vec::new();
         for spec in specs {
             let known = old.iter().position(|kind| kind.spec.is_same_kind(&spec));
-            let mut kind = known.map_or_else(|| self.new_kind(&spec), |at| old.swap_remove(at));
+            let mut kind = known.map_or_else(|| self.new_kind(&spec, now), |at| old.swap_remove(at));
+            kind.wanted = spec.count;
+            kind.is_learned = false;
             kind.spec = Arc::new(spec);
             while kind.ready.len() > kind.spec.count as usize {
                 surplus.extend(kind.ready.pop_front());
@@ -64,9 +98,39 @@ impl Spares {
         surplus
     }
 
-    fn new_kind(&mut self, spec: &SpareSpec) -> Kind {
+    /// Makes the kind that suits a launch, with one to be held; what had to go for it comes back.
+    pub fn learn(&mut self, launch: &Launch, is_tmp_fixed: bool, most: u32, now: Instant) -> Vec<Spare> {
+        let mut surplus = Vec::new();
+        let learned = || self.kinds.iter().filter(|kind| kind.is_learned);
+        if learned().count() >= MAX_LEARNED {
+            let oldest = learned().min_by_key(|kind| kind.asked).map(|kind| kind.id);
+            self.kinds.retain_mut(|kind| {
+                let goes = Some(kind.id) == oldest;
+                if goes {
+                    surplus.extend(kind.ready.drain(..));
+                }
+                !goes
+            });
+        }
+        let kind = self.new_kind(&SpareSpec::of(launch, is_tmp_fixed, most), now);
+        self.kinds.push(Kind { wanted: 1, is_learned: true, ..kind });
+        surplus
+    }
+
+    /// Holds fewer of what nobody has asked for since `idle_since`; what is held too many comes back.
+    pub fn shrink(&mut self, idle_since: Instant, now: Instant) -> Vec<Spare> {
+        let idle = self.kinds.iter_mut().filter(|kind| kind.asked <= idle_since);
+        let surplus = idle.filter_map(|kind| kind.shrink(now)).collect();
+        self.kinds.retain(|kind| !kind.is_learned || kind.wanted > 0 || kind.starting > 0);
+        surplus
+    }
+
+    fn new_kind(&mut self, spec: &SpareSpec, now: Instant) -> Kind {
         self.last_id += 1;
         Kind {
+            wanted: spec.count,
+            asked: now,
+            is_learned: false,
             id: KindId(self.last_id),
             spec: Arc::new(spec.clone()),
             ready: VecDeque::new(),

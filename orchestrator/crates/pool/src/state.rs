@@ -37,6 +37,8 @@ pub(crate) struct State {
     /// The keys that wait for room, as the last look found, the next in turn first.
     short: Vec<TargetKey>,
     is_closing: bool,
+    /// Whether a sandbox's `/tmp` keeps its size.
+    is_tmp_fixed: bool,
     /// Whether a task looks which idle sandboxes are to be frozen.
     is_idle_watched: bool,
     totals: Totals,
@@ -76,8 +78,9 @@ pub(crate) enum Verdict {
 }
 
 impl State {
-    pub fn new(settings: Arc<Settings>, budget: Arc<Budget>) -> Self {
+    pub fn new(settings: Arc<Settings>, budget: Arc<Budget>, is_tmp_fixed: bool) -> Self {
         Self {
+            is_tmp_fixed,
             settings,
             budget,
             fleets: HashMap::new(),

@@ -71,11 +71,12 @@ impl Dispatcher {
         }))
     }
 
-    /// A generic spare of a runtime, for functions with the default limits.
+    /// Generic spares of a runtime, for functions with the default limits: at least `count`, and at most `most` where
+    /// that many are asked for.
     ///
     /// # Errors
     /// The runtime can't be made, or the driver can't use it.
-    pub async fn spare(&self, runtime: &str, count: u32) -> Result<SpareSpec, TargetError> {
+    pub async fn spare(&self, runtime: &str, count: u32, most: u32) -> Result<SpareSpec, TargetError> {
         let bundle = self.catalogue.bundle(runtime).await?;
         self.driver.prepare(&bundle.run).await?;
         let limits = self.settings.ranges.usual();
@@ -87,7 +88,16 @@ impl Dispatcher {
             max_file_bytes: cloudbox_deploy::MAX_FILE_BYTES,
             channel: self.channel_limits(),
             count,
+            most,
         })
+    }
+
+    /// Has a spare ready for a function's first call.
+    pub async fn foresee(&self, entry: &Entry) {
+        // Why it can't be brought up is told to whoever calls it.
+        if let Ok(target) = self.target(entry).await {
+            self.pool.foresee(&target);
+        }
     }
 
     /// Holds a function's `min_instances` up.

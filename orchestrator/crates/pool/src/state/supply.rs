@@ -73,7 +73,7 @@ impl State {
         }
         let target = Arc::clone(&fleet.target);
         // Spares are for calls; what is kept warm can take its time.
-        let spare = if fleet.queue.is_empty() { None } else { self.spare_for(&target, effects) };
+        let spare = if fleet.queue.is_empty() { None } else { self.spare_for(&target, now, effects) };
         let (permit, spare) = match spare {
             Some((permit, sandbox)) => (permit, Some(sandbox)),
             None => match self.budget.take(Some(key), target.memory_mb()) {
@@ -94,10 +94,14 @@ impl State {
     fn spare_for(
         &mut self,
         target: &Arc<Target>,
+        now: Instant,
         effects: &mut Effects,
     ) -> Option<(Permit, Box<dyn Sandbox>)> {
-        let kind = self.spares.suited(&target.launch)?;
-        while let Some(spare) = kind.ready.pop_front() {
+        let Some(kind) = self.spares.suited(&target.launch) else {
+            self.learn(target, now, effects);
+            return None;
+        };
+        while let Some(spare) = kind.take(now) {
             if kind.spec.program.is_some() && !spare.sandbox.is_clean() {
                 effects.kill_spare(spare);
                 continue;
@@ -112,10 +116,22 @@ impl State {
             self.totals.spare_starts += 1;
             return Some((permit, sandbox));
         }
-        if kind.spec.count > 0 {
+        if kind.spec.most > 0 {
             self.totals.spare_misses += 1;
         }
+        kind.missed();
         None
+    }
+
+    /// Holds a spare for versions like this one from now on, where none was ever held for them.
+    pub(super) fn learn(&mut self, target: &Target, now: Instant, effects: &mut Effects) {
+        if self.settings.max_learned_spares == 0 {
+            return;
+        }
+        self.totals.spare_misses += 1;
+        let most = self.settings.max_learned_spares;
+        let surplus = self.spares.learn(&target.launch, self.is_tmp_fixed, most, now);
+        surplus.into_iter().for_each(|spare| effects.kill_spare(spare));
     }
 
     /// Ends sandboxes that wait, until a start of `key` will fit beside what others of this look claimed. Does

@@ -36,12 +36,20 @@ impl State {
         self.want(target.key, now, effects);
     }
 
+    /// A version is going to be called: has a spare ready that it can be loaded into, if none is held for it.
+    pub fn foresee(&mut self, target: &Arc<Target>, now: Instant, effects: &mut Effects) {
+        if !self.is_closing && self.spares.suited(&target.launch).is_none() {
+            self.learn(target, now, effects);
+            self.pump(now, effects);
+        }
+    }
+
     /// Replaces the spares that are wanted.
     pub fn set_spares(&mut self, specs: Vec<SpareSpec>, now: Instant, effects: &mut Effects) {
         if self.is_closing {
             return;
         }
-        self.spares.set(specs).into_iter().for_each(|spare| effects.kill_spare(spare));
+        self.spares.set(specs, now).into_iter().for_each(|spare| effects.kill_spare(spare));
         self.pump(now, effects);
     }
 
@@ -67,6 +75,12 @@ impl State {
             ended += 1;
             effects.kill_spare(spare);
         }
+        if let Some(idle_since) = now.checked_sub(settings.idle_timeout) {
+            for spare in self.spares.shrink(idle_since, now) {
+                ended += 1;
+                effects.kill_spare(spare);
+            }
+        }
         self.totals.recycled += ended;
         self.fleets.retain(|_, fleet| !fleet.is_empty(now));
         for (key, _) in self.fleets.iter().filter(|(_, fleet)| fleet.wanted() > 0) {
@@ -84,12 +98,12 @@ impl State {
     }
 
     /// No more leases: waiting calls fail, and whatever is not leased ends.
-    pub fn close(&mut self, effects: &mut Effects) {
+    pub fn close(&mut self, now: Instant, effects: &mut Effects) {
         self.is_closing = true;
         for (key, fleet) in &mut self.fleets {
             fleet.queue.fail_all(|| LeaseError::Closing);
             fleet.idle.drain(..).for_each(|idle| effects.kill(*key, idle.slot));
         }
-        self.spares.set(Vec::new()).into_iter().for_each(|spare| effects.kill_spare(spare));
+        self.spares.set(Vec::new(), now).into_iter().for_each(|spare| effects.kill_spare(spare));
     }
 }

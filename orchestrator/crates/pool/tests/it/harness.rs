@@ -113,6 +113,7 @@ pub fn spares(count: u32) -> SpareSpec {
         max_file_bytes: 1 << 20,
         channel: ChannelLimits::default(),
         count,
+        most: count,
     }
 }
 

@@ -155,3 +155,68 @@ async fn spares_that_do_not_start_are_tried_less_and_less() {
     assert_eq!(pool.snapshot().generic, 4);
     finish(&driver, &pool).await;
 }
+
+fn learning(most: u32) -> Settings {
+    Settings { max_learned_spares: most, ..settings() }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_kind_that_nobody_has_set_is_held_from_its_first_start_on() {
+    let (driver, pool) = open(learning(2));
+    drop(pool.lease(&of(target(1, 1))).await.unwrap());
+    sleep(SECOND).await;
+    assert_eq!(pool.snapshot().generic, 1);
+    let began = Instant::now();
+    drop(pool.lease(&of(target(2, 1))).await.unwrap());
+    assert_eq!(began.elapsed().as_millis(), 10, "only the load is left to do");
+    let totals = pool.snapshot().totals;
+    assert_eq!((totals.spare_starts, totals.spare_misses), (1, 1));
+    finish(&driver, &pool).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn starts_that_find_none_raise_the_number_up_to_the_most() {
+    let (driver, pool) = open(learning(3));
+    for burst in [2, 4, 6] {
+        let leases: Vec<_> = (0..burst)
+            .map(|function| {
+                let (pool, target) = (std::sync::Arc::clone(&pool), of(target(10 * burst + function, 1)));
+                tokio::spawn(async move { drop(pool.lease(&target).await.unwrap()) })
+            })
+            .collect();
+        for lease in leases {
+            lease.await.unwrap();
+        }
+        sleep(SECOND).await;
+    }
+    assert_eq!(pool.snapshot().generic, 3);
+    // Nobody asks any more.
+    sleep(4000 * SECOND).await;
+    assert_eq!((pool.snapshot().generic, driver.book().live), (0, 0));
+    finish(&driver, &pool).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_going_to_be_called_finds_a_spare() {
+    let (driver, pool) = open(learning(1));
+    pool.foresee(&of(target(1, 1)));
+    pool.foresee(&of(target(2, 1)));
+    sleep(SECOND).await;
+    assert_eq!(pool.snapshot().generic, 1);
+    drop(pool.lease(&of(target(1, 1))).await.unwrap());
+    assert_eq!(pool.snapshot().totals.spare_starts, 1);
+    finish(&driver, &pool).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_many_kinds_the_ones_asked_for_last_are_held() {
+    let (driver, pool) = open(learning(1));
+    for kind in 0..20 {
+        let mut target = target(kind, 1);
+        target.launch.rootfs.digest = format!("d{kind}");
+        drop(pool.lease(&of(target)).await.unwrap());
+        sleep(SECOND).await;
+    }
+    assert_eq!(pool.snapshot().generic, 16);
+    finish(&driver, &pool).await;
+}
