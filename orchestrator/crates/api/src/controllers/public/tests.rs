@@ -22,7 +22,7 @@ fn outcome(result: Result<Success, Failure>) -> Outcome {
 
 fn failed(code: ErrorCode, expose: bool) -> ApiError {
     let failure = Failure { stack: Some("secret stack".to_owned()), ..Failure::new(code, "secret message") };
-    let response = answer(outcome(Err(failure)), &Method::GET, expose, None);
+    let response = answer(&outcome(Err(failure)), &Method::GET, expose, None);
     assert_eq!(response.headers()["x-cloudbox-start"], "cold");
     response.extensions().get::<ApiError>().unwrap().clone()
 }
@@ -54,7 +54,7 @@ fn a_function_may_expose_its_errors() {
 fn an_answer_is_the_handlers_own() {
     let headers = vec![("content-type".to_owned(), "text/plain".to_owned())];
     let success = Success::whole(201, headers, Bytes::from_static(b"made"));
-    let response = answer(outcome(Ok(success)), &Method::POST, false, None);
+    let response = answer(&outcome(Ok(success)), &Method::POST, false, None);
     assert_eq!(response.status(), 201);
     assert_eq!(response.headers()["content-type"], "text/plain");
     assert_eq!(response.headers()["x-cloudbox-version"], "2");
@@ -65,7 +65,7 @@ fn an_answer_is_the_handlers_own() {
 async fn statuses_without_a_body_have_none() {
     for status in [204, 205, 304] {
         let success = Success::whole(status, Vec::new(), Bytes::from_static(b"x"));
-        let response = success_answer(success, &Method::GET);
+        let response = success_answer(&success, &Method::GET);
         assert_eq!(response.status(), status);
         let body = axum::body::to_bytes(response.into_body(), 10).await.unwrap();
         assert!(body.is_empty());
