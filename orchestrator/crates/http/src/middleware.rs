@@ -5,6 +5,7 @@
 mod envelope;
 mod gate;
 mod observe;
+mod timed;
 
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
@@ -21,13 +22,13 @@ use http_body::Body as _;
 use metrics::Gauge;
 use tokio_util::sync::CancellationToken;
 use tower::{Layer, Service};
-use tower_http::timeout::{DeadlineBody, TimeoutBody};
 use tracing::Instrument as _;
 
 use crate::error::ApiError;
 use crate::place::{Gate, Place};
 pub use envelope::RequestId;
 use observe::{OfRoute, Seen};
+use timed::Timed;
 
 /// What bounds requests before a handler sees them.
 #[derive(Clone, Copy, Debug)]
@@ -144,6 +145,6 @@ impl Shared {
         if request.body().is_end_stream() {
             return request;
         }
-        request.map(|body| Body::new(DeadlineBody::new(body_time, TimeoutBody::new(body_pause, body))))
+        request.map(|body| Body::new(Timed::new(body, body_time, body_pause)))
     }
 }
