@@ -1,11 +1,12 @@
 //! The main job as one story, on every driver and every database: create, deploy, call, look, change, restart, remove.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use cloudbox_api_types::{Deployed, Deployment, ExecuteAnswer, Function, List, Project};
 use cloudbox_tests::postgres::Postgres;
 use cloudbox_tests::service::Plan;
-use cloudbox_tests::{Api, Driver, Home};
+use cloudbox_tests::{Answer, Api, Driver, Home};
 use cloudbox_types::ErrorCode;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -80,8 +81,11 @@ async fn first_life(api: &Api) {
     assert_eq!((deployed.status.as_str(), deployed.version), ("deployed", 1));
     assert_eq!(deployed.stages.len(), 5, "{deployed:?}");
     assert!(deployed.stages.iter().all(|stage| stage.status == "succeeded"), "{deployed:?}");
-    let answer: ExecuteAnswer = shop.execute("add", &json!({ "data": { "n": 1 } })).await.with(200).json();
+    let cold = shop.execute("add", &json!({ "data": { "n": 1 } })).await.with(200);
+    let answer: ExecuteAnswer = cold.json();
     assert_eq!((answer.response.get(), answer.logs.as_str(), answer.version), (r#"{"n":2}"#, "first\n", 1));
+    let timing = timing_of(&cold).unwrap();
+    assert!(answer.start == "cold" && timing["load"] > 0.0, "{timing:?}");
     assert!(answer.execution_time > 0.0 && answer.memory_usage > 0, "{answer:?}");
 
     // A change of the code counts from the next deploy on, and runs as the next version.
@@ -96,16 +100,34 @@ async fn first_life(api: &Api) {
     // Not public: to a stranger it isn't there. Public: anyone may call it.
     let stranger = shop.anonymous();
     let call = || stranger.public(Method::POST, "add", "").json(&json!({ "n": 5 }));
-    let _ = cloudbox_tests::Answer::of(call()).await.error(ErrorCode::NotFound);
+    let _ = Answer::of(call()).await.error(ErrorCode::NotFound);
     let _ = shop.patch("add", &json!({ "is_public": true })).await.with(200);
-    let answer: Value = cloudbox_tests::Answer::of(call()).await.with(200).json();
-    assert_eq!(answer["n"], 7);
+    let answer = Answer::of(call()).await.with(200);
+    assert_eq!((answer.json::<Value>()["n"].as_i64(), timing_of(&answer)), (Some(7), None));
+    let ours = shop.public(Method::POST, "add", "").json(&json!({ "n": 5 }));
+    let timing = timing_of(&Answer::of(ours).await.with(200)).unwrap();
+    assert!(timing["exec"] > 0.0, "{timing:?}");
+}
+
+/// Where a call's time went, in ms: for who has a credential. None where the answer doesn't say.
+fn timing_of(answer: &Answer) -> Option<BTreeMap<String, f64>> {
+    let header = answer.headers.get("server-timing")?.to_str().unwrap();
+    let spans: Vec<(&str, f64)> = header
+        .split(", ")
+        .map(|span| span.split_once(";dur=").unwrap())
+        .map(|(name, ms)| (name, ms.parse().unwrap()))
+        .collect();
+    let names: Vec<&str> = spans.iter().map(|(name, _)| *name).collect();
+    assert_eq!(names, ["queue", "lease", "load", "exec", "total"], "{header}");
+    let (total, parts) = spans.split_last().unwrap();
+    assert!(parts.iter().map(|(_, ms)| ms).sum::<f64>() <= total.1 + 0.005, "{header}");
+    Some(spans.into_iter().map(|(name, ms)| (name.to_owned(), ms)).collect())
 }
 
 /// The deploy that isn't waited for: 202, then `building` until it is `deployed`.
 async fn deploy_in_steps(api: &Api) {
     let request = api.request(Method::POST, &api.functions("/add/deploy"));
-    let started: Value = cloudbox_tests::Answer::of(request).await.with(202).json();
+    let started: Value = Answer::of(request).await.with(202).json();
     assert_eq!((started["status"].as_str(), started["version"].as_i64()), (Some("building"), Some(2)));
     let path = api.functions(&format!("/add/deployments/{}", started["deployment_id"]));
     for _ in 0..600 {
@@ -125,9 +147,12 @@ async fn second_life(api: &Api) {
     let function: Function = shop.function("add").await.with(200).json();
     assert_eq!((function.status.as_str(), function.active_version), ("deployed", Some(2)));
     let records = shop.logs("add", "limit=10").await;
-    assert_eq!(records.items.len(), 4, "{records:?}");
+    assert_eq!(records.items.len(), 5, "{records:?}");
+    for timing in records.items.iter().map(|call| call.timing.unwrap()) {
+        assert!(timing.exec > 0.0 && timing.total >= timing.exec + timing.load, "{timing:?}");
+    }
     let newest_first = records.items.iter().map(|call| (call.version, call.trigger.as_str()));
-    let expected = [(2, "http"), (2, "execute"), (1, "execute"), (1, "execute")];
+    let expected = [(2, "http"), (2, "http"), (2, "execute"), (1, "execute"), (1, "execute")];
     assert_eq!(newest_first.collect::<Vec<_>>(), expected);
 
     let answer: ExecuteAnswer = shop.execute("add", &json!({ "data": { "n": 1 } })).await.with(200).json();
@@ -135,11 +160,11 @@ async fn second_life(api: &Api) {
     let page = shop.logs("add", "limit=2").await;
     let cursor = page.next_cursor.unwrap();
     let rest = shop.logs("add", &format!("limit=10&cursor={cursor}")).await;
-    assert_eq!((page.items.len(), rest.items.len(), rest.next_cursor), (2, 3, None));
+    assert_eq!((page.items.len(), rest.items.len(), rest.next_cursor), (2, 4, None));
     assert_eq!(shop.logs("add", "status=error").await.items.len(), 0);
 
     let path = shop.functions("/add");
-    let _ = cloudbox_tests::Answer::of(shop.request(Method::DELETE, &path)).await.with(204);
+    let _ = Answer::of(shop.request(Method::DELETE, &path)).await.with(204);
     let _ = shop.function("add").await.error(ErrorCode::NotFound);
     let functions: List<Function> = shop.get(&shop.functions("")).await.with(200).json();
     assert!(functions.items.is_empty());

@@ -195,6 +195,42 @@ pub struct Execution {
     /// What it asked of the service, the first 100; left out where there was nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub host_calls: Vec<HostCallReport>,
+    /// Where its time went; left out for records of before this was noted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timing: Option<CallTiming>,
+}
+
+/// Where the time of a call went, in milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct CallTiming {
+    /// Waiting for a sandbox that others used, or for room for another one.
+    #[schema(example = 0.0)]
+    pub queue: f64,
+    /// What else it took to have the sandbox.
+    #[schema(example = 0.1)]
+    pub lease: f64,
+    /// Giving the code to a generic sandbox, or starting one with it; 0 for a warm call.
+    #[schema(example = 0.0)]
+    pub load: f64,
+    /// In the sandbox.
+    #[schema(example = 1.2)]
+    pub exec: f64,
+    /// All of it, from when the request was read to when the answer was there.
+    #[schema(example = 1.5)]
+    pub total: f64,
+}
+
+impl From<cloudbox_types::Timing> for CallTiming {
+    fn from(timing: cloudbox_types::Timing) -> Self {
+        let [queue, lease, load, exec, total] = timing.named().map(|(_, micros)| milliseconds(micros));
+        Self { queue, lease, load, exec, total }
+    }
+}
+
+/// Microseconds as milliseconds; no call takes as long as 32 bits of them, which is more than an hour.
+#[must_use]
+pub fn milliseconds(micros: u64) -> f64 {
+    f64::from(u32::try_from(micros).unwrap_or(u32::MAX)) / 1e3
 }
 
 /// The word for a call's start.
@@ -224,6 +260,7 @@ impl From<cloudbox_types::Record> for Execution {
             trigger: record.trigger.as_str().to_owned(),
             egress: record.egress.into_iter().map(EgressAttempt::from).collect(),
             host_calls: record.host_calls.into_iter().map(HostCallReport::from).collect(),
+            timing: record.timing.map(CallTiming::from),
         }
     }
 }

@@ -21,7 +21,7 @@ pub mod version;
 
 pub use deployment::{DeployStarted, Deployed, Deployment, LogEvent, Queued, StageReport};
 pub use error::{ErrorBody, ErrorDetail};
-pub use execution::{EgressAttempt, ExecuteAnswer, ExecuteRequest, Execution, HostCallReport};
+pub use execution::{CallTiming, EgressAttempt, ExecuteAnswer, ExecuteRequest, Execution, HostCallReport};
 pub use function::{Function, FunctionPatch, ImageBuild, NewFunction};
 pub use health::{Health, Live, MemoryUse, Ready, SandboxHealth, SandboxLayer};
 pub use inline::{Info, InlineAnswer, InlineCode, InlineError, InlineLog, InlineRequest};

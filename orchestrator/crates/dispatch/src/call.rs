@@ -9,7 +9,7 @@ use cloudbox_protocol::logs::{self, Line, Mark};
 use cloudbox_protocol::message::DataSource;
 use cloudbox_protocol::stream::Rest;
 use cloudbox_protocol::{Invoke, ResultMode};
-use cloudbox_types::{Attempt, ErrorCode, Function, HostCall, InvocationId, Trigger};
+use cloudbox_types::{Attempt, ErrorCode, Function, HostCall, InvocationId, Timing, Trigger};
 use jiff::Timestamp;
 use parking_lot::Mutex;
 
@@ -153,6 +153,8 @@ pub struct Outcome {
     pub egress: Vec<Attempt>,
     /// What it asked of the service: the first of it.
     pub host_calls: Vec<HostCall>,
+    /// Where its time went; until the answer's beginning, where it is streamed.
+    pub timing: Timing,
     /// The answer, or why there is none.
     pub result: Result<Success, Failure>,
 }
@@ -217,8 +219,14 @@ impl Outcome {
             marks: Vec::new(),
             egress: Vec::new(),
             host_calls: Vec::new(),
+            timing: Timing::default(),
             result: Err(failure),
         }
+    }
+
+    /// With where its time went.
+    pub(crate) fn with_timing(self, timing: Timing) -> Self {
+        Self { timing, ..self }
     }
 }
 
@@ -228,19 +236,20 @@ impl Outcome {
         invocation_id: InvocationId,
         version: i64,
         is_warm: bool,
-        elapsed: Duration,
+        timing: Timing,
         success: Success,
     ) -> Self {
         Self {
             invocation_id,
             version,
             is_warm,
-            execution_time_ms: elapsed.as_secs_f64() * 1000.0,
+            execution_time_ms: Duration::from_micros(timing.exec_us).as_secs_f64() * 1000.0,
             memory_bytes: 0,
             logs: String::new(),
             marks: Vec::new(),
             egress: Vec::new(),
             host_calls: Vec::new(),
+            timing,
             result: Ok(success),
         }
     }

@@ -15,8 +15,8 @@ use cloudbox_egress::Broker;
 use cloudbox_pool::{Lease, LeaseError, Pool, Start, Target};
 use cloudbox_protocol::{Request, stream};
 use cloudbox_sandbox::SandboxDriver;
-use cloudbox_types::InvocationId;
 use cloudbox_types::limits::Ranges;
+use cloudbox_types::{InvocationId, Timing};
 use futures::FutureExt as _;
 use jiff::Timestamp;
 use tokio::time::Instant;
@@ -29,6 +29,7 @@ use crate::call::{Call, Failure, Outcome};
 use crate::recorder::Recorder;
 use crate::services::{InvocationHost, Services};
 use crate::settle::{self, Settled};
+use crate::timing::{self, Begun};
 
 /// What bounds a call besides the function's own limits.
 #[derive(Clone, Debug)]
@@ -96,7 +97,7 @@ impl Dispatcher {
     }
 
     async fn run(&self, id: InvocationId, call: Call, opening: &Opening) -> Outcome {
-        let accepted = Timestamp::now();
+        let begun = Begun { id, accepted: Timestamp::now(), at: Instant::now() };
         if let Err(failure) = admit(&call) {
             return Outcome::refused(id, call.version(), failure);
         }
@@ -115,18 +116,22 @@ impl Dispatcher {
                 return Outcome::refused(id, call.version(), Failure::internal());
             }
         };
-        let settled = match self.attempt((id, accepted), &call, &target, opening).await {
+        let settled = match self.attempt(begun, &call, &target, opening).await {
             Ok(settled) => settled,
-            Err(error) => match settle::refused(error, &call) {
-                // What never reached a sandbox is no invocation: it is answered, but not recorded.
-                Err(failure) => return Outcome::refused(id, call.version(), failure),
-                Ok(settled) => settled,
-            },
-        };
+            Err(error) => {
+                let timing = timing::of_refusal(&error, begun);
+                match settle::refused(error, &call) {
+                    // What never reached a sandbox is no invocation: it is answered, but not recorded.
+                    Err(failure) => return Outcome::refused(id, call.version(), failure).with_timing(timing),
+                    Ok(settled) => settled.with_timing(timing),
+                }
+            }
+        }
+        .ended_after(begun.at.elapsed());
         if let Some(watch) = &call.entry.watch {
             watch.count(settled.is_error());
         }
-        self.recorder.record(settled.record(id, accepted, &call, self.driver.name()));
+        self.recorder.record(settled.record(id, begun.accepted, &call, self.driver.name()));
         settled.outcome(id, call.version())
     }
 
@@ -134,33 +139,33 @@ impl Dispatcher {
     /// have begun is not begun again.
     async fn attempt(
         &self,
-        ids: (InvocationId, Timestamp),
+        begun: Begun,
         call: &Call,
         target: &Arc<Target>,
         opening: &Opening,
     ) -> Result<Settled, LeaseError> {
         let lease = self.pool.lease(target).await?;
-        let settled = self.exchange(ids, call, target, lease, opening).await;
+        let settled = self.exchange(begun, call, target, lease, opening).await;
         if !settled.is_untaken() {
             return Ok(settled);
         }
-        tracing::info!(invocation.id = %ids.0, "the sandbox ended before it took the call; another one gets it");
+        tracing::info!(invocation.id = %begun.id, "the sandbox ended before it took the call; another one gets it");
         let lease = self.pool.lease(target).await?;
-        Ok(self.exchange(ids, call, target, lease, opening).await)
+        Ok(self.exchange(begun, call, target, lease, opening).await)
     }
 
     /// The call itself, with what it used.
     async fn exchange(
         &self,
-        (id, accepted): (InvocationId, Timestamp),
+        begun: Begun,
         call: &Call,
         target: &Target,
         mut lease: Lease,
         opening: &Opening,
     ) -> Settled {
         let timeout = call.timeout();
-        let invoke = call.invoke(id, accepted, timeout, self.settings.max_response_bytes);
-        let host = InvocationHost::new(&self.services, call.context(id), call.upload.clone());
+        let invoke = call.invoke(begun.id, begun.accepted, timeout, self.settings.max_response_bytes);
+        let host = InvocationHost::new(&self.services, call.context(begun.id), call.upload.clone());
         let (outlet, inlet, seal) =
             match call.may_stream.then(|| stream::stream(self.settings.max_stream_bytes)) {
                 Some((outlet, inlet, seal)) => (Some(outlet), Some(inlet), Some(seal)),
@@ -169,14 +174,15 @@ impl Dispatcher {
         let request = Request { invoke, body: call.body.clone(), host: Arc::clone(&host) as _, outlet };
         let before = lease.stats().unwrap_or_default();
         let began = Instant::now();
+        let timing = timing::until(began, begun, lease.waited());
         let is_warm = lease.start() == Start::Warm;
         let (exchanged, refused) = tokio::join!(
             lease.exchange(request, began + timeout),
             opening.watch(inlet, |success| Outcome::begun(
-                id,
+                begun.id,
                 call.version(),
                 is_warm,
-                began.elapsed(),
+                timing::so_far(timing, began),
                 success
             )),
         );
@@ -190,6 +196,7 @@ impl Dispatcher {
         settle::exchanged(exchanged, load_logs, call)
             .with_usage(elapsed, after, after.cpu_us.saturating_sub(before.cpu_us))
             .with_start(is_warm)
+            .with_timing(Timing { exec_us: timing::micros(elapsed), ..timing })
             .with_stream(seal, refused)
             .with_attempts(attempts)
             .with_host_calls(host.take_made())

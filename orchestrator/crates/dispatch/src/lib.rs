@@ -11,6 +11,7 @@ mod inline;
 mod services;
 mod settle;
 mod share;
+mod timing;
 mod upload;
 
 pub use call::{Call, Failure, Outcome, Success};

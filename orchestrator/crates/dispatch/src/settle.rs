@@ -9,13 +9,14 @@ use cloudbox_protocol::message::ChunkFailure;
 use cloudbox_protocol::stream::Seal;
 use cloudbox_protocol::{Answer, FailureKind, Logs, Reply, ResultHead, ResultMode, Streamed};
 use cloudbox_sandbox::{Error, LaunchError, SandboxFault, SandboxFaultKind, Stats};
-use cloudbox_types::{Attempt, Attempts, ErrorCode, HostCall, InvocationId, Record, RecordStatus};
+use cloudbox_types::{Attempt, Attempts, ErrorCode, HostCall, InvocationId, Record, RecordStatus, Timing};
 use http::header::{HeaderName, HeaderValue};
 use jiff::Timestamp;
 use serde_json::value::RawValue;
 
 use crate::call::{Call, Failure, Outcome, Success};
 use crate::json::{self, MAX_RESULT_DEPTH};
+use crate::timing;
 
 /// Headers of one answer. Every client takes as many; the server's own table of them ends a request beyond 32,768.
 const MAX_HEADERS: usize = 256;
@@ -38,6 +39,7 @@ pub(crate) struct Settled {
     is_warm: bool,
     egress: Vec<Attempt>,
     host_calls: Vec<HostCall>,
+    timing: Timing,
     /// Whether no code has seen the call.
     is_untaken: bool,
     /// Bytes of an answer that was streamed.
@@ -59,6 +61,7 @@ impl Settled {
             is_warm: false,
             egress: Vec::new(),
             host_calls: Vec::new(),
+            timing: Timing::default(),
             is_untaken: false,
             streamed: None,
             seal: None,
@@ -71,6 +74,16 @@ impl Settled {
 
     pub(crate) fn with_start(self, is_warm: bool) -> Self {
         Self { is_warm, ..self }
+    }
+
+    pub(crate) fn with_timing(self, timing: Timing) -> Self {
+        Self { timing, ..self }
+    }
+
+    /// With how long all of it took.
+    pub(crate) fn ended_after(mut self, total: Duration) -> Self {
+        self.timing.total_us = timing::micros(total);
+        self
     }
 
     /// `refused`: why the beginning of a streamed answer could not be sent.
@@ -144,6 +157,7 @@ impl Settled {
             driver: driver.to_owned(),
             egress: self.egress.clone(),
             host_calls: self.host_calls.clone(),
+            timing: Some(self.timing),
         }
     }
 
@@ -162,6 +176,7 @@ impl Settled {
             marks: self.marks,
             egress: self.egress,
             host_calls: self.host_calls,
+            timing: self.timing,
             result: self.result,
         }
     }

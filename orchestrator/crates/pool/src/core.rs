@@ -94,7 +94,9 @@ impl Core {
         let deadline = pending.began + self.settings.start_timeout;
         match bring_up(self.driver.as_ref(), &target.launch, spare, deadline).await {
             Ok((sandbox, logs)) => {
-                let slot = Slot::new(sandbox, permit, logs, target.launch.after_call, Instant::now());
+                let now = Instant::now();
+                let slot = Slot::new(sandbox, permit, logs, target.launch.after_call, now);
+                let slot = Slot { load_time: now.duration_since(pending.began), ..slot };
                 pending.done();
                 self.with(|state, now, effects| state.started(target.key, slot, now, effects));
             }

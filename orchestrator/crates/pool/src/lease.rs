@@ -24,7 +24,17 @@ pub struct Lease {
     /// There until it is dropped.
     slot: Option<Slot>,
     start: Start,
+    waited: Waited,
     verdict: Verdict,
+}
+
+/// What a call waited for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Waited {
+    /// A sandbox that others used, or room for another one.
+    pub queue: Duration,
+    /// A start, or the code's way into a generic spare.
+    pub load: Duration,
 }
 
 impl Lease {
@@ -41,20 +51,27 @@ impl Lease {
                     lease.verdict = Verdict::Failed;
                 }
                 Admission::Queued { id, grant } => {
-                    return Ticket { core, key: target.key, id, grant }.wait().await;
+                    return Ticket { core, key: target.key, id, grant, since: Instant::now() }.wait().await;
                 }
             }
         }
     }
 
     fn new(core: &Arc<Core>, key: TargetKey, slot: Slot, start: Start) -> Self {
-        Self { core: Arc::clone(core), key, slot: Some(slot), start, verdict: Verdict::Unused }
+        let waited = Waited::default();
+        Self { core: Arc::clone(core), key, slot: Some(slot), start, waited, verdict: Verdict::Unused }
     }
 
     /// Whether the call waited for the sandbox's start.
     #[must_use]
     pub const fn start(&self) -> Start {
         self.start
+    }
+
+    /// What the call waited for until it had the sandbox.
+    #[must_use]
+    pub const fn waited(&self) -> Waited {
+        self.waited
     }
 
     /// Which version it serves.
@@ -166,12 +183,13 @@ struct Ticket<'a> {
     key: TargetKey,
     id: u64,
     grant: oneshot::Receiver<Grant>,
+    since: Instant,
 }
 
 impl Ticket<'_> {
     async fn wait(mut self) -> Result<Lease, LeaseError> {
         let settings = &self.core.settings;
-        let patience = Instant::now() + settings.queue_wait;
+        let patience = self.since + settings.queue_wait;
         if let Ok(grant) = timeout_at(patience, &mut self.grant).await {
             return self.redeem(grant);
         }
@@ -202,7 +220,12 @@ impl Ticket<'_> {
     fn redeem(&self, grant: Result<Grant, oneshot::error::RecvError>) -> Result<Lease, LeaseError> {
         // The sender lives in the queue, and leaves it only with a grant.
         let (slot, start) = grant.unwrap_or(Err(LeaseError::Closing))?;
-        Ok(Lease::new(self.core, self.key, slot, start))
+        let waited = self.since.elapsed();
+        // The start may have begun before this call came, or for another one.
+        let load = if start == Start::Cold { slot.load_time.min(waited) } else { Duration::ZERO };
+        let mut lease = Lease::new(self.core, self.key, slot, start);
+        lease.waited = Waited { queue: waited.saturating_sub(load), load };
+        Ok(lease)
     }
 }
 

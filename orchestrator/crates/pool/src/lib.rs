@@ -31,7 +31,7 @@ mod start;
 mod state;
 
 pub use error::{LeaseError, Reason};
-pub use lease::Lease;
+pub use lease::{Lease, Waited};
 pub use pool::Pool;
 pub use settings::Settings;
 pub use slot::Start;

@@ -2,7 +2,7 @@
 
 use cloudbox_protocol::Logs;
 use cloudbox_sandbox::{AfterCall, Error, Sandbox};
-use tokio::time::Instant;
+use tokio::time::{Duration, Instant};
 
 use crate::budget::Permit;
 use crate::error::LeaseError;
@@ -28,6 +28,8 @@ pub(crate) struct Slot {
     pub is_frozen: bool,
     /// What the code printed while it was loaded, until a lease takes it.
     pub load_logs: Option<Logs>,
+    /// How long it took to bring it up.
+    pub load_time: Duration,
 }
 
 impl Slot {
@@ -39,7 +41,16 @@ impl Slot {
         now: Instant,
     ) -> Self {
         let load_logs = Some(load_logs);
-        Self { sandbox, permit, born: now, calls: 0, after_call, is_frozen: false, load_logs }
+        Self {
+            sandbox,
+            permit,
+            born: now,
+            calls: 0,
+            after_call,
+            is_frozen: false,
+            load_logs,
+            load_time: Duration::ZERO,
+        }
     }
 
     /// Has its processes run again.

@@ -145,6 +145,10 @@ impl Read for Row {
                 Some(_) => self.json("host_calls")?,
                 None => Vec::new(),
             },
+            timing: match self.get::<Option<String>>("timing")? {
+                Some(_) => Some(self.json("timing")?),
+                None => None,
+            },
         })
     }
 }

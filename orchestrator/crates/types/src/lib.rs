@@ -17,6 +17,7 @@ pub mod page;
 pub mod record;
 pub mod seal;
 pub mod secret;
+pub mod timing;
 pub mod version;
 
 pub use alias::{Activation, Alias, Canary, Cause, RolledBack, Split, Sticky, Switch};
@@ -34,4 +35,5 @@ pub use page::{Page, PageRequest};
 pub use record::{HostCall, Record, RecordStatus, Trigger};
 pub use seal::{Seal, Unsealed};
 pub use secret::Secret;
+pub use timing::Timing;
 pub use version::{Deployment, DeploymentStatus, Stage, StageReport, StageStatus, Version};

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::function::UnknownWord;
-use crate::{Attempt, ErrorCode, FunctionId, InvocationId, ProjectId};
+use crate::{Attempt, ErrorCode, FunctionId, InvocationId, ProjectId, Timing};
 
 /// How an invocation ended, for filters and statistics; `code` says more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -137,6 +137,9 @@ pub struct Record {
     /// What it asked of the service: the first [`Record::MAX_HOST_CALLS`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub host_calls: Vec<HostCall>,
+    /// Where its time went; none for records of before this was noted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timing: Option<Timing>,
 }
 
 impl Record {

@@ -1,13 +1,15 @@
 //! What several handlers answer with: streams of events, and the headers of a call.
 
 use std::convert::Infallible;
+use std::fmt::Write as _;
 use std::future::Future;
 
 use axum::Json;
 use axum::response::sse::Event;
 use axum::response::{IntoResponse, Response};
-use cloudbox_api_types::execution::start_word;
+use cloudbox_api_types::execution::{milliseconds, start_word};
 use cloudbox_dispatch::Outcome;
+use cloudbox_types::Timing;
 use futures::{Stream, StreamExt as _, stream};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
@@ -84,5 +86,34 @@ pub fn put_call_headers(outcome: &Outcome, traceparent: Option<&HeaderValue>, he
     headers.insert("x-cloudbox-start", HeaderValue::from_static(start_word(outcome.is_warm)));
     if let Some(traceparent) = traceparent {
         headers.insert(cloudbox_http::trace::NAME, traceparent.clone());
+    }
+}
+
+/// Adds where a call's time went: `Server-Timing: queue;dur=0.02, lease;dur=0.1, …` in milliseconds, besides what a
+/// function says there of its own. For callers with a credential alone, since it tells how busy the service is.
+pub fn add_timing(headers: &mut HeaderMap, timing: Timing) {
+    let mut text = String::with_capacity(96);
+    for (name, micros) in timing.named() {
+        let comma = if text.is_empty() { "" } else { ", " };
+        // Writing into a text can't fail.
+        let _ = write!(text, "{comma}{name};dur={}", milliseconds(micros));
+    }
+    if let Ok(value) = HeaderValue::try_from(text) {
+        headers.append(HeaderName::from_static("server-timing"), value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timing_is_milliseconds_with_fractions() {
+        let mut headers = HeaderMap::new();
+        headers.append("server-timing", HeaderValue::from_static("db;dur=5"));
+        add_timing(&mut headers, Timing::from([20, 100, 0, 1200, 1500]));
+        let all: Vec<_> = headers.get_all("server-timing").iter().collect();
+        let ours = "queue;dur=0.02, lease;dur=0.1, load;dur=0, exec;dur=1.2, total;dur=1.5";
+        assert_eq!(all, ["db;dur=5", ours]);
     }
 }

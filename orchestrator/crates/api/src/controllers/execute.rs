@@ -20,7 +20,7 @@ use http::{HeaderMap, HeaderValue, header};
 use serde_json::json;
 
 use self::request::Wanted;
-use super::answer::call_headers;
+use super::answer::{add_timing, call_headers};
 
 pub mod request;
 
@@ -29,7 +29,9 @@ pub mod request;
     request_body(content = Option<ExecuteRequest>),
     params(("project" = String, Path, description = "Id or slug"),
         ("function" = String, Path, description = "Id or name; `name:alias` or `name:3` for another version")),
-    responses((status = 200, body = ExecuteAnswer), (status = "4XX", body = ErrorBody),
+    responses((status = 200, body = ExecuteAnswer,
+        headers(("Server-Timing" = String, description = "Milliseconds of `queue`, `lease`, `load`, `exec` and `total`"))),
+        (status = "4XX", body = ErrorBody),
         (status = "5XX", body = ErrorBody)), security(("bearer" = [])))]
 pub async fn execute(
     caller: Caller,
@@ -62,6 +64,7 @@ fn answer(outcome: &Outcome, traceparent: Option<&HeaderValue>) -> Response {
         Err(failure) => error_of(outcome, failure).into_response(),
     };
     response.headers_mut().extend(headers);
+    add_timing(response.headers_mut(), outcome.timing);
     response
 }
 
@@ -121,7 +124,7 @@ pub fn error_of(outcome: &Outcome, failure: &Failure) -> ApiError {
 
 #[cfg(test)]
 mod tests {
-    use cloudbox_types::InvocationId;
+    use cloudbox_types::{InvocationId, Timing};
 
     use super::*;
 
@@ -136,6 +139,7 @@ mod tests {
             marks: Vec::new(),
             egress: Vec::new(),
             host_calls: Vec::new(),
+            timing: Timing::from([1, 2, 3, 4, 10]),
             result,
         }
     }
@@ -163,6 +167,11 @@ mod tests {
         assert_eq!(response.status(), 500);
         assert_eq!(response.headers()["x-cloudbox-start"], "warm");
         assert_eq!(response.headers()["x-cloudbox-version"], "3");
+        let timing = response.headers()["server-timing"].to_str().unwrap();
+        assert_eq!(
+            timing,
+            "queue;dur=0.001, lease;dur=0.002, load;dur=0.003, exec;dur=0.004, total;dur=0.01"
+        );
         let body = &response.extensions().get::<ApiError>().unwrap().body;
         assert_eq!(body.execution_time, Some(1.5));
         assert_eq!(body.stack.as_deref(), Some("at line 1"));

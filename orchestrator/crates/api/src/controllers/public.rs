@@ -20,7 +20,7 @@ use cloudbox_types::{ErrorCode, InvocationId, Trigger};
 use futures::stream;
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 
-use super::answer::{ID_HEADER, put_call_headers};
+use super::answer::{ID_HEADER, add_timing, put_call_headers};
 
 mod way;
 
@@ -140,6 +140,9 @@ async fn invoke(
     let upload = call.upload.clone();
     let outcome = api.invoke(call).await;
     let mut response = answer(&outcome, &method, expose_errors, traceparent.as_ref());
+    if caller.is_some() {
+        add_timing(response.headers_mut(), outcome.timing);
+    }
     if upload.is_some_and(|upload| !upload.is_whole()) {
         response.headers_mut().insert(http::header::CONNECTION, HeaderValue::from_static("close"));
     }

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use cloudbox_api::controllers::answer::put_call_headers;
+use cloudbox_api::controllers::answer::{add_timing, put_call_headers};
 use cloudbox_api::controllers::execute;
 use cloudbox_api::controllers::execute::request::Wanted;
 use cloudbox_api_types::edge_function::EdgeAnswer;
@@ -104,6 +104,7 @@ pub async fn invoke(
         Err(failure) => error_of(&outcome, failure).into_response(),
     };
     put_call_headers(&outcome, traceparent.as_ref(), response.headers_mut());
+    add_timing(response.headers_mut(), outcome.timing);
     Ok(response)
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
-use cloudbox_api::controllers::answer::call_headers;
+use cloudbox_api::controllers::answer::{add_timing, call_headers};
 use cloudbox_api::controllers::execute;
 use cloudbox_api::controllers::public::{self, Way};
 use cloudbox_api_types::function_service::{InvokeAnswer, ServiceError, log_lines};
@@ -79,6 +79,9 @@ async fn answered(
         }
     };
     response.headers_mut().extend(headers);
+    if caller.is_some() {
+        add_timing(response.headers_mut(), outcome.timing);
+    }
     response
 }
 

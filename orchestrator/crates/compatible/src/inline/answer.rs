@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
-use cloudbox_api::controllers::answer::put_call_headers;
+use cloudbox_api::controllers::answer::{add_timing, put_call_headers};
 use cloudbox_api_types::{InlineAnswer, InlineError, InlineLog};
 use cloudbox_check::Problem;
 use cloudbox_dispatch::{Failure, Outcome, Refused};
@@ -45,6 +45,7 @@ pub(super) fn of(outcome: &Outcome, traceparent: Option<&HeaderValue>) -> Respon
     };
     let mut response = (status, Json(answer)).into_response();
     put_call_headers(outcome, traceparent, response.headers_mut());
+    add_timing(response.headers_mut(), outcome.timing);
     if let Err(Failure { retry_after_s: Some(seconds), .. }) = &outcome.result {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(*seconds));
     }

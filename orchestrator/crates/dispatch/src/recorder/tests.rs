@@ -63,6 +63,7 @@ fn record(function_id: FunctionId) -> Record {
         driver: "native".to_owned(),
         egress: Vec::new(),
         host_calls: Vec::new(),
+        timing: None,
     }
 }
 

@@ -1,8 +1,11 @@
 //! Leases: warm and cold, given back and not, recycled, retired.
 
-use cloudbox_pool::{Settings, Start, Target, TargetKey};
+use std::sync::Arc;
+
+use cloudbox_pool::{Settings, Start, Target, TargetKey, Waited};
 use cloudbox_protocol::Answer;
 use cloudbox_types::FunctionId;
+use tokio::time::sleep;
 
 use crate::harness::*;
 
@@ -25,6 +28,25 @@ async fn the_first_call_is_cold_and_the_second_warm() {
     assert_eq!(driver.book().entries.len(), 1);
     let totals = pool.snapshot().totals;
     assert_eq!((totals.cold_leases, totals.warm_leases, totals.starts), (1, 1, 1));
+    finish(&driver, &pool).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_says_what_its_call_waited_for() {
+    let (driver, pool) = open(settings());
+    let target = of(Target { max_instances: 1, ..target(1, 1) });
+    let lease = pool.lease(&target).await.unwrap();
+    let first = lease.waited();
+    assert!(first.queue < 5 * MS && first.load >= 100 * MS, "its start: {first:?}");
+    let (own, others) = (Arc::clone(&pool), Arc::clone(&target));
+    let waiting = tokio::spawn(async move { own.lease(&others).await.unwrap() });
+    sleep(40 * MS).await;
+    drop(lease);
+    let lease = waiting.await.unwrap();
+    let second = lease.waited();
+    assert!(second.queue >= 40 * MS && second.load.is_zero(), "the other call: {second:?}");
+    drop(lease);
+    assert_eq!(pool.lease(&target).await.unwrap().waited(), Waited::default());
     finish(&driver, &pool).await;
 }
 

@@ -98,6 +98,7 @@ impl Backend for Fake {
             marks: Vec::new(),
             egress: Vec::new(),
             host_calls: Vec::new(),
+            timing: [20, 100, 0, 2000, 2200].into(),
             result,
         }
     }

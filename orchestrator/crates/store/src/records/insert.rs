@@ -18,9 +18,9 @@ use crate::sql_store::{SqlStore, committed};
 /// The columns in the order of [`bind`].
 const COLUMNS: &str = "id, project_id, function_id, version, created_at, status, code, error, method, path, \
      http_status, execution_time_ms, memory_bytes, cpu_time_ms, response_bytes, logs, is_warm, trigger_kind, driver, \
-     egress, host_calls";
+     egress, host_calls, timing";
 /// How many these are.
-const WIDTH: usize = 21;
+const WIDTH: usize = 22;
 /// Rows of one statement. At most 512, since SQLite takes 32,766 values and PostgreSQL 65,535; and only these sizes, so
 /// that a connection keeps four prepared statements and not one for each size of a batch.
 const SIZES: [usize; 4] = [512, 64, 8, 1];
@@ -89,6 +89,7 @@ fn bind(query: Query, record: &Record) -> Query {
         .bind(record.driver.as_str())
         .bind((!record.egress.is_empty()).then(|| serde_json::json!(record.egress).to_string()))
         .bind((!record.host_calls.is_empty()).then(|| serde_json::json!(record.host_calls).to_string()))
+        .bind(record.timing.map(|timing| serde_json::json!(timing).to_string()))
 }
 
 /// Whether another try can succeed: two transactions waited for one another and PostgreSQL ended this one.

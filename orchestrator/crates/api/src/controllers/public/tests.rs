@@ -16,6 +16,7 @@ fn outcome(result: Result<Success, Failure>) -> Outcome {
         marks: Vec::new(),
         egress: Vec::new(),
         host_calls: Vec::new(),
+        timing: cloudbox_types::Timing::default(),
         result,
     }
 }

@@ -78,6 +78,7 @@ fn record(function: FunctionId, status: RecordStatus, logs: &str) -> Record {
         driver: "fake".to_owned(),
         egress: Vec::new(),
         host_calls: Vec::new(),
+        timing: None,
     }
 }
 
