@@ -17,14 +17,19 @@ use cloudbox_types::{InvocationId, Record};
 use jiff::Timestamp;
 use parking_lot::Mutex as Lock;
 use tokio::sync::Mutex;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use spool::{BATCH, Reader, Spool};
 
 /// How often the spool is moved into the store.
 const FLUSH_EVERY: Duration = Duration::from_millis(200);
-/// How often old records are looked for.
+/// How soon after the start old records are looked for.
+const FIRST_PRUNE: Duration = Duration::from_secs(1);
+/// How often they are looked for when there was none.
 const PRUNE_EVERY: Duration = Duration::from_secs(60);
+/// The shortest pause between two parts of them.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 /// The longest wait before the store is tried again after it refused.
 const LONGEST_WAIT: Duration = Duration::from_secs(4);
 /// How long a flush at the end may take; what is left is taken over at the next start.
@@ -192,17 +197,19 @@ impl Recorder {
         }
     }
 
-    /// Deletes old records from the store until [`Recorder::close`]: those accepted `keep_days` ago, and those of a
+    /// Deletes old records from the store until [`Recorder::close`], part by part with pauses between: those accepted `keep_days` ago, and those of a
     /// function beyond its newest `keep_per_function`; 0 keeps all.
     pub async fn prune(&self, keep_days: u32, keep_per_function: u32) {
         let age = Duration::from_secs(u64::from(keep_days) * 24 * 3600);
         let keep = Some(keep_per_function).filter(|keep| *keep > 0);
-        let mut wait = PRUNE_EVERY;
+        let mut wait = FIRST_PRUNE;
         while self.stop.run_until_cancelled(tokio::time::sleep(wait)).await.is_some() {
             let before = Some(Timestamp::now() - age).filter(|_| keep_days > 0);
+            let began = Instant::now();
             wait = match self.store.prune_records(before, keep).await {
                 Ok(0) => PRUNE_EVERY,
-                Ok(_) => FLUSH_EVERY,
+                // As long as the part took, so that half of the database's time is everybody else's.
+                Ok(_) => began.elapsed().clamp(SHORTEST_PAUSE, LONGEST_WAIT),
                 Err(error) => {
                     tracing::warn!(error = &error as &dyn std::error::Error, "old records stay");
                     PRUNE_EVERY

@@ -13,13 +13,16 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use cloudbox_store::Store;
-use cloudbox_types::{Function, FunctionId, Name, Project, ProjectId, Version};
+use cloudbox_types::{Function, FunctionId, Name, Page, PageRequest, Project, ProjectId, Version};
 use parking_lot::Mutex;
 
 pub use entry::Entry;
 pub use pick::Watches;
 pub use routes::{KeySource, Wanted, place_of};
 pub use watch::Failed;
+
+/// Functions that are read at once when the service starts.
+const LOADED_AT_ONCE: u32 = 1000;
 
 /// A project with its functions.
 #[derive(Clone, Debug)]
@@ -56,19 +59,34 @@ impl Table {
     pub async fn load(store: Arc<dyn Store>) -> Result<Self, cloudbox_store::Error> {
         let table =
             Self { maps: ArcSwap::default(), changing: Mutex::new(()), store, watches: Watches::default() };
-        let mut projects = HashSet::new();
-        for (function, version) in table.store.deployed().await? {
-            if !projects.contains(&function.project_id)
-                && let Some(project) = table.store.project(function.project_id).await?
-            {
-                projects.insert(project.id);
-                table.put_project(project);
-            }
-            if let Some(entry) = table.put(function, Some(version)) {
+        let mut page = PageRequest { limit: LOADED_AT_ONCE, after: None };
+        loop {
+            let Page { items, next } = table.store.deployed(page).await?;
+            for entry in table.put_loaded(items).await? {
                 table.fetch_named(&entry).await?;
             }
+            page.after = next;
+            if next.is_none() {
+                return Ok(table);
+            }
         }
-        Ok(table)
+    }
+
+    /// Notes many functions, with their projects, as one change: each change copies a project's map.
+    async fn put_loaded(
+        &self,
+        loaded: Vec<(Function, Version)>,
+    ) -> Result<Vec<Arc<Entry>>, cloudbox_store::Error> {
+        for project in loaded.iter().map(|(function, _)| function.project_id).collect::<HashSet<_>>() {
+            let is_known = self.maps.load().tenants.contains_key(&project);
+            if !is_known && let Some(project) = self.store.project(project).await? {
+                self.put_project(project);
+            }
+        }
+        Ok(self.change(|maps| {
+            let put = |(function, version)| maps.put(function, Some(version), &self.watches);
+            loaded.into_iter().filter_map(put).collect()
+        }))
     }
 
     /// A function by its project's id or slug and its own id or name; none where there is none.
@@ -156,24 +174,7 @@ impl Table {
 
     /// Notes a function, new or changed. One that is older than what is here changes nothing.
     pub fn put(&self, function: Function, version: Option<Version>) -> Option<Arc<Entry>> {
-        self.change(|maps| {
-            if maps.deleted.contains(&function.id) {
-                return None;
-            }
-            let tenant = Arc::make_mut(maps.tenants.get_mut(&function.project_id)?);
-            maps.owners.insert(function.id, function.project_id);
-            let known = tenant.by_id.get(&function.id).cloned();
-            if let Some(known) = &known {
-                if is_older(&function, &known.function) {
-                    return Some(Arc::clone(known));
-                }
-                tenant.ids.remove(&known.function.settings.name);
-            }
-            tenant.ids.insert(function.settings.name.clone(), function.id);
-            let entry = Arc::new(Entry::after(function, version, known.as_deref(), &self.watches));
-            tenant.by_id.insert(entry.function.id, Arc::clone(&entry));
-            Some(entry)
-        })
+        self.change(|maps| maps.put(function, version, &self.watches))
     }
 
     /// Forgets a function.
@@ -217,6 +218,33 @@ impl Table {
 }
 
 impl Maps {
+    fn put(
+        &mut self,
+        mut function: Function,
+        version: Option<Version>,
+        watches: &Watches,
+    ) -> Option<Arc<Entry>> {
+        if self.deleted.contains(&function.id) {
+            return None;
+        }
+        let tenant = Arc::make_mut(self.tenants.get_mut(&function.project_id)?);
+        self.owners.insert(function.id, function.project_id);
+        let known = tenant.by_id.get(&function.id).cloned();
+        if let Some(known) = &known {
+            if is_older(&function, &known.function) {
+                return Some(Arc::clone(known));
+            }
+            tenant.ids.remove(&known.function.settings.name);
+        }
+        tenant.ids.insert(function.settings.name.clone(), function.id);
+        // What no call looks at, and is most of a function.
+        function.settings.code = None;
+        function.build_logs = String::new();
+        let entry = Arc::new(Entry::after(function, version, known.as_deref(), watches));
+        tenant.by_id.insert(entry.function.id, Arc::clone(&entry));
+        Some(entry)
+    }
+
     fn tenant(&self, project: &str) -> Option<&Arc<Tenant>> {
         let id = match project.parse() {
             Ok(id) => ProjectId(id),

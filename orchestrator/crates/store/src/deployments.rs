@@ -31,7 +31,11 @@ const INSERT: &str = "INSERT INTO deployments \
      SELECT $1, COALESCE(MAX(version), 0) + 1, 'building', $2, $3, '', $4, $5, $6 FROM deployments WHERE function_id = $1 \
      RETURNING *";
 
-const LIST: &str = "SELECT * FROM deployments WHERE function_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3";
+pub(crate) const LIST: &str =
+    "SELECT * FROM deployments WHERE function_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3";
+
+pub(crate) const UNFINISHED: &str =
+    "SELECT * FROM deployments WHERE status = 'building' ORDER BY function_id";
 
 const BY_ID: &str = "SELECT * FROM deployments WHERE id = $1";
 
@@ -209,8 +213,7 @@ impl SqlStore {
 
     pub(crate) async fn end_unfinished(&self, error: &str) -> Result<u64, Error> {
         let mut open = self.database.begin().await?;
-        let query = Query::new("SELECT * FROM deployments WHERE status = 'building' ORDER BY function_id");
-        let unfinished = open.rows(query).await?;
+        let unfinished = open.rows(Query::new(UNFINISHED)).await?;
         for row in &unfinished {
             let mut deployment = row.deployment()?;
             for stage in &mut deployment.stages {

@@ -30,15 +30,15 @@ const ENCRYPTED: &str =
     "UPDATE functions SET environment = $2, shared_environment = $3 WHERE id = $1 RETURNING *";
 
 /// A few are enough to say who needs a runtime.
-const ON_RUNTIME: &str = "SELECT functions.name AS name, versions.number AS number FROM versions \
+pub(crate) const ON_RUNTIME: &str = "SELECT functions.name AS name, versions.number AS number FROM versions \
      JOIN functions ON functions.id = versions.function_id WHERE versions.runtime = $1 \
-     ORDER BY functions.id, versions.number LIMIT 10";
+     ORDER BY versions.function_id, versions.number LIMIT 10";
 
-const DEPLOYED: &str = concat!(
+pub(crate) const DEPLOYED: &str = concat!(
     "SELECT functions.*, ",
     crate::versions::version_columns!(),
     " FROM functions JOIN versions ON versions.function_id = functions.id \
-     AND versions.number = functions.active_version ORDER BY functions.id"
+     AND versions.number = functions.active_version WHERE functions.id > $1 ORDER BY functions.id LIMIT $2"
 );
 
 /// By the index `functions_of_project`.
@@ -131,20 +131,19 @@ impl SqlStore {
         self.list(query, page, "id", |row| row.function_shown(&self.key)).await
     }
 
-    pub(crate) async fn list_deployed(&self) -> Result<Vec<(Function, Version)>, Error> {
-        let rows = self.database.rows(Query::new(DEPLOYED)).await?;
-        let mut deployed = Vec::with_capacity(rows.len());
-        for row in &rows {
-            match row.function(&self.key) {
-                Ok(function) => deployed.push((function, row.version()?)),
-                // Whoever calls it is told; the others are called as ever.
-                Err(error @ Error::Undecryptable { .. }) => {
-                    tracing::error!(%error, "a function can't be called");
-                }
-                Err(error) => return Err(error),
+    pub(crate) async fn list_deployed(&self, page: PageRequest) -> Result<Page<(Function, Version)>, Error> {
+        let query = Query::new(DEPLOYED).bind(page.after.unwrap_or(0));
+        let read = |row: &Row| match row.function(&self.key) {
+            Ok(function) => Ok(Some((function, row.version()?))),
+            // Whoever calls it is told; the others are called as ever.
+            Err(error @ Error::Undecryptable { .. }) => {
+                tracing::error!(%error, "a function can't be called");
+                Ok(None)
             }
-        }
-        Ok(deployed)
+            Err(error) => Err(error),
+        };
+        let Page { items, next } = self.list(query, page, "id", read).await?;
+        Ok(Page { items: items.into_iter().flatten().collect(), next })
     }
 
     pub(crate) async fn patch_function(

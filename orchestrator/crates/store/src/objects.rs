@@ -45,7 +45,7 @@ impl ObjectKind {
 
     /// Counts the rows that need an object of this name ($2), holds ($1, $2, $3) among them. One statement: a hold is
     /// given up only after the row that it was for.
-    const fn needed(self) -> &'static str {
+    pub(crate) const fn needed(self) -> &'static str {
         match self {
             Self::Artefact => {
                 "SELECT (SELECT COUNT(*) FROM object_holds \
@@ -69,7 +69,7 @@ const DELETE: &str = "DELETE FROM object_holds WHERE id = $1";
 
 const DELETE_OLD: &str = "DELETE FROM object_holds WHERE expires_at <= $1";
 
-const GOING: &str = "SELECT COUNT(*) AS count FROM object_holds \
+pub(crate) const GOING: &str = "SELECT COUNT(*) AS count FROM object_holds \
      WHERE kind = $1 AND name = $2 AND is_removal AND expires_at > $3";
 
 const ARTEFACTS: &str = "SELECT DISTINCT digest AS name FROM versions";

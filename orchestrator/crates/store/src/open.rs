@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cloudbox_database::{Connections, Database, Presence};
+use parking_lot::Mutex;
 use sqlx::Connection;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
@@ -52,7 +53,7 @@ pub async fn open(url: &str, key: EnvironmentKey) -> Result<Arc<dyn Store>, Erro
     } else {
         open_sqlite(url).await?
     };
-    Ok(Arc::new(SqlStore { database: Arc::new(database), key }))
+    Ok(Arc::new(SqlStore { database: Arc::new(database), key, grown: Mutex::default() }))
 }
 
 fn unusable(why: String) -> Error {
@@ -135,7 +136,7 @@ fn sqlite_sentence(path: &str, error: &sqlx::Error) -> String {
     }
 }
 
-async fn open_postgres(url: &str) -> Result<Database, Error> {
+pub(crate) async fn open_postgres(url: &str) -> Result<Database, Error> {
     // The parser's error could quote the URL, and with it the password.
     let options = PgConnectOptions::from_str(url).map_err(|_| {
         unusable(

@@ -9,14 +9,59 @@ use crate::rows::Read as _;
 use crate::sql_store::SqlStore;
 use crate::store::{NumberedPage, Overview};
 
-const NEWEST: &str = "SELECT records.*, functions.name AS function_name FROM records \
+pub(crate) const NEWEST: &str = "SELECT records.*, functions.name AS function_name FROM records \
      JOIN functions ON functions.id = records.function_id ORDER BY records.seq DESC LIMIT $1";
 
-const FUNCTIONS: &str = "SELECT COUNT(*) AS functions, \
+pub(crate) const FUNCTIONS: &str = "SELECT COUNT(*) AS functions, \
      COALESCE(CAST(SUM(CASE WHEN is_active THEN 1 ELSE 0 END) AS BIGINT), 0) AS active FROM functions";
 
-const AVERAGE: &str = "SELECT CAST(COALESCE(AVG(execution_time_ms), 0) AS DOUBLE PRECISION) AS average FROM \
+pub(crate) const AVERAGE: &str = "SELECT CAST(COALESCE(AVG(execution_time_ms), 0) AS DOUBLE PRECISION) AS average FROM \
      (SELECT execution_time_ms FROM records ORDER BY seq DESC LIMIT 1000) AS newest";
+
+/// Those of one way to end are one part of the index by status; those that failed are two parts.
+const FAILED: [RecordStatus; 2] = [RecordStatus::Error, RecordStatus::Timeout];
+
+/// How many records a list of numbered pages has.
+pub(crate) fn count_query(function: FunctionId, succeeded: Option<bool>) -> Query {
+    let text = match succeeded {
+        None => "SELECT COUNT(*) AS count FROM records WHERE function_id = $1",
+        Some(true) => "SELECT COUNT(*) AS count FROM records WHERE function_id = $1 AND status = $2",
+        Some(false) => "SELECT COUNT(*) AS count FROM records WHERE function_id = $1 AND status IN ($2, $3)",
+    };
+    of_kind(Query::new(text).bind(function.0), succeeded)
+}
+
+/// A numbered page: what comes before it is passed over in the index.
+pub(crate) fn page_query(function: FunctionId, page: NumberedPage) -> Query {
+    let order = "ORDER BY created_at DESC, seq DESC";
+    let text = match page.succeeded {
+        None => format!("SELECT * FROM records WHERE function_id = $1 {order} LIMIT $2 OFFSET $3"),
+        Some(true) => {
+            format!("SELECT * FROM records WHERE function_id = $1 AND status = $2 {order} LIMIT $3 OFFSET $4")
+        }
+        Some(false) => {
+            let one = |place| {
+                format!("SELECT created_at, seq FROM records WHERE function_id = $1 AND status = ${place}")
+            };
+            format!(
+                "SELECT * FROM records WHERE seq IN (SELECT seq FROM ({} UNION ALL {} {order} LIMIT $4 OFFSET $5) \
+                 AS failed) {order}",
+                one(2),
+                one(3)
+            )
+        }
+    };
+    let query = of_kind(Query::new(AssertSqlSafe(text)).bind(function.0), page.succeeded);
+    query.bind(page.limit).bind(page.offset)
+}
+
+fn of_kind(query: Query, succeeded: Option<bool>) -> Query {
+    match succeeded {
+        None => query,
+        Some(true) => query.bind(RecordStatus::Success.as_str()),
+        Some(false) => FAILED.iter().fold(query, |query, status| query.bind(status.as_str())),
+    }
+}
 
 impl SqlStore {
     pub(crate) async fn records_by_number(
@@ -24,18 +69,8 @@ impl SqlStore {
         function: FunctionId,
         page: NumberedPage,
     ) -> Result<(Vec<Record>, i64), Error> {
-        let condition = match page.succeeded {
-            None => "$2 <> ''",
-            Some(true) => "status = $2",
-            Some(false) => "status <> $2",
-        };
-        let matching = |what: &str, end: &str| {
-            let text = format!("SELECT {what} FROM records WHERE function_id = $1 AND {condition}{end}");
-            Query::new(AssertSqlSafe(text)).bind(function.0).bind(RecordStatus::Success.as_str())
-        };
-        let count = self.find(matching("COUNT(*) AS count", ""), |row| Ok(row.get("count")?)).await?;
-        let query = matching("*", " ORDER BY seq DESC LIMIT $3 OFFSET $4").bind(page.limit).bind(page.offset);
-        let rows = self.database.rows(query).await?;
+        let count = self.find(count_query(function, page.succeeded), |row| Ok(row.get("count")?)).await?;
+        let rows = self.database.rows(page_query(function, page)).await?;
         let records = rows.iter().map(Row::record).collect::<Result<_, _>>()?;
         Ok((records, count.unwrap_or_default()))
     }

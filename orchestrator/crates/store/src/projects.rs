@@ -15,7 +15,7 @@ const INSERT: &str = "INSERT INTO projects (name, slug, description, created_at,
 const UPDATE: &str = "UPDATE projects SET name = COALESCE($2, name), slug = COALESCE($3, slug), \
      description = COALESCE($4, description), updated_at = $5 WHERE id = $1 RETURNING *";
 
-const LIST: &str = "SELECT * FROM projects WHERE id > $1 ORDER BY id LIMIT $2";
+pub(crate) const LIST: &str = "SELECT * FROM projects WHERE id > $1 ORDER BY id LIMIT $2";
 
 impl SqlStore {
     pub(crate) async fn insert_project(&self, project: NewProject) -> Result<Project, Error> {

@@ -1,10 +1,10 @@
 //! Records of invocations, and the counts over them.
 
 mod insert;
+pub(crate) mod prune;
 
 use cloudbox_database::{Query, Row};
-use cloudbox_types::{FunctionId, Page, PageRequest, Record};
-use jiff::Timestamp;
+use cloudbox_types::{FunctionId, Page, PageRequest, Record, RecordStatus};
 use sqlx::AssertSqlSafe;
 
 use crate::error::Error;
@@ -12,37 +12,87 @@ use crate::rows::Read as _;
 use crate::sql_store::SqlStore;
 use crate::store::{RecordFilter, Totals};
 
-/// Records in the order in which they were kept, which is nearly the order of their times.
-const PRUNE_BY_AGE: &str = "DELETE FROM records WHERE seq IN (SELECT seq FROM records ORDER BY seq LIMIT $2) \
-     AND created_at < $1";
+/// Where a page begins: the time and the number of the record before it.
+type Cursor = (i64, i64);
 
-const PRUNE_BY_COUNT: &str = "DELETE FROM records WHERE seq IN \
-     (SELECT seq FROM records WHERE function_id = $1 ORDER BY seq DESC LIMIT $3 OFFSET $2)";
+/// Before the newest.
+const FIRST: Cursor = (i64::MAX, i64::MAX);
 
-/// Records that one transaction deletes: nobody waits long for its lock.
-const PRUNED_AT_ONCE: i64 = 1000;
+const PLACE: &str = "SELECT created_at FROM records WHERE seq = $1";
 
-/// The text of a list, newest first, with the conditions that are asked for and no others: so the index that fits is
-/// used. A time bounds `seq` too, by the index over times; older rows aren't looked at.
-pub(crate) fn list_query(function: FunctionId, filter: &RecordFilter, after: Option<i64>) -> Query {
-    let mut conditions = String::from("function_id = $1 AND seq < $2");
-    let mut places = 2;
+const NEWEST: &str = "SELECT COALESCE(MAX(seq), 0) AS newest FROM records";
+
+/// Records of one look at what was kept.
+const AT_ONCE: u32 = 1000;
+
+/// By the order in which all functions' records were kept, so that what was looked at before isn't looked at again: the `+`
+/// keeps both databases from taking an index of the function's.
+pub(crate) fn after_query(
+    function: FunctionId,
+    status: Option<RecordStatus>,
+    (after, newest): (i64, i64),
+) -> Query {
+    let condition = if status.is_some() { " AND status = $5" } else { "" };
+    let text = format!(
+        "SELECT * FROM records WHERE seq > $2 AND seq <= $3 AND +function_id = $1{condition} ORDER BY seq LIMIT $4"
+    );
+    let query = Query::new(AssertSqlSafe(text)).bind(function.0).bind(after).bind(newest).bind(AT_ONCE);
+    match status {
+        Some(status) => query.bind(status.as_str()),
+        None => query,
+    }
+}
+
+/// What kinds of lists of records have in common.
+pub(crate) struct Listed {
+    /// Which columns of which table.
+    pub select: &'static str,
+    /// Whose a record is.
+    pub owner: &'static str,
+    /// The index for lists of one status.
+    pub by_status: &'static str,
+}
+
+const OF_FUNCTION: Listed =
+    Listed { select: "SELECT * FROM records", owner: "function_id", by_status: "records_by_status" };
+
+pub(crate) fn list_query(
+    function: FunctionId,
+    filter: &RecordFilter,
+    cursor: Cursor,
+    is_postgres: bool,
+) -> Query {
+    let text = newest_first(&OF_FUNCTION, filter, is_postgres);
+    bound(Query::new(AssertSqlSafe(text)).bind(function.0), filter, cursor)
+}
+
+/// The text of a list, newest first, with the conditions that are asked for and no others: so the index that fits is used,
+/// from the cursor down to the oldest that is wanted, and nothing else is looked at. SQLite has no statistics, and would
+/// take the narrower of two indexes. The first placeholder is the owner, the last one the limit.
+pub(crate) fn newest_first(listed: &Listed, filter: &RecordFilter, is_postgres: bool) -> String {
+    let mut places = 3;
     let mut place = || {
         places += 1;
         places
     };
+    let Listed { select, owner, by_status } = listed;
+    let mut text = (*select).to_owned();
+    if filter.status.is_some() && !is_postgres {
+        text += &format!(" INDEXED BY {by_status}");
+    }
+    text += &format!(" WHERE {owner} = $1 AND (created_at, seq) < ($2, $3)");
     if filter.status.is_some() {
-        conditions += &format!(" AND status = ${}", place());
+        text += &format!(" AND status = ${}", place());
     }
     if filter.since.is_some() {
-        let since = place();
-        conditions += &format!(
-            " AND created_at >= ${since} AND seq >= \
-             (SELECT MIN(seq) FROM records WHERE function_id = $1 AND created_at >= ${since})"
-        );
+        text += &format!(" AND created_at >= ${}", place());
     }
-    let text = format!("SELECT * FROM records WHERE {conditions} ORDER BY seq DESC LIMIT ${}", place());
-    let mut query = Query::new(AssertSqlSafe(text)).bind(function.0).bind(after.unwrap_or(i64::MAX));
+    text + &format!(" ORDER BY created_at DESC, seq DESC LIMIT ${}", place())
+}
+
+/// The values of such a list but for the owner and the limit.
+pub(crate) fn bound(query: Query, filter: &RecordFilter, (time, seq): Cursor) -> Query {
+    let mut query = query.bind(time).bind(seq);
     if let Some(status) = filter.status {
         query = query.bind(status.as_str());
     }
@@ -53,26 +103,16 @@ pub(crate) fn list_query(function: FunctionId, filter: &RecordFilter, after: Opt
 }
 
 impl SqlStore {
-    pub(crate) async fn delete_oldest(
+    /// Where a page begins whose cursor is this record's number, by a statement that finds its time. None where the record
+    /// is gone: it was the oldest, and with it went whatever was older.
+    pub(crate) async fn cursor(
         &self,
-        before: Option<Timestamp>,
-        keep: Option<u32>,
-    ) -> Result<u64, Error> {
-        let mut deleted = 0;
-        if let Some(before) = before {
-            let query = Query::new(PRUNE_BY_AGE).bind(before.as_millisecond()).bind(PRUNED_AT_ONCE);
-            deleted += self.prune(query).await?;
-        }
-        if let Some(keep) = keep {
-            let busy = Query::new("SELECT id FROM functions WHERE invocation_count > $1").bind(keep);
-            for row in self.database.rows(busy).await? {
-                let query = Query::new(PRUNE_BY_COUNT).bind(row.get::<i64>("id")?);
-                deleted += self.prune(query.bind(keep).bind(PRUNED_AT_ONCE)).await?;
-            }
-        }
-        let before = before.map(Timestamp::as_millisecond);
-        deleted += self.prune_inline(before, keep, PRUNED_AT_ONCE).await?;
-        Ok(deleted)
+        place: &'static str,
+        after: Option<i64>,
+    ) -> Result<Option<Cursor>, Error> {
+        let Some(seq) = after else { return Ok(Some(FIRST)) };
+        let time = self.find(Query::new(place).bind(seq), |row| Ok(row.get("created_at")?)).await?;
+        Ok(time.map(|time| (time, seq)))
     }
 
     pub(crate) async fn list_records(
@@ -81,7 +121,29 @@ impl SqlStore {
         filter: &RecordFilter,
         page: PageRequest,
     ) -> Result<Page<Record>, Error> {
-        self.list(list_query(function, filter, page.after), page, "seq", Row::record).await
+        match self.cursor(PLACE, page.after).await? {
+            Some(cursor) => {
+                let query = list_query(function, filter, cursor, self.database.is_postgres());
+                self.list(query, page, "seq", Row::record).await
+            }
+            None => Ok(Page { items: Vec::new(), next: None }),
+        }
+    }
+
+    pub(crate) async fn list_records_after(
+        &self,
+        function: FunctionId,
+        status: Option<RecordStatus>,
+        after: Option<i64>,
+    ) -> Result<Page<Record>, Error> {
+        let newest = self.find(Query::new(NEWEST), |row| Ok(row.get("newest")?)).await?.unwrap_or(0);
+        let Some(after) = after else { return Ok(Page { items: Vec::new(), next: Some(newest) }) };
+        let rows = self.database.rows(after_query(function, status, (after, newest))).await?;
+        let items: Vec<Record> = rows.iter().map(Row::record).collect::<Result<_, _>>()?;
+        let is_all = items.len() < AT_ONCE as usize;
+        let last = rows.last().map(|row| row.get("seq")).transpose()?;
+        // Never back, where the newest was deleted meanwhile.
+        Ok(Page { items, next: Some(last.filter(|_| !is_all).unwrap_or(newest).max(after)) })
     }
 
     pub(crate) async fn read_totals(&self) -> Result<Totals, Error> {

@@ -27,18 +27,19 @@ const UNSET: &str = "DELETE FROM project_secrets WHERE project_id = $1 AND name 
 const SHARE: &str =
     "UPDATE functions SET shared_environment = $2, revision = revision + 1, updated_at = $3 WHERE id = $1";
 
-const ALL: &str = "SELECT * FROM project_secrets WHERE project_id = $1 ORDER BY id";
+pub(crate) const ALL: &str = "SELECT * FROM project_secrets WHERE project_id = $1 ORDER BY id";
 
-const LIST: &str = "SELECT * FROM project_secrets WHERE project_id = $1 AND id > $2 ORDER BY id LIMIT $3";
+pub(crate) const LIST: &str =
+    "SELECT * FROM project_secrets WHERE project_id = $1 AND id > $2 ORDER BY id LIMIT $3";
 
-const ENCRYPTED: &str = "SELECT id, project_id, environment, shared_environment FROM functions \
+pub(crate) const ENCRYPTED: &str = "SELECT id, project_id, environment, shared_environment FROM functions \
      WHERE id > $1 ORDER BY id LIMIT $2";
 
 /// Not where they were changed meanwhile: then it was with the key of now.
 const ANEW: &str = "UPDATE functions SET environment = $2, shared_environment = $3 \
      WHERE id = $1 AND environment = $4 AND shared_environment = $5";
 
-const SECRETS: &str = "SELECT * FROM project_secrets WHERE id > $1 ORDER BY id LIMIT $2";
+pub(crate) const SECRETS: &str = "SELECT * FROM project_secrets WHERE id > $1 ORDER BY id LIMIT $2";
 
 const SECRET_ANEW: &str = "UPDATE project_secrets SET value = $2 WHERE id = $1 AND value = $3";
 

@@ -9,13 +9,15 @@ use cloudbox_documents::{self as documents, Desk, Operation, Quota, Rehearsal};
 use cloudbox_types::version::Stage;
 use cloudbox_types::{
     Activation, Deployment, DeploymentId, Function, FunctionId, InvocationId, Name, Page, PageRequest,
-    Project, ProjectId, Record, Secret, StageReport, Switch, Version,
+    Project, ProjectId, Record, RecordStatus, Secret, StageReport, Switch, Version,
 };
 use jiff::Timestamp;
+use parking_lot::Mutex;
 
 use crate::error::Error;
 use crate::key::EnvironmentKey;
 use crate::objects::Objects;
+use crate::records::prune::Grown;
 use crate::rows;
 use crate::rows::Read as _;
 use crate::store::{
@@ -27,6 +29,8 @@ use crate::store::{
 pub(crate) struct SqlStore {
     pub(crate) database: Arc<Database>,
     pub(crate) key: EnvironmentKey,
+    /// Whose records may have become too many.
+    pub(crate) grown: Mutex<Grown>,
 }
 
 impl SqlStore {
@@ -119,7 +123,7 @@ impl Store for SqlStore {
         self.patch_project(id, patch).await
     }
     async fn delete_project(&self, id: ProjectId) -> Result<(), Error> {
-        self.delete("DELETE FROM projects WHERE id = $1", id.0, "project").await
+        self.delete_project_of(id).await
     }
 
     async fn create_function(&self, function: NewFunction) -> Result<Function, Error> {
@@ -134,14 +138,14 @@ impl Store for SqlStore {
     async fn functions(&self, project: ProjectId, page: PageRequest) -> Result<Page<Function>, Error> {
         self.list_functions(project, page).await
     }
-    async fn deployed(&self) -> Result<Vec<(Function, Version)>, Error> {
-        self.list_deployed().await
+    async fn deployed(&self, page: PageRequest) -> Result<Page<(Function, Version)>, Error> {
+        self.list_deployed(page).await
     }
     async fn update_function(&self, id: FunctionId, patch: FunctionPatch) -> Result<Function, Error> {
         self.patch_function(id, patch).await
     }
     async fn delete_function(&self, id: FunctionId) -> Result<(), Error> {
-        self.delete("DELETE FROM functions WHERE id = $1", id.0, "function").await
+        self.delete_function_of(id).await
     }
 
     async fn set_secret(
@@ -235,6 +239,14 @@ impl Store for SqlStore {
         page: PageRequest,
     ) -> Result<Page<Record>, Error> {
         self.list_records(function, filter, page).await
+    }
+    async fn records_after(
+        &self,
+        function: FunctionId,
+        status: Option<RecordStatus>,
+        after: Option<i64>,
+    ) -> Result<Page<Record>, Error> {
+        self.list_records_after(function, status, after).await
     }
     async fn inline_records(
         &self,

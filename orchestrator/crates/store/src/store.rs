@@ -176,7 +176,7 @@ pub trait Store: Send + Sync + 'static {
     async fn projects(&self, page: PageRequest) -> Result<Page<Project>, Error>;
     /// Changes a project.
     async fn update_project(&self, id: ProjectId, patch: ProjectPatch) -> Result<Project, Error>;
-    /// Deletes a project with all that is in it.
+    /// Deletes a project with all that is in it; its records before all else, part by part, in transactions of their own.
     async fn delete_project(&self, id: ProjectId) -> Result<(), Error>;
 
     /// Makes a function, as a draft. Its name may be [`Error::Taken`].
@@ -187,11 +187,13 @@ pub trait Store: Send + Sync + 'static {
     async fn function_by_name(&self, project: ProjectId, name: &str) -> Result<Option<Function>, Error>;
     /// Functions of a project by id, upwards.
     async fn functions(&self, project: ProjectId, page: PageRequest) -> Result<Page<Function>, Error>;
-    /// Every function that has an active version, with it: for the table in memory.
-    async fn deployed(&self) -> Result<Vec<(Function, Version)>, Error>;
+    /// Functions that have an active version, with it, by id, upwards: for the table in memory. Those whose values no key
+    /// decrypts are left out.
+    async fn deployed(&self, page: PageRequest) -> Result<Page<(Function, Version)>, Error>;
     /// Changes a function's settings and counts its revision up.
     async fn update_function(&self, id: FunctionId, patch: FunctionPatch) -> Result<Function, Error>;
-    /// Deletes a function with its versions, deployments and records.
+    /// Deletes a function with its versions, deployments and records; these first, part by part, in transactions of their
+    /// own.
     async fn delete_function(&self, id: FunctionId) -> Result<(), Error>;
 
     /// Sets a secret of a project, or takes it away with `None`: all the project's functions get it, under another
@@ -270,12 +272,20 @@ pub trait Store: Send + Sync + 'static {
     /// Keeps records, and counts them into their functions; those that are kept already change nothing, so a batch
     /// can be written twice. Records of functions that were deleted meanwhile are dropped.
     async fn append_records(&self, records: &[Record]) -> Result<(), Error>;
-    /// Records of a function, newest first. The page's cursor counts records, not times.
+    /// Records of a function, newest first by the time at which they were accepted.
     async fn records(
         &self,
         function: FunctionId,
         filter: &RecordFilter,
         page: PageRequest,
+    ) -> Result<Page<Record>, Error>;
+    /// Records of a function that were kept after the record with this number, in that order, 1000 at most; `next` is
+    /// where to go on from, whether there were any or not. Without a number: none, and where to begin.
+    async fn records_after(
+        &self,
+        function: FunctionId,
+        status: Option<RecordStatus>,
+        after: Option<i64>,
     ) -> Result<Page<Record>, Error>;
     /// Records of a project's calls whose code is stored nowhere, newest first.
     async fn inline_records(
@@ -296,8 +306,8 @@ pub trait Store: Send + Sync + 'static {
     async fn overview(&self) -> Result<Overview, Error>;
     /// One record.
     async fn record(&self, id: InvocationId) -> Result<Option<Record>, Error>;
-    /// Deletes some of the oldest records: those accepted before a time, and those of a function beyond its newest
-    /// `keep`. How many; 0 when none is left to delete.
+    /// Deletes some of the oldest records, a thousand at most: those accepted before a time, and those of a function
+    /// beyond its newest `keep`. How many; 0 when none is left to delete.
     async fn prune_records(&self, before: Option<Timestamp>, keep: Option<u32>) -> Result<u64, Error>;
     /// Counts over all records that were ever kept.
     async fn totals(&self) -> Result<Totals, Error>;

@@ -24,7 +24,7 @@ const PUT: &str = "UPDATE functions SET active_version = $2, resolved_runtime = 
 const ACTIVATED: &str = "INSERT INTO activations (function_id, version, parent_id, cause, author, created_at) \
      VALUES ($1, $2, $3, $4, $5, $6)";
 
-const PRESENT: &str =
+pub(crate) const PRESENT: &str =
     "SELECT id, version, parent_id FROM activations WHERE function_id = $1 ORDER BY id DESC LIMIT 1";
 
 const BY_ID: &str = "SELECT id, version, parent_id FROM activations WHERE id = $1";

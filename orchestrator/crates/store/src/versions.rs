@@ -24,13 +24,13 @@ pub(crate) use version_columns;
 pub(crate) const ONE: &str =
     concat!("SELECT ", version_columns!(), " FROM versions WHERE function_id = $1 AND number = $2");
 
-const LIST: &str = concat!(
+pub(crate) const LIST: &str = concat!(
     "SELECT ",
     version_columns!(),
     " FROM versions WHERE function_id = $1 AND number < $2 ORDER BY number DESC LIMIT $3"
 );
 
-const ACTIVATIONS: &str =
+pub(crate) const ACTIVATIONS: &str =
     "SELECT * FROM activations WHERE function_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3";
 
 impl SqlStore {

@@ -74,6 +74,7 @@ macro_rules! told_to {
                 records::each_counts_once(&*store).await;
                 records::pages_and_filters(&*store).await;
                 records::pages_have_numbers(&*store).await;
+                records::what_was_kept_is_read_on(&*store).await;
                 records::odd_ones_are_kept_too(&*store).await;
                 records::those_of_deleted_functions_are_dropped(&*store).await;
                 store.close().await;
@@ -101,6 +102,8 @@ macro_rules! told_to {
                 let store = place.open(key(1)).await;
                 records::old_ones_go(&*store).await;
                 records::inline_ones_are_the_projects(&*store).await;
+                records::many_go_part_by_part(&*store).await;
+                records::a_project_goes_with_its_records(&*store).await;
                 store.close().await;
             }
 

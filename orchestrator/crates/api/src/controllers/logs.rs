@@ -1,6 +1,6 @@
 //! Executions of a function: pages of records, newest first, or a stream of them as they come.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,14 +15,16 @@ use cloudbox_http::error::ApiError;
 use cloudbox_http::extract::{Path, Query, page_request};
 use cloudbox_store::RecordFilter;
 use cloudbox_types::{FunctionId, InvocationId, PageRequest, Record, RecordStatus};
-use jiff::{SignedDuration, Timestamp};
+use tokio::time::Instant;
 
 use super::answer::{EventSender, async_stream};
 
 /// How often a followed function is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(300);
-/// How long after its begin a call's record can come: the longest timeout and the longest wait in a queue.
-const LONGEST_CALL: SignedDuration = SignedDuration::from_secs(660);
+/// How long a transaction with records may take.
+const LOOK_BACK: Duration = Duration::from_secs(2);
+/// How long what was found may be found again.
+const SEEN_FOR: Duration = Duration::from_secs(60);
 /// Records of one look.
 const LOOK_LIMIT: u32 = 1000;
 
@@ -82,38 +84,68 @@ fn filter(query: &Query) -> Result<RecordFilter, ApiError> {
     })
 }
 
-/// Sends every record once: those since `since`, else those that come from now on.
+/// Sends every record once: those since `since`, then those that come from now on, as they are kept.
 async fn follow(api: Arc<Api>, function: FunctionId, filter: RecordFilter, sender: EventSender) {
-    let mut seen: HashMap<InvocationId, Timestamp> = HashMap::new();
-    let mut is_sending = filter.since.is_some();
-    loop {
-        // A long call is recorded after shorter ones that began later, so each look goes back by the longest.
-        let horizon = Timestamp::now() - LONGEST_CALL;
-        let since = match filter.since {
-            Some(since) if seen.is_empty() => since,
-            Some(since) => since.max(horizon),
-            None => horizon,
-        };
-        for record in look(&api, function, RecordFilter { since: Some(since), status: filter.status }).await {
-            let is_new = seen.insert(record.id, record.created_at).is_none();
-            if is_new && is_sending && !sender.send("execution", &Execution::from(record)).await {
-                return;
-            }
-        }
-        is_sending = true;
-        seen.retain(|_, created_at| *created_at >= horizon);
-        if api.closing.run_until_cancelled(tokio::time::sleep(LOOK_EVERY)).await.is_none() {
+    api.backend.flush().await;
+    let mut reading = Reading::default();
+    reading.look(&api, function, filter.status).await;
+    if filter.since.is_some() {
+        let page = PageRequest { limit: LOOK_LIMIT, after: None };
+        let found = api.store.records(function, &filter, page).await;
+        let found = found.map(|page| page.items).unwrap_or_default();
+        if !reading.send(found.into_iter().rev(), &sender).await {
             return;
         }
     }
+    loop {
+        let found = reading.look(&api, function, filter.status).await;
+        let is_all = found.len() < LOOK_LIMIT as usize;
+        if !reading.send(found.into_iter(), &sender).await {
+            return;
+        }
+        let pause = if is_all { LOOK_EVERY } else { Duration::ZERO };
+        if api.closing.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
+            return;
+        }
+        api.backend.flush().await;
+    }
 }
 
-/// Oldest first. A failure of the store is an empty look: the next one sees what this one missed.
-async fn look(api: &Api, function: FunctionId, filter: RecordFilter) -> Vec<Record> {
-    api.backend.flush().await;
-    let page = PageRequest { limit: LOOK_LIMIT, after: None };
-    let found = api.store.records(function, &filter, page).await;
-    let mut records = found.map(|page| page.items).unwrap_or_default();
-    records.reverse();
-    records
+/// How far a function's records were read.
+#[derive(Default)]
+struct Reading {
+    /// Where the looks of late ended.
+    looks: VecDeque<(Instant, i64)>,
+    /// What was found of late.
+    seen: HashMap<InvocationId, Instant>,
+}
+
+impl Reading {
+    /// What was kept since; the first look finds nothing. A failure of the store is an empty look: the next one sees what
+    /// this one missed. Transactions of several nodes can end in another order than their numbers, so each look goes back
+    /// by a little.
+    async fn look(&mut self, api: &Api, function: FunctionId, status: Option<RecordStatus>) -> Vec<Record> {
+        let now = Instant::now();
+        let is_settled = |look: Option<&(Instant, i64)>| look.is_some_and(|(at, _)| *at + LOOK_BACK <= now);
+        while is_settled(self.looks.get(1)) {
+            self.looks.pop_front();
+        }
+        let after = self.looks.front().map(|(_, place)| *place);
+        let Ok(page) = api.store.records_after(function, status, after).await else { return Vec::new() };
+        self.looks.extend(page.next.map(|place| (now, place)));
+        page.items
+    }
+
+    /// Sends those that weren't found before; false when their reader has gone.
+    async fn send(&mut self, found: impl Iterator<Item = Record>, sender: &EventSender) -> bool {
+        let now = Instant::now();
+        self.seen.retain(|_, at| *at + SEEN_FOR > now);
+        for record in found {
+            let is_new = self.seen.insert(record.id, now).is_none();
+            if is_new && !sender.send("execution", &Execution::from(record)).await {
+                return false;
+            }
+        }
+        true
+    }
 }

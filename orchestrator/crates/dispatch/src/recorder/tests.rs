@@ -202,3 +202,29 @@ async fn a_reader_does_not_wait_for_a_store_that_refuses() {
     let condition = recorder.condition();
     assert!(condition.is_now && condition.warnings[0].contains("wait in the data dir's spool"));
 }
+
+/// Deletion is in parts, and what is recorded meanwhile is moved between them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn old_records_go_while_new_ones_come() {
+    let Bench { dir: _dir, store, spool, function } = Bench::open().await;
+    let long_ago = Timestamp::now() - jiff::SignedDuration::from_hours(48);
+    let old: Vec<Record> = (0..5000).map(|_| Record { created_at: long_ago, ..record(function) }).collect();
+    store.append_records(&old).await.unwrap();
+    let recorder = Recorder::open(&spool, LIMIT, Arc::clone(&store)).unwrap();
+    let pruning = {
+        let recorder = Arc::clone(&recorder);
+        tokio::spawn(async move { recorder.prune(1, 0).await })
+    };
+    let mut new = 0;
+    while kept(&store, function).await > new {
+        recorder.record(record(function));
+        recorder.flush().await.unwrap();
+        new += 1;
+        assert!(new < 1000, "old records stay");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(kept(&store, function).await, new, "the new ones stay");
+    assert_eq!(store.totals().await.unwrap().invocations, 5000 + new as i64);
+    recorder.close().await;
+    pruning.await.unwrap();
+}

@@ -14,7 +14,7 @@ use super::watch::Watch;
 /// function hang on it. Replaced as a whole when its settings, its active version or its aliases change.
 #[derive(Debug)]
 pub struct Entry {
-    /// Its settings.
+    /// Its settings; in the table without its source and its build logs.
     pub function: Arc<Function>,
     /// The version; none before the first deploy.
     pub version: Option<Version>,

@@ -109,7 +109,10 @@ impl SqlStore {
         let mut known = BTreeSet::new();
         for _ in 1..ATTEMPTS {
             match self.try_insert(records, &known).await {
-                Ok(Inserted::All) => return Ok(()),
+                Ok(Inserted::All) => {
+                    self.note_grown(records);
+                    return Ok(());
+                }
                 Ok(Inserted::Partly) => known = self.known(records).await?,
                 Err(Error::Database(error)) if is_passing(&error) => {
                     tracing::debug!(%error, "a batch of records is written again");
@@ -117,7 +120,16 @@ impl SqlStore {
                 Err(error) => return Err(error),
             }
         }
-        self.try_insert(records, &known).await.map(drop)
+        self.try_insert(records, &known).await?;
+        self.note_grown(records);
+        Ok(())
+    }
+
+    fn note_grown(&self, records: &[Record]) {
+        let (inline, stored): (Vec<&Record>, Vec<&Record>) =
+            records.iter().partition(|record| record.is_inline());
+        let functions = stored.into_iter().map(|record| record.function_id);
+        self.grown.lock().note(functions, inline.into_iter().map(|record| record.project_id));
     }
 
     /// Keeps those whose id isn't known and whose function is there.

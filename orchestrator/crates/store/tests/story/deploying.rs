@@ -33,14 +33,14 @@ pub async fn a_deployment_that_succeeds(store: &dyn Store) {
     assert_eq!((first.number, first.digest.as_str()), (1, "aa11"));
     assert_eq!(store.version(made.id, 1).await.unwrap(), Some(first.clone()));
     assert_eq!(store.version(made.id, 2).await.unwrap(), None);
-    assert_eq!(store.deployed().await.unwrap(), [(deployed, first)]);
+    assert_eq!(store.deployed(PageRequest::default()).await.unwrap().items, [(deployed, first)]);
     let ended = store.deployment(begun.id).await.unwrap().unwrap();
     assert_eq!((ended.status, ended.error.as_deref()), (DeploymentStatus::Deployed, None));
     assert!(ended.finished_at.is_some());
 }
 
 pub async fn one_that_fails_leaves_the_version(store: &dyn Store) {
-    let made = store.deployed().await.unwrap().remove(0).0;
+    let made = store.deployed(PageRequest::default()).await.unwrap().items.remove(0).0;
     let begun = store.begin_deployment(made.id).await.unwrap();
     assert_eq!(begun.version, 2);
     store.note_deployment(begun.id, Stage::Validate, &begun.stages, "line 3: no\n").await.unwrap();

@@ -1,7 +1,7 @@
 //! What outlives the process, and who can read it.
 
 use cloudbox_store::{Error, open};
-use cloudbox_types::{ProjectId, RecordStatus};
+use cloudbox_types::{PageRequest, ProjectId, RecordStatus};
 
 use super::setup::{Place, function, key, record, stages, version};
 
@@ -21,7 +21,7 @@ pub async fn everything_is_there_after_a_restart(place: &Place) {
     assert!(store.ping().await.is_err(), "closed is closed");
 
     let store = place.open(key(1)).await;
-    let (found, found_version) = store.deployed().await.unwrap().remove(0);
+    let (found, found_version) = store.deployed(PageRequest::default()).await.unwrap().items.remove(0);
     assert_eq!((found.settings, found.invocation_count), (deployed.settings, 1));
     assert_eq!(found_version, number_one);
     assert_eq!(store.record(kept.id).await.unwrap(), Some(kept));

@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use cloudbox_store::{NumberedPage, RecordFilter, Store, Totals};
+use cloudbox_store::{NewFunction, NewProject, NumberedPage, RecordFilter, Store, Totals};
 use cloudbox_types::{FunctionId, PageRequest, ProjectId, Record, RecordStatus};
 use futures::future::join_all;
 use jiff::Timestamp;
 
-use super::setup::{function, record};
+use super::setup::{function, name, record, settings};
 
 async fn counted(store: &dyn Store, id: FunctionId) -> i64 {
     store.function(id).await.unwrap().unwrap().invocation_count
@@ -93,11 +93,14 @@ pub async fn pages_and_filters(store: &dyn Store) {
         batch.push(record(made.id, statuses[second as usize % 3], second));
         batch.push(record(other.id, RecordStatus::Success, second));
     }
-    // Kept in another order than accepted: a long call ends after a later short one.
+    // Kept in another order than accepted, by which lists go: a long call ends after a later short one.
     batch.swap(0, 40);
     store.append_records(&batch).await.unwrap();
     let wanted = |keep: &dyn Fn(&Record) -> bool| -> Vec<Record> {
-        batch.iter().rev().filter(|one| one.function_id == made.id && keep(one)).cloned().collect()
+        let mut own: Vec<Record> =
+            batch.iter().filter(|one| one.function_id == made.id && keep(one)).cloned().collect();
+        own.sort_by_key(|one| std::cmp::Reverse(one.created_at));
+        own
     };
 
     let status = Some(RecordStatus::Timeout);
@@ -118,6 +121,80 @@ pub async fn pages_and_filters(store: &dyn Store) {
         let page = PageRequest { limit: 3, after: Some(unknown) };
         assert!(store.records(made.id, &RecordFilter::default(), page).await.unwrap().items.is_empty());
     }
+}
+
+/// Who follows a function sees each record once, in the order in which they were kept.
+pub async fn what_was_kept_is_read_on(store: &dyn Store) {
+    let (made, other) = (function(store, "followed").await, function(store, "beside-it").await);
+    let keep = async |id: FunctionId, status, seconds: std::ops::Range<i64>| {
+        let batch: Vec<Record> = seconds.rev().map(|second| record(id, status, second)).collect();
+        store.append_records(&batch).await.unwrap();
+        batch
+    };
+    let after = async |status, after| store.records_after(made.id, status, after).await.unwrap();
+    keep(made.id, RecordStatus::Success, 0..3).await;
+    let begin = after(None, None).await;
+    assert!(begin.items.is_empty(), "from now on");
+    let none = after(None, begin.next).await;
+    assert_eq!((none.items.len(), none.next), (0, begin.next));
+    let first = keep(made.id, RecordStatus::Success, 0..1200).await;
+    keep(other.id, RecordStatus::Success, 0..5).await;
+    let failed = keep(made.id, RecordStatus::Error, 0..2).await;
+    let page = after(None, begin.next).await;
+    assert_eq!(page.items, first[..1000]);
+    let rest = after(None, page.next).await;
+    assert_eq!(rest.items, [&first[1000..], &failed[..]].concat());
+    assert!(after(None, rest.next).await.items.is_empty());
+    assert_eq!(after(Some(RecordStatus::Error), begin.next).await.items, failed);
+}
+
+/// A deletion takes a thousand at most, however many are to go.
+pub async fn many_go_part_by_part(store: &dyn Store) {
+    let (made, other) = (function(store, "crowded").await, function(store, "quiet").await);
+    let batch: Vec<Record> = (0..2500).map(|second| record(made.id, RecordStatus::Success, second)).collect();
+    store.append_records(&batch).await.unwrap();
+    store.append_records(&[record(other.id, RecordStatus::Success, 0)]).await.unwrap();
+    let prune = async |before, keep| store.prune_records(before, keep).await.unwrap();
+    assert_eq!([prune(None, Some(300)).await, prune(None, Some(300)).await], [1000, 1000]);
+    assert_eq!([prune(None, Some(300)).await, prune(None, Some(300)).await], [200, 0]);
+    let left = all(store, made.id, &RecordFilter::default(), 500).await;
+    assert_eq!((left.len(), left.last()), (300, Some(&batch[2200])));
+    store.append_records(&[record(made.id, RecordStatus::Success, 3000)]).await.unwrap();
+    assert_eq!(
+        [prune(None, Some(300)).await, prune(None, Some(300)).await],
+        [1, 0],
+        "who grew is looked at again"
+    );
+    assert_eq!(all(store, other.id, &RecordFilter::default(), 5).await.len(), 1);
+    store.append_records(&batch[..1500]).await.unwrap();
+    assert_eq!(prune(Some(Timestamp::MAX), None).await, 1000);
+    store.append_records(&batch[..1200]).await.unwrap();
+    store.delete_function(made.id).await.unwrap();
+    assert_eq!(store.record(batch[0].id).await.unwrap(), None);
+    store.delete_function(other.id).await.unwrap();
+}
+
+/// A project goes with all the records of all its functions, and of its inline calls.
+pub async fn a_project_goes_with_its_records(store: &dyn Store) {
+    let new = NewProject { name: "Gone".to_owned(), slug: name("gone"), description: String::new() };
+    let project = store.create_project(new).await.unwrap().id;
+    let mut batch = Vec::new();
+    for index in 0..3 {
+        let new = NewFunction { project_id: project, settings: settings(&format!("going-{index}")) };
+        let made = store.create_function(new).await.unwrap().id;
+        batch.extend((0..700).map(|second| record(made, RecordStatus::Success, second)));
+    }
+    let inline = FunctionId(FunctionId::FIRST_INLINE.0 + 1);
+    batch.extend(
+        (0..5).map(|second| Record { project_id: project, ..record(inline, RecordStatus::Success, second) }),
+    );
+    store.append_records(&batch).await.unwrap();
+    store.delete_project(project).await.unwrap();
+    for index in [0, 700, 2099] {
+        assert_eq!(store.record(batch[index].id).await.unwrap(), None);
+    }
+    let page = store.inline_records(project, &RecordFilter::default(), PageRequest::default()).await.unwrap();
+    assert!(page.items.is_empty());
 }
 
 pub async fn pages_have_numbers(store: &dyn Store) {

@@ -103,7 +103,7 @@ pub async fn a_lost_key_is_named_and_costs_nobody_else(place: &Place) {
     store.finish_deployment(begun.id, &done, version("bb22")).await.unwrap();
     let error = store.function(lost.id).await.unwrap_err();
     assert!(error.to_string().contains(key(1).id()), "{error}");
-    let deployed = store.deployed().await.unwrap();
+    let deployed = store.deployed(PAGE).await.unwrap().items;
     assert!(deployed.iter().any(|(one, _)| one.id == fine.id), "the others are there");
     assert!(deployed.iter().all(|(one, _)| one.id != lost.id));
     let listed = store.functions(home.id, PAGE).await.unwrap().items;

@@ -124,8 +124,17 @@ async fn executions_are_followed_until_the_service_ends() {
     let first = futures::StreamExt::next(&mut frames).await.unwrap().unwrap();
     let text = String::from_utf8(first.to_vec()).unwrap();
     assert!(text.contains("event: execution") && text.contains("earlier"), "{text}");
+    // A long call is kept after shorter ones that were accepted later.
+    let long = Record { created_at: Timestamp::UNIX_EPOCH, ..record(id, RecordStatus::Success, "long") };
+    app.backend.store.append_records(&[record(id, RecordStatus::Success, "short"), long]).await.unwrap();
+    let mut rest = String::new();
+    while !rest.contains("long") {
+        rest += std::str::from_utf8(&futures::StreamExt::next(&mut frames).await.unwrap().unwrap()).unwrap();
+    }
     closing.cancel();
     while let Some(frame) = futures::StreamExt::next(&mut frames).await {
-        frame.unwrap();
+        rest += std::str::from_utf8(&frame.unwrap()).unwrap();
     }
+    let counts = ["earlier", "short", "long"].map(|logs| rest.matches(logs).count());
+    assert_eq!(counts, [0, 1, 1], "each once: {rest}");
 }
