@@ -1,0 +1,208 @@
+#!/usr/bin/env python3
+"""What idle functions cost: memory of each sandbox by language and driver, and what freezing, reclaiming and eviction save.
+
+usage: benches/density.py CLOUDBOX_BINARY [--functions 500] [--drivers native,docker] [--bundles FOLDER]
+
+As many functions as are asked for, a third in each language, are called once and left alone. Needs root, since it reads
+the sandboxes' cgroups. Prints tables and writes them to benches/results/.
+"""
+import argparse
+import glob
+import os
+import re
+import statistics
+import sys
+import time
+import urllib.request
+
+from bench import machine
+from bench.filled import Sqlite
+from bench.kept import Kept
+from bench.load import BODY
+from bench.service import CODE
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+MB = 2**20
+GOALS = {"node": 12, "python": 8, "go": 4}
+# Memory that each function may use: what the pool's budget counts.
+MEMORY_MB = 64
+
+
+def read(path):
+    """A file's text; empty where it is gone."""
+    try:
+        with open(path) as file:
+            return file.read()
+    except OSError:
+        return ""
+
+
+class Group:
+    """The cgroup of one sandbox, in either version of the hierarchy."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.pids = [int(pid) for pid in read(os.path.join(folder, "cgroup.procs")).split()]
+        self.is_v2 = os.path.exists(os.path.join(folder, "memory.current"))
+
+    def language(self):
+        """Of what runs in it; none for a sandbox without code."""
+        names = " ".join(read(f"/proc/{pid}/cmdline").replace("\0", " ") for pid in self.pids)
+        known = {"node": "/node ", "python": "python", "go": "/workspace/function"}
+        return next((language for language, word in known.items() if word in names + " "), None)
+
+    def _stat(self, name):
+        found = re.search(rf"^{name} (\d+)$", read(os.path.join(self.folder, "memory.stat")), re.M)
+        return int(found.group(1)) if found else 0
+
+    def charged(self):
+        """Bytes: all, of programs' own memory, of files, of the kernel's."""
+        if self.is_v2:
+            return (int(read(os.path.join(self.folder, "memory.current")) or 0), self._stat("anon"), self._stat("file"),
+                    self._stat("kernel"))
+        kernel = int(read(os.path.join(self.folder, "memory.kmem.usage_in_bytes")) or 0)
+        used = int(read(os.path.join(self.folder, "memory.usage_in_bytes")) or 0)
+        return used, self._stat("total_rss"), self._stat("total_cache"), kernel
+
+    def is_frozen(self):
+        """Whether its processes are stopped."""
+        path = self.folder.replace("/memory/", "/unified/")
+        return "frozen 1" in read(os.path.join(path, "cgroup.events"))
+
+    def reclaim(self):
+        """Asks the kernel to take back what it can."""
+        try:
+            if self.is_v2:
+                with open(os.path.join(self.folder, "memory.reclaim"), "w") as file:
+                    file.write("1G")
+            else:
+                with open(os.path.join(self.folder, "memory.force_empty"), "w") as file:
+                    file.write("0")
+        except OSError:
+            pass  # Less than was asked for could be had.
+
+
+def groups(service):
+    """Those of a service's sandboxes that have code, by language."""
+    found = {language: [] for language in CODE}
+    roots = [root for root in ("/sys/fs/cgroup/memory", "/sys/fs/cgroup") if os.path.exists(root + "/cgroup.procs")]
+    mine = "cloudbox-" + read(os.path.join(service.data, "instance-id")).strip()
+    for folder, _, files in os.walk(roots[0]):
+        if "cgroup.procs" not in files or mine not in folder:
+            continue
+        group = Group(folder)
+        if group.language():
+            found[group.language()].append(group)
+    return found
+
+
+def call(service, name):
+    """Milliseconds of one call."""
+    request = urllib.request.Request(service.url(name), data=BODY.encode(), method="POST")
+    request.add_header("Content-Type", "application/json")
+    began = time.perf_counter()
+    with urllib.request.urlopen(request, timeout=120) as answer:
+        answer.read()
+        return (time.perf_counter() - began) * 1e3, answer.headers["X-Cloudbox-Start"]
+
+
+def available_mb():
+    """Megabytes that the machine has left."""
+    return int(re.search(r"MemAvailable:\s+(\d+)", read("/proc/meminfo")).group(1)) / 1024
+
+
+def calls(service, names, wanted):
+    """p50 and p99 of a call of each that begins so, as text."""
+    times = sorted(took for took, start in (call(service, name) for name in names) if start == wanted)
+    if not times:
+        return "none"
+    return f"{statistics.median(times):.1f}, {times[min(int(len(times) * 0.99), len(times) - 1)]:.1f} ({len(times)})"
+
+
+def rows(service, found):
+    """What each language's sandboxes are charged, and their share of pages."""
+    for language, sandboxes in found.items():
+        if not sandboxes:
+            continue
+        charged = [sandbox.charged() for sandbox in sandboxes]
+        means = [statistics.mean(part) / MB for part in zip(*charged)]
+        share = statistics.mean(machine.memory_mb(sandbox.pids) for sandbox in sandboxes)
+        frozen = sum(sandbox.is_frozen() for sandbox in sandboxes)
+        yield language, len(sandboxes), means, share, frozen
+
+
+def measure(options, driver):
+    """The lines of one driver."""
+    database = Sqlite()
+    service = Kept(options.binary, driver, options.bundles, database)
+    names = [f"{language}-{number}" for language in CODE for number in range(1, options.functions // 3 + 1)]
+    settings = {
+        "CLOUDBOX_POOL_MAX_SANDBOXES": str(options.functions + 50), "CLOUDBOX_POOL_IDLE_TIMEOUT_S": "36000",
+        "CLOUDBOX_POOL_MEMORY_BUDGET_MB": str((options.functions + 50) * 2 * MEMORY_MB),
+        "CLOUDBOX_LIMITS_TOTAL_MEMORY_MB": str((options.functions + 50) * 2 * MEMORY_MB),
+        "CLOUDBOX_LIMITS_TOTAL_PIDS": str(options.functions * 40 + 4000),
+    }
+    try:
+        service.start(**settings)
+        for language in CODE:
+            service.deploy(language, language, memory=MEMORY_MB)
+        service.pause()
+        for language in CODE:
+            database.multiply(service.data, language, options.functions // 3)
+        service.start(**settings)
+        for language in CODE:
+            call(service, language)
+        time.sleep(5)
+        before = available_mb()
+        first = calls(service, names, "cold")
+        time.sleep(3)
+        after = available_mb()
+        found = groups(service)
+        lines = [f"### {driver}", "",
+                 "| | idle sandboxes | frozen | charged MB | goal | of it: own | files | kernel | share of pages (PSS) MB | charged after reclaim | own | PSS after reclaim |",
+                 "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|"]
+        idle = list(rows(service, found))
+        thawed = calls(service, names, "warm")
+        time.sleep(3)
+        for sandboxes in found.values():
+            for sandbox in sandboxes:
+                sandbox.reclaim()
+        for (language, count, means, share, frozen), (_, _, less, least, _) in zip(idle, rows(service, found)):
+            lines.append(f"| {language} | {count} | {frozen} | {means[0]:.1f} | {GOALS[language]} | {means[1]:.1f} | {means[2]:.1f} "
+                         f"| {means[3]:.1f} | {share:.1f} | {less[0]:.1f} | {less[1]:.1f} | {least:.1f} |")
+        count = sum(row[1] for row in idle) or 1
+        shims = machine.memory_mb(int(path.split("/")[2]) for path in glob.glob("/proc/[0-9]*/cmdline")
+                                  if "containerd-shim" in read(path))
+        lines += ["", f"The machine had {before - after:,.0f} MB less with the {count} sandboxes: {(before - after) / count:.1f} MB each. "
+                  f"The service itself: {service.own_mb():.0f} MB. Docker's processes beside containers: {shims:.0f} MB.",
+                  f"ms of a call, p50, p99 (how many): first {first}; thawed {thawed}; after the reclaim {calls(service, names, 'warm')}.", ""]
+        return lines
+    finally:
+        service.stop()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("binary")
+    parser.add_argument("--functions", type=int, default=500)
+    parser.add_argument("--drivers", default="native,docker")
+    parser.add_argument("--bundles", default=os.path.join(HERE, "..", "target", "bundles"))
+    options = parser.parse_args()
+    options.bundles = os.path.abspath(options.bundles)
+    os.environ.pop("NODE_EXTRA_CA_CERTS", None)
+    if os.geteuid() != 0:
+        sys.exit("only root may read and reclaim the sandboxes' memory")
+    lines = [f"{machine.described()}. {options.functions} functions, a third in each language, called once and left alone; means of all "
+             "sandboxes of a language, MB.", ""]
+    for driver in options.drivers.split(","):
+        lines += measure(options, driver)
+    text = "\n".join(lines)
+    print(text)
+    results = os.path.join(HERE, "results")
+    os.makedirs(results, exist_ok=True)
+    with open(os.path.join(results, time.strftime("%Y-%m-%d-density.md")), "w") as file:
+        file.write(text)
+
+
+if __name__ == "__main__":
+    main()
