@@ -52,6 +52,12 @@ pub trait Cgroup: Send + Sync {
     /// It is gone.
     fn stats(&self) -> Result<Stats, Error>;
 
+    /// The CPU time alone, in microseconds.
+    ///
+    /// # Errors
+    /// It is gone.
+    fn cpu_us(&self) -> Result<u64, Error>;
+
     /// How often the memory limit has ended a process.
     ///
     /// # Errors
@@ -113,6 +119,10 @@ pub struct Uncounted;
 impl Cgroup for Uncounted {
     fn stats(&self) -> Result<Stats, Error> {
         Ok(Stats::default())
+    }
+
+    fn cpu_us(&self) -> Result<u64, Error> {
+        Ok(0)
     }
 
     fn oom_kills(&self) -> Result<u64, Error> {

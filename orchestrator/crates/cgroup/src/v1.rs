@@ -127,7 +127,11 @@ pub(crate) fn deny_devices(folder: Option<&Path>) -> Result<(), Error> {
 
 impl Cgroup for Group {
     fn stats(&self) -> Result<Stats, Error> {
-        Ok(Stats { memory_peak_bytes: self.peak.number()?, cpu_us: self.cpu_time.number()? / 1000 })
+        Ok(Stats { memory_peak_bytes: self.peak.number()?, cpu_us: self.cpu_us()? })
+    }
+
+    fn cpu_us(&self) -> Result<u64, Error> {
+        Ok(self.cpu_time.number()? / 1000)
     }
 
     fn oom_kills(&self) -> Result<u64, Error> {

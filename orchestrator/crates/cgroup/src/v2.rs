@@ -71,8 +71,12 @@ impl Cgroup for Group {
         Ok(Stats {
             // Since 5.19.
             memory_peak_bytes: self.peak.number().or_else(|_| self.usage.number())?,
-            cpu_us: self.cpu.field("usage_usec")?,
+            cpu_us: self.cpu_us()?,
         })
+    }
+
+    fn cpu_us(&self) -> Result<u64, Error> {
+        self.cpu.field("usage_usec")
     }
 
     fn oom_kills(&self) -> Result<u64, Error> {

@@ -172,7 +172,7 @@ impl Dispatcher {
                 None => (None, None, None),
             };
         let request = Request { invoke, body: call.body.clone(), host: Arc::clone(&host) as _, outlet };
-        let before = lease.stats().unwrap_or_default();
+        let cpu_before = lease.cpu_us().unwrap_or_default();
         let began = Instant::now();
         let timing = timing::until(began, begun, lease.waited());
         let is_warm = lease.start() == Start::Warm;
@@ -188,13 +188,13 @@ impl Dispatcher {
         );
         let exchanged = exchanged.map_err(|fault| target.launch.explain(fault));
         let elapsed = began.elapsed();
-        let after = lease.stats().unwrap_or(before);
+        let used = lease.stats().unwrap_or_default();
         let load_logs = lease.take_load_logs();
         let attempts = lease.take_attempts();
         drop(lease);
         host.end().await;
         settle::exchanged(exchanged, load_logs, call)
-            .with_usage(elapsed, after, after.cpu_us.saturating_sub(before.cpu_us))
+            .with_usage(elapsed, used, used.cpu_us.saturating_sub(cpu_before))
             .with_start(is_warm)
             .with_timing(Timing { exec_us: timing::micros(elapsed), ..timing })
             .with_stream(seal, refused)

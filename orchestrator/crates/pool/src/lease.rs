@@ -132,6 +132,14 @@ impl Lease {
         self.slot().sandbox.stats()
     }
 
+    /// The CPU time alone that it used so far, in microseconds.
+    ///
+    /// # Errors
+    /// As of [`Lease::stats`].
+    pub fn cpu_us(&self) -> Result<u64, Error> {
+        self.slot().sandbox.cpu_us()
+    }
+
     fn slot(&self) -> &Slot {
         self.slot.as_ref().expect("the slot is there until the lease is dropped")
     }

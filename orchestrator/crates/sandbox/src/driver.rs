@@ -185,6 +185,14 @@ pub trait Sandbox: Send + Sync {
     /// It is gone, or its counters can't be read.
     fn stats(&self) -> Result<Stats, Error>;
 
+    /// The CPU time alone that it used so far, in microseconds.
+    ///
+    /// # Errors
+    /// As of [`Sandbox::stats`].
+    fn cpu_us(&self) -> Result<u64, Error> {
+        Ok(self.stats()?.cpu_us)
+    }
+
     /// Stops (`true`) or resumes (`false`) all its processes.
     ///
     /// # Errors

@@ -298,6 +298,10 @@ impl Sandbox for Live {
         Ok(self.cgroup.stats()?)
     }
 
+    fn cpu_us(&self) -> Result<u64, Error> {
+        Ok(self.cgroup.cpu_us()?)
+    }
+
     fn freeze(&mut self, is_frozen: bool) -> Result<(), Error> {
         Ok(self.cgroup.freeze(is_frozen)?)
     }
