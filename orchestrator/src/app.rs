@@ -7,6 +7,7 @@ mod backend;
 mod driver;
 mod ending;
 mod running_mark;
+mod scale;
 mod services;
 mod start;
 mod switch;

@@ -32,6 +32,8 @@ mod program;
 mod refusals;
 #[path = "integration/routes.rs"]
 mod routes;
+#[path = "integration/scaling.rs"]
+mod scaling;
 #[path = "integration/secrets.rs"]
 mod secrets;
 #[path = "integration/story.rs"]

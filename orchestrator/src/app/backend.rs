@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use cloudbox_api_types::{CollectGarbage, Garbage, Runtime, SandboxHealth, SandboxLayer};
+use cloudbox_api_types::{CollectGarbage, Garbage, Runtime, SandboxHealth, SandboxLayer, VersionInstances};
 use cloudbox_bundles::State;
 use cloudbox_dispatch::recorder::Condition;
-use cloudbox_dispatch::table::Entry;
 use cloudbox_dispatch::{Call, Outcome};
 use cloudbox_http::api::Backend;
 use cloudbox_http::error::ApiError;
@@ -120,6 +119,10 @@ impl Backend for Shared {
         for function in self.0.table.remove_project(project) {
             self.0.pool.retire(function, &[]);
         }
+    }
+
+    fn instances(&self, function: FunctionId) -> Vec<VersionInstances> {
+        self.0.instances(function)
     }
 
     fn runtimes(&self) -> Vec<Runtime> {
@@ -282,28 +285,4 @@ fn broken_off(error: &(dyn std::error::Error + 'static)) -> ApiError {
 fn unreadable(error: &(dyn std::error::Error + 'static)) -> ApiError {
     tracing::error!(error, "the files of a version can't be read");
     ApiError::internal()
-}
-
-impl App {
-    /// A function has other settings or another active version: calls see it from now on, and sandboxes of before
-    /// end with the calls that they have.
-    pub(super) fn function_changed(self: &Arc<Self>, function: Function, version: Option<Version>) {
-        let Some(entry) = self.table.put(function, version) else { return };
-        self.pool.retire(entry.function.id, &entry.keys());
-        self.keep_warm(&entry);
-        let (dispatcher, closing) = (Arc::clone(&self.dispatcher), self.ending.closing.clone());
-        self.tasks.spawn(async move { closing.run_until_cancelled(dispatcher.foresee(&entry)).await });
-    }
-
-    /// Holds `min_instances` of each version up that calls get without its number.
-    pub(super) fn keep_warm(self: &Arc<Self>, entry: &Arc<Entry>) {
-        if entry.function.settings.min_instances == 0 {
-            return;
-        }
-        for entry in entry.standing() {
-            let dispatcher = Arc::clone(&self.dispatcher);
-            let closing = self.ending.closing.clone();
-            self.tasks.spawn(async move { closing.run_until_cancelled(dispatcher.keep_warm(&entry)).await });
-        }
-    }
 }

@@ -11,6 +11,7 @@ pub mod packages;
 pub mod projects;
 pub mod public;
 pub mod runtimes;
+pub mod scaling;
 pub mod secrets;
 pub mod storage;
 pub mod versions;

@@ -14,6 +14,7 @@ pub mod invoke;
 pub mod list;
 pub mod logs;
 pub mod runtimes;
+pub mod scaling;
 pub mod secrets;
 pub mod session;
 pub mod storage;
@@ -48,6 +49,8 @@ pub enum Command {
     Rollback(versions::Args),
     /// Show how two versions differ
     Diff(versions::DiffArgs),
+    /// Show or change how many sandboxes a function may have
+    Scale(scaling::Args),
     /// Name versions, and split calls between two
     #[command(subcommand)]
     Alias(alias::Command),
@@ -70,6 +73,7 @@ impl Command {
             Self::Versions(args) | Self::Rollback(args) => &args.connection,
             Self::Activate(args) => &args.connection,
             Self::Diff(args) => &args.connection,
+            Self::Scale(args) => &args.connection,
             Self::Alias(command) => command.connection(),
             Self::Runtimes(args) => &args.connection,
             Self::Secrets(args) => &args.connection,
@@ -112,6 +116,7 @@ async fn dispatch(command: &Command, session: &mut Session<'_>) -> Result<(), Er
         Command::Activate(args) => versions::activate(args, session).await,
         Command::Rollback(args) => versions::roll_back(args, session).await,
         Command::Diff(args) => versions::diff(args, session).await,
+        Command::Scale(args) => scaling::run(args, session).await,
         Command::Alias(command) => alias::run(command, session).await,
         Command::Runtimes(args) => runtimes::run(args, session).await,
         Command::Secrets(args) => secrets::run(args, session).await,

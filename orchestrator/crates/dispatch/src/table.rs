@@ -202,6 +202,12 @@ impl Table {
         })
     }
 
+    /// What the table has now of an entry's function; none where it is gone.
+    pub fn current(&self, entry: &Entry) -> Option<Arc<Entry>> {
+        let maps = self.maps.load();
+        maps.tenants.get(&entry.function.project_id)?.by_id.get(&entry.function.id).cloned()
+    }
+
     /// Every function in memory.
     pub fn entries(&self) -> Vec<Arc<Entry>> {
         let maps = self.maps.load();

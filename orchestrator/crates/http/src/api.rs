@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
 use async_trait::async_trait;
-use cloudbox_api_types::{CollectGarbage, Garbage, Runtime, SandboxHealth, execution::start_word};
+use cloudbox_api_types::{
+    CollectGarbage, Garbage, Runtime, SandboxHealth, VersionInstances, execution::start_word,
+};
 use cloudbox_dispatch::recorder::Condition;
 use cloudbox_dispatch::table::Table;
 use cloudbox_dispatch::{Call, Inline, Outcome, Shares};
@@ -61,6 +63,10 @@ pub trait Backend: Send + Sync + 'static {
     fn function_deleted(&self, project: ProjectId, function: FunctionId);
     /// A project was deleted, with all its functions.
     fn project_deleted(&self, project: ProjectId);
+    /// The sandboxes of a function at this moment, in no order; versions may repeat.
+    fn instances(&self, _function: FunctionId) -> Vec<VersionInstances> {
+        Vec::new()
+    }
     /// Every runtime that may be asked for.
     fn runtimes(&self) -> Vec<Runtime>;
     /// Begins the installation of a runtime, from its registry or from an image; false where it is here already.

@@ -6,6 +6,7 @@ pub mod environment;
 mod image;
 mod network;
 mod runtime;
+pub mod scaling;
 
 use cloudbox_types::function::FunctionSettings;
 use cloudbox_types::limits::Ranges;
@@ -99,15 +100,7 @@ fn apply(settings: &mut FunctionSettings, fields: &mut Fields, ranges: &Ranges) 
     set(&mut settings.is_active, fields.flag("is_active"));
     set(&mut settings.expose_errors, fields.flag("expose_errors"));
     network::apply(settings, fields, ranges.egress.as_ref());
-    set(&mut settings.min_instances, fields.number("min_instances", &(0..=100), "(sandboxes)"));
-    set(&mut settings.max_instances, fields.number("max_instances", &(1..=1000), "(sandboxes)"));
-    if settings.min_instances > settings.max_instances {
-        fields.problem("min_instances", "must not be more than max_instances");
-    }
-    set(
-        &mut settings.concurrency,
-        fields.number("concurrency", &(1..=1), "(one call at a time in a sandbox)"),
-    );
+    scaling::apply(settings, fields);
 }
 
 /// Those that are given: a function that was made under wider ranges keeps what it has until that is changed.

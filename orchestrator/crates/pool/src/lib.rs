@@ -35,6 +35,6 @@ pub use lease::{Lease, Waited};
 pub use pool::Pool;
 pub use settings::Settings;
 pub use slot::Start;
-pub use snapshot::Snapshot;
+pub use snapshot::{Instances, Snapshot};
 pub use spare_spec::SpareSpec;
 pub use target::{Target, TargetKey};

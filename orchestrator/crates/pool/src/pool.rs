@@ -4,14 +4,14 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use cloudbox_sandbox::SandboxDriver;
-use cloudbox_types::FunctionId;
+use cloudbox_types::{FunctionId, Scale};
 use tokio::time::{Instant, interval, timeout, timeout_at};
 
 use crate::core::Core;
 use crate::error::LeaseError;
 use crate::lease::Lease;
 use crate::settings::Settings;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Instances, Snapshot};
 use crate::spare_spec::SpareSpec;
 use crate::state::State;
 use crate::target::{Target, TargetKey};
@@ -61,6 +61,18 @@ impl Pool {
     /// Holds `min_instances` sandboxes of this version up, until it is retired. Called again: the new count.
     pub fn keep_warm(self: &Arc<Self>, target: &Arc<Target>) {
         self.core.with(|state, now, effects| state.keep_warm(target, now, effects));
+    }
+
+    /// A function may have another number of sandboxes. Idle ones that are too many end now, busy ones with their calls.
+    /// Those that [`Pool::keep_warm`] holds become fewer, not more: it is to be called where more are wanted.
+    pub fn scale(&self, function: FunctionId, scale: Scale) {
+        self.core.with(|state, now, effects| state.scale(function, scale, now, effects));
+    }
+
+    /// The sandboxes of a function at this moment, by version, in no order.
+    #[must_use]
+    pub fn instances(&self, function: FunctionId) -> Vec<Instances> {
+        self.core.with(|state, _, _| state.instances(function))
     }
 
     /// Replaces the generic sandboxes to hold ready; they are refilled in the background.

@@ -1,4 +1,6 @@
-//! The pool's figures, for `/health` and the metrics.
+//! The pool's figures, for `/health`, the metrics, and who asks for one function's.
+
+use crate::target::TargetKey;
 
 /// Counts of one moment, and totals since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,4 +48,23 @@ pub struct Totals {
     pub faults: u64,
     /// Leases refused with [`crate::LeaseError::Overloaded`].
     pub overloaded: u64,
+}
+
+/// The sandboxes of one version under one revision, and the calls that wait for them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Instances {
+    /// Which version.
+    pub key: TargetKey,
+    /// Those that are coming up.
+    pub starting: u32,
+    /// Those that wait for a call.
+    pub idle: u32,
+    /// Of these, those whose processes are stopped.
+    pub frozen: u32,
+    /// Those that have a call.
+    pub busy: u32,
+    /// Those that are being ended.
+    pub draining: u32,
+    /// Calls that wait for one.
+    pub queued: u32,
 }

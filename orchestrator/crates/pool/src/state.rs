@@ -3,6 +3,7 @@
 
 mod idle;
 mod renewal;
+mod scale;
 mod supply;
 mod upkeep;
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use axum::routing::any;
 use axum::{Router, middleware as layers};
 use cloudbox_api::controllers::{
-    aliases, deployments, execute, functions, health, logs, packages, projects, public, runtimes, secrets,
-    storage, versions,
+    aliases, deployments, execute, functions, health, logs, packages, projects, public, runtimes, scaling,
+    secrets, storage, versions,
 };
 use cloudbox_compatible::{
     dashboard, edge_functions, execution_logs, function_service, inline, invoke, listed_functions, uploads,
@@ -32,6 +32,7 @@ fn routes() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(secrets::rotate))
         .routes(routes!(functions::create, functions::list))
         .routes(routes!(functions::read, functions::change, functions::delete))
+        .routes(routes!(scaling::read, scaling::change))
         .routes(routes!(deployments::deploy))
         .routes(routes!(deployments::list))
         .routes(routes!(deployments::read))

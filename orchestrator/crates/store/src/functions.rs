@@ -23,8 +23,8 @@ const UPDATE: &str = "UPDATE functions SET name = $1, description = $2, runtime 
      entry_point = $6, handler_style = $7, isolation = $8, timeout_s = $9, memory_mb = $10, cpu_millis = $11, \
      tmp_mb = $12, pids = $13, dependencies = $14, is_public = $15, is_active = $16, expose_errors = $17, \
      egress = $18, cors = $19, min_instances = $20, max_instances = $21, concurrency = $22, updated_at = $23, \
-     environment = $24, package = $25, image = $26, revision = revision + 1, generation = generation + 1 \
-     WHERE id = $27 AND revision = $28 RETURNING *";
+     environment = $24, package = $25, image = $26, revision = revision + $27, generation = generation + 1 \
+     WHERE id = $28 AND revision = $29 AND min_instances = $30 AND max_instances = $31 RETURNING *";
 
 const ENCRYPTED: &str =
     "UPDATE functions SET environment = $2, shared_environment = $3 WHERE id = $1 RETURNING *";
@@ -159,8 +159,11 @@ impl SqlStore {
             .bind(self.key.encrypt(owner, &patch.settings.environment))
             .bind(patch.settings.package.as_deref())
             .bind(image_of(&patch.settings))
+            .bind(i64::from(!patch.keeps_sandboxes))
             .bind(id.0)
-            .bind(patch.expected_revision);
+            .bind(patch.expected_revision)
+            .bind(patch.expected_scale.min_instances)
+            .bind(patch.expected_scale.max_instances);
         let row = open
             .row(query)
             .await

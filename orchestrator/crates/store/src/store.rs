@@ -8,7 +8,7 @@ use cloudbox_types::function::FunctionSettings;
 use cloudbox_types::version::Stage;
 use cloudbox_types::{
     Activation, Deployment, DeploymentId, Function, FunctionId, Image, InvocationId, Name, Page, PageRequest,
-    Project, ProjectId, Record, RecordStatus, Secret, StageReport, Switch, Version,
+    Project, ProjectId, Record, RecordStatus, Scale, Secret, StageReport, Switch, Version,
 };
 use jiff::Timestamp;
 
@@ -46,14 +46,32 @@ pub struct NewFunction {
     pub settings: FunctionSettings,
 }
 
-/// What to change of a function: the whole settings as they are to be, computed from those of `expected_revision`.
-/// So two changes at once can't lose one another's fields: the later one gets [`Error::Refused`] and reads again.
+/// What to change of a function: the whole settings as they are to be, computed from those of `expected_revision` and
+/// `expected_scale`. So two changes at once can't lose one another's fields: the later one gets [`Error::Refused`] and
+/// reads again.
 #[derive(Clone, Debug)]
 pub struct FunctionPatch {
     /// The revision that the change was computed from.
     pub expected_revision: i64,
+    /// The scale that it was computed from, which is changed under the same revision.
+    pub expected_scale: Scale,
+    /// Whether sandboxes of before may go on: the revision stays as it is.
+    pub keeps_sandboxes: bool,
     /// The settings after it.
     pub settings: FunctionSettings,
+}
+
+impl FunctionPatch {
+    /// From a function as it was read to its settings after the change.
+    #[must_use]
+    pub fn new(before: &Function, settings: FunctionSettings) -> Self {
+        Self {
+            expected_revision: before.revision,
+            expected_scale: before.settings.scale(),
+            keeps_sandboxes: settings.keeps_sandboxes_of(&before.settings),
+            settings,
+        }
+    }
 }
 
 /// How a deployment begins.
@@ -190,7 +208,7 @@ pub trait Store: Send + Sync + 'static {
     /// Functions that have an active version, with it, by id, upwards: for the table in memory. Those whose values no key
     /// decrypts are left out.
     async fn deployed(&self, page: PageRequest) -> Result<Page<(Function, Version)>, Error>;
-    /// Changes a function's settings and counts its revision up.
+    /// Changes a function's settings and counts its revision up, unless nothing but its scale changes.
     async fn update_function(&self, id: FunctionId, patch: FunctionPatch) -> Result<Function, Error>;
     /// Deletes a function with its versions, deployments and records; these first, part by part, in transactions of their
     /// own.

@@ -124,7 +124,29 @@ pub struct FunctionSettings {
     pub concurrency: u32,
 }
 
+/// How many sandboxes a function may have: the one of its settings that a sandbox doesn't depend on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Scale {
+    /// Sandboxes kept warm.
+    pub min_instances: u32,
+    /// Sandboxes at most.
+    pub max_instances: u32,
+}
+
 impl FunctionSettings {
+    /// How many sandboxes it may have.
+    #[must_use]
+    pub const fn scale(&self) -> Scale {
+        Scale { min_instances: self.min_instances, max_instances: self.max_instances }
+    }
+
+    /// Whether sandboxes that were made under `before` may go on serving: nothing but their number differs.
+    #[must_use]
+    pub fn keeps_sandboxes_of(&self, before: &Self) -> bool {
+        let Scale { min_instances, max_instances } = self.scale();
+        Self { min_instances, max_instances, ..before.clone() } == *self
+    }
+
     /// What a function is before its user decides anything but these.
     #[must_use]
     pub fn new(name: Name, runtime: String, language: Language) -> Self {
@@ -179,7 +201,7 @@ pub struct Function {
     pub settings: FunctionSettings,
     /// The secrets of its project, which its own environment wins over.
     pub shared: BTreeMap<String, Secret<String>>,
-    /// Counts changes of the settings: a sandbox made under another count serves no more calls.
+    /// Counts changes of the settings but for its [`Scale`]: a sandbox made under another count serves no more calls.
     pub revision: i64,
     /// Where it is on the way to a version that runs.
     pub status: FunctionStatus,

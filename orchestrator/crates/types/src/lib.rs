@@ -24,7 +24,7 @@ pub use alias::{Activation, Alias, Canary, Cause, RolledBack, Split, Sticky, Swi
 pub use causes::with_causes;
 pub use egress::{Attempt, AttemptOutcome, Attempts, EgressRule};
 pub use error_code::ErrorCode;
-pub use function::{Function, FunctionStatus, Project};
+pub use function::{Function, FunctionStatus, Project, Scale};
 pub use id::{DeploymentId, FunctionId, InvocationId, ProjectId};
 pub use image::{Image, ImageSource};
 pub use isolation::{HandlerStyle, Isolation};

@@ -119,7 +119,7 @@ pub async fn update(api: &Api, before: Row, settings: FunctionSettings) -> Resul
     if settings == before.settings {
         return Ok(before);
     }
-    let patch = RowPatch { expected_revision: before.revision, settings };
+    let patch = RowPatch::new(&before, settings);
     let after = api.store.update_function(before.id, patch).await?;
     let version = match after.active_version {
         Some(number) => api.store.version(after.id, number).await?,

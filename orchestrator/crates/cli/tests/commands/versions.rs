@@ -1,4 +1,4 @@
-//! `cloudbox versions`, `activate`, `rollback`, `diff` and `alias`.
+//! `cloudbox versions`, `activate`, `rollback`, `diff`, `alias` and `scale`.
 
 use insta::assert_snapshot;
 use serde_json::json;
@@ -55,4 +55,24 @@ async fn an_alias_is_set_with_its_split() {
         ["alias", "set", "hello", "prod", "1", "--split", "2", "--weight", "10", "--max-error-rate", "0.05"];
     assert_snapshot!("alias_set", stage.run(&set).await);
     assert_snapshot!("alias_list", stage.run(&["alias", "list", "hello"]).await);
+}
+
+#[tokio::test]
+async fn a_scale_is_shown_and_changed() {
+    let counts = |idle: u32, busy: u32| {
+        json!({ "total": idle + busy, "starting": 0, "idle": idle, "frozen": idle, "busy": busy, "draining": 0,
+            "waiting_calls": 0 })
+    };
+    let mut of_version = counts(1, 2);
+    of_version["version"] = json!(3);
+    let scaling = json!({ "min_instances": 1, "max_instances": 20, "concurrency": 1, "minInstances": 1,
+        "maxInstances": 20, "targetConcurrency": 1, "active_version": 3, "instances": counts(1, 2),
+        "versions": [of_version] });
+    let stage = Stage::new().await.on(&format!("GET {BASE}/scaling"), 200, &scaling).on(
+        &format!("PATCH {BASE}/scaling"),
+        200,
+        &scaling,
+    );
+    assert_snapshot!("scale_show", stage.run(&["scale", "hello"]).await);
+    assert_snapshot!("scale_set", stage.run(&["scale", "hello", "--min", "1", "--max", "20"]).await);
 }

@@ -125,9 +125,9 @@ impl Place {
 
     pub async fn change(&self, id: FunctionId, code: &str) {
         let function = self.store.function(id).await.unwrap().unwrap();
-        let mut settings = function.settings;
+        let mut settings = function.settings.clone();
         settings.code = Some(code.to_owned());
-        let patch = FunctionPatch { expected_revision: function.revision, settings };
+        let patch = FunctionPatch::new(&function, settings);
         self.store.update_function(id, patch).await.unwrap();
     }
 

@@ -100,10 +100,11 @@ impl Dispatcher {
         }
     }
 
-    /// Holds a function's `min_instances` up.
-    pub async fn keep_warm(&self, entry: &Entry) {
+    /// Holds a function's `min_instances` up, if that is still wanted once it is known how.
+    pub async fn keep_warm(&self, entry: &Entry, is_wanted: impl Fn() -> bool) {
         match self.target(entry).await {
-            Ok(target) => self.pool.keep_warm(&target),
+            Ok(target) if is_wanted() => self.pool.keep_warm(&target),
+            Ok(_) => {}
             Err(error) => {
                 tracing::error!(function.id = %entry.function.id, error = &error as &dyn std::error::Error,
                     "a function can't be kept warm");

@@ -19,7 +19,7 @@ pub struct Entry {
     /// The version; none before the first deploy.
     pub version: Option<Version>,
     /// What the pool needs to bring the version up; made at the first call, since it may take a bundle. All entries of
-    /// a version under one revision share it.
+    /// a version under one revision and one scale share it.
     pub(crate) target: Arc<OnceCell<Arc<Target>>>,
     /// Counts how its calls end, where a split depends on it.
     pub(crate) watch: Option<Arc<Watch>>,
@@ -74,13 +74,19 @@ impl Entry {
         let mut made =
             Self { routes: Routes::new(&function, known, watches), ..Self::new(function, version) };
         let Some(known) = known else { return made };
-        if made.function.revision == known.function.revision
+        if made.has_targets_of(known)
             && let Some(same) = made.number().and_then(|number| known.of_number(number))
         {
             made.target = Arc::clone(&same.target);
         }
         made.routes.take_over(&made, known);
         made
+    }
+
+    /// Whether what the pool was told of the function's versions is still right.
+    pub(super) fn has_targets_of(&self, known: &Self) -> bool {
+        let (now, before) = (&self.function, &known.function);
+        now.revision == before.revision && now.settings.scale() == before.settings.scale()
     }
 
     /// The same function with another version.

@@ -98,7 +98,7 @@ impl Routes {
 
     /// Keeps the versions that are still named, with what was made of them under the same revision.
     pub(super) fn take_over(&self, made: &Entry, known: &Entry) {
-        let is_same = made.function.revision == known.function.revision;
+        let is_same = made.has_targets_of(known);
         let named: Vec<i64> = self.named().collect();
         let kept = named.into_iter().filter_map(|number| {
             let before = known.of_number(number)?;

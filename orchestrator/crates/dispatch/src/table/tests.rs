@@ -62,7 +62,7 @@ async fn a_late_change_is_not_put_over_a_newer_one() {
     let old = function(&store, "hello").await;
     let table = Table::load(Arc::clone(&store)).await.unwrap();
     table.find("1", "hello").await.unwrap().unwrap();
-    let patch = FunctionPatch { expected_revision: old.revision, settings: settings("renamed") };
+    let patch = FunctionPatch::new(&old, settings("renamed"));
     let new = store.update_function(old.id, patch).await.unwrap();
     table.put(new, None);
     table.put(old, None);
@@ -174,8 +174,16 @@ async fn a_change_keeps_what_is_as_it_was() {
     switch(&store, &table, id, Switch::Activate(2)).await;
     let after = entry(&table, id, &Wanted::Active, None).await.unwrap();
     assert!(Arc::ptr_eq(&before.target, &after.target), "its sandboxes stay warm");
+    let row = store.function(id).await.unwrap().unwrap();
+    let wider = FunctionSettings { max_instances: 20, ..row.settings.clone() };
+    let scaled = store.update_function(id, FunctionPatch::new(&row, wider)).await.unwrap();
+    table.put(scaled, store.version(id, 2).await.unwrap());
+    let scaled = entry(&table, id, &Wanted::Active, None).await.unwrap();
+    assert_eq!(scaled.keys(), after.keys(), "its sandboxes stay warm");
+    assert!(!Arc::ptr_eq(&after.target, &scaled.target), "the pool is told of their number");
     assert_eq!(after.keys().iter().map(|key| key.version).collect::<Vec<_>>(), [2]);
-    let patch = FunctionPatch { expected_revision: 1, settings: settings("renamed") };
+    let current = store.function(id).await.unwrap().unwrap();
+    let patch = FunctionPatch::new(&current, settings("renamed"));
     let changed = store.update_function(id, patch).await.unwrap();
     table.put(changed, store.version(id, 2).await.unwrap());
     let changed = entry(&table, id, &alias("prod"), None).await.unwrap();

@@ -287,3 +287,31 @@ fn an_image_is_named_or_built_and_means_the_runtime_custom() {
         assert!(told.iter().any(|told| told == field), "{body}: {told:?}");
     }
 }
+
+#[test]
+fn a_scale_has_names_of_two_habits() {
+    let settings = made(json!({"name": "a"}));
+    let scaled = |body: Value| scaling::patch(&settings, fields(body));
+    for body in [
+        json!({"minInstances": 1, "maxInstances": 20, "targetConcurrency": 1}),
+        json!({"min_instances": 1, "max_instances": 20, "concurrency": 1}),
+        json!({"minInstances": 1, "max_instances": 20}),
+    ] {
+        let after = scaled(body).unwrap();
+        assert_eq!((after.min_instances, after.max_instances, after.concurrency), (1, 20, 1));
+        assert!(after.keeps_sandboxes_of(&settings));
+    }
+    assert_eq!(scaled(json!({})).unwrap(), settings);
+    for (body, field, told) in [
+        (json!({"minInstances": 11}), "minInstances", "11 is more than 10"),
+        (json!({"maxInstances": 0}), "maxInstances", "from 1 to 1000"),
+        (json!({"targetConcurrency": 100}), "targetConcurrency", "max_instances"),
+        (json!({"concurrency": 2}), "concurrency", "from 1 to 1 "),
+        (json!({"minInstances": 1, "min_instances": 1}), "minInstances", "send one of them"),
+        (json!({"memory": 256}), "memory", "is not a known field"),
+    ] {
+        let details = scaled(body).unwrap_err().body.details.unwrap();
+        assert_eq!(details[0].field, field);
+        assert!(details[0].message.contains(told), "{}", details[0].message);
+    }
+}

@@ -175,7 +175,8 @@ impl State {
         true
     }
 
-    /// A sandbox of `key` that became free, unless it has to make room for another key: then it ends.
+    /// A sandbox of `key` that became free, unless there are too many of it or it has to make room for another key: then
+    /// it ends.
     pub(super) fn unless_yielded(
         &mut self,
         key: TargetKey,
@@ -183,10 +184,12 @@ impl State {
         now: Instant,
         effects: &mut Effects,
     ) -> Option<Slot> {
-        if !self.must_yield(key, slot.born, now) {
+        let is_over = self.fleets.get(&key).is_some_and(|fleet| fleet.standing() >= fleet.target.cap());
+        if !is_over && !self.must_yield(key, slot.born, now) {
             return Some(slot);
         }
-        self.totals.evictions += 1;
+        let total = if is_over { &mut self.totals.recycled } else { &mut self.totals.evictions };
+        *total += 1;
         effects.kill(key, slot);
         self.rotation.turn(key);
         self.want(key, now, effects);

@@ -11,4 +11,5 @@ mod lease;
 mod queue;
 mod random;
 mod room;
+mod scale;
 mod spares;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use cloudbox_pool::fake::{FakeDriver, Outcome};
 use cloudbox_pool::{LeaseError, Pool, Settings, Start, Target, TargetKey};
-use cloudbox_types::{FunctionId, ProjectId};
+use cloudbox_types::{FunctionId, ProjectId, Scale};
 use proptest::prelude::*;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
@@ -25,6 +25,7 @@ enum Step {
     ReleaseAndCancel(usize),
     Retire { function: i64, keep: Option<i64> },
     KeepWarm { function: i64, count: u32 },
+    Scale { function: i64, min: u32, max: u32 },
     Spares(u32),
     Loads { function: i64, outcome: Outcome },
     Creates(Outcome),
@@ -48,6 +49,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => any::<usize>().prop_map(Step::ReleaseAndCancel),
         1 => (1..5_i64, prop::option::of(1..3_i64)).prop_map(|(function, keep)| Step::Retire { function, keep }),
         1 => (1..5_i64, 0..3_u32).prop_map(|(function, count)| Step::KeepWarm { function, count }),
+        1 => (1..5_i64, 0..3_u32, 1..=MAX_INSTANCES).prop_map(|(function, min, max)| Step::Scale { function, min, max }),
         1 => (0..3_u32).prop_map(Step::Spares),
         1 => (1..5_i64, outcome.clone()).prop_map(|(function, outcome)| Step::Loads { function, outcome }),
         1 => outcome.prop_map(Step::Creates),
@@ -92,6 +94,9 @@ fn act(step: &Step, driver: &FakeDriver, pool: &Arc<Pool>, calls: &mut Vec<Call>
         }
         Step::KeepWarm { function, count } => {
             pool.keep_warm(&of(Target { min_instances: count, ..any_target(function, 1) }));
+        }
+        Step::Scale { function, min, max } => {
+            pool.scale(FunctionId(function), Scale { min_instances: min, max_instances: max });
         }
         Step::Spares(count) => pool.set_spares(vec![spares(count)]),
         Step::Loads { function, outcome } => driver.load(function, outcome),

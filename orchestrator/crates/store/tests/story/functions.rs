@@ -1,6 +1,7 @@
 //! Projects and functions.
 
 use cloudbox_store::{Error, FunctionPatch, NewFunction, NewProject, ProjectPatch, Store};
+use cloudbox_types::function::FunctionSettings;
 use cloudbox_types::{FunctionId, FunctionStatus, PageRequest, ProjectId, RecordStatus};
 
 use super::setup::{function, name, record, settings};
@@ -75,14 +76,26 @@ pub async fn functions_are_kept(store: &dyn Store) {
 
 pub async fn changes_at_once_meet(store: &dyn Store) {
     let made = function(store, "patched").await;
-    let patch = |expected_revision, text: &str| FunctionPatch { expected_revision, settings: settings(text) };
+    let patch = |expected_revision, text: &str| FunctionPatch {
+        expected_revision,
+        ..FunctionPatch::new(&made, settings(text))
+    };
     let changed = store.update_function(made.id, patch(1, "renamed")).await.unwrap();
     assert_eq!((changed.revision, changed.settings.name.as_str()), (2, "renamed"));
     assert_eq!(changed.settings.environment, made.settings.environment);
 
+    let wider = FunctionSettings { min_instances: 2, max_instances: 77, ..changed.settings.clone() };
+    let scaled = store.update_function(made.id, FunctionPatch::new(&changed, wider)).await.unwrap();
+    assert_eq!((scaled.revision, scaled.generation), (2, changed.generation + 1), "its sandboxes serve on");
+    assert_eq!((scaled.settings.min_instances, scaled.settings.max_instances), (2, 77));
+    let late = store.update_function(made.id, FunctionPatch::new(&changed, settings("later"))).await;
+    assert!(matches!(late, Err(Error::Refused { .. })), "it would take the scale back: {late:?}");
+    let changed = scaled;
+
     let late = store.update_function(made.id, patch(1, "later")).await.unwrap_err();
     assert!(late.to_string().contains("send the change again"), "{late}");
-    let taken = store.update_function(made.id, patch(2, "hello")).await.unwrap_err();
+    let of_scaled = FunctionPatch::new(&changed, settings("hello"));
+    let taken = store.update_function(made.id, of_scaled).await.unwrap_err();
     assert_eq!(taken.to_string(), "the name hello is taken");
     let missing = store.update_function(FunctionId(999), patch(1, "nobody")).await;
     assert!(matches!(missing, Err(Error::Missing { what: "function" })));

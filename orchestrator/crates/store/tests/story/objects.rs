@@ -17,7 +17,7 @@ pub async fn rows_refer_to_objects(store: &dyn Store) {
     let (deployed, _) = store.finish_deployment(begun.id, &done, number_one).await.unwrap();
     let mut settings = deployed.settings.clone();
     settings.package = Some("p2".to_owned());
-    let patch = FunctionPatch { expected_revision: deployed.revision, settings };
+    let patch = FunctionPatch::new(&deployed, settings);
     store.update_function(made.id, patch).await.unwrap();
     let found = objects.references().await.unwrap();
     assert!(found.artefacts.contains("d1"), "{found:?}");

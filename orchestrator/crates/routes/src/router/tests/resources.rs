@@ -162,3 +162,23 @@ async fn runtimes_are_installed_and_removed() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_scale_is_read_and_changed_by_itself() {
+    let app = TestApp::start().await;
+    app.deployed("hello", false).await;
+    let path = "/api/projects/1/functions/hello/scaling";
+    let before = app.get(path).await.json();
+    assert_eq!((&before["min_instances"], &before["maxInstances"]), (&json!(0), &json!(10)));
+    assert_eq!((&before["active_version"], &before["versions"]), (&json!(1), &json!([])));
+    let after = app.call("PATCH", path, Some(json!({"minInstances": 2, "max_instances": 4}))).await;
+    assert_eq!(after.status, 200, "{}", after.text);
+    let function = app.get("/api/projects/1/functions/hello").await.json();
+    for of in [&after.json(), &function, &app.get(path).await.json()] {
+        assert_eq!((&of["min_instances"], &of["max_instances"]), (&json!(2), &json!(4)), "{of}");
+    }
+    let refused = app.call("PATCH", path, Some(json!({"targetConcurrency": 100}))).await;
+    assert_eq!((refused.status, refused.fields()), (400, vec!["targetConcurrency".to_owned()]));
+    let nowhere = "/api/projects/1/functions/nobody/scaling";
+    assert_eq!(app.call("PATCH", nowhere, Some(json!({}))).await.status, 404);
+}

@@ -1,0 +1,83 @@
+//! How many sandboxes a function has, on both drivers: as many as it is told, at once.
+
+use std::time::Duration;
+
+use cloudbox_api_types::Scaling;
+use cloudbox_tests::{Answer, Api, Driver, Service, both_drivers};
+use reqwest::Method;
+use serde_json::{Value, json};
+use tokio::time::{sleep, timeout};
+
+/// How long the service may take for anything: never the measure of a test, but its end.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// Between two looks.
+const LOOK: Duration = Duration::from_millis(50);
+
+both_drivers! { sandboxes_follow_what_is_asked }
+
+async fn sandboxes_follow_what_is_asked(driver: Driver) {
+    let service = Service::start(driver).await;
+    let api = service.api();
+    a_change_replaces_no_sandbox(&api).await;
+    warm_ones_come_and_go(&api).await;
+    service.stop().await;
+}
+
+const COUNTING: &str = "let calls = 0; exports.handler = async () => ++calls;";
+
+async fn scale(api: &Api, name: &str, change: Value) -> Answer {
+    let path = api.functions(&format!("/{name}/scaling"));
+    Answer::of(api.request(Method::PATCH, &path).json(&change)).await
+}
+
+async fn scaling(api: &Api, name: &str) -> Scaling {
+    api.get(&api.functions(&format!("/{name}/scaling"))).await.with(200).json()
+}
+
+/// Looks until it is so.
+async fn until(api: &Api, name: &str, is_so: impl Fn(&Scaling) -> bool) -> Scaling {
+    let mut seen = None;
+    let looking = async {
+        loop {
+            let now = scaling(api, name).await;
+            if is_so(&now) {
+                return now;
+            }
+            seen = Some(now);
+            sleep(LOOK).await;
+        }
+    };
+    match timeout(PATIENCE, looking).await {
+        Ok(now) => now,
+        Err(_) => panic!("it stays {seen:?}"),
+    }
+}
+
+/// Globals are as they were, which those of another sandbox would not be.
+async fn a_change_replaces_no_sandbox(api: &Api) {
+    api.launch("counting", "javascript", COUNTING).await;
+    let call = || async { api.execute("counting", &json!({})).await.with(200).json::<Value>() };
+    assert_eq!(call().await["response"], 1);
+    let _ = scale(api, "counting", json!({ "maxInstances": 1 })).await.with(200);
+    let _ = api.patch("counting", &json!({ "max_instances": 2 })).await.with(200);
+    let second = call().await;
+    assert_eq!((&second["response"], &second["start"]), (&json!(2), &json!("warm")));
+    let refused: Value = scale(api, "counting", json!({ "targetConcurrency": 100 })).await.with(400).json();
+    assert!(refused["details"][0]["message"].as_str().unwrap().contains("from 1 to 1 "), "{refused}");
+}
+
+async fn warm_ones_come_and_go(api: &Api) {
+    api.launch("warm", "javascript", COUNTING).await;
+    let version = until(api, "warm", |now| now.active_version == Some(1)).await;
+    assert_eq!((version.min_instances, version.max_instances), (0, 10));
+    let _ = scale(api, "warm", json!({ "minInstances": 3, "maxInstances": 3 })).await.with(200);
+    let three = until(api, "warm", |now| now.instances.idle == 3).await;
+    assert_eq!((three.instances.total, three.versions[0].version), (3, 1));
+    let first: Value = api.execute("warm", &json!({})).await.with(200).json();
+    assert_eq!((&first["response"], &first["start"]), (&json!(1), &json!("warm")));
+    let _ = scale(api, "warm", json!({ "min_instances": 1 })).await.with(200);
+    let one = until(api, "warm", |now| now.instances.total == 1).await;
+    assert_eq!((one.min_instances, one.max_instances), (1, 3));
+    let _ = scale(api, "warm", json!({ "min_instances": 0 })).await.with(200);
+    until(api, "warm", |now| now.instances.total == 0 && now.instances.draining == 0).await;
+}
