@@ -119,6 +119,7 @@ impl Backend for Shared {
         for function in self.0.table.remove_project(project) {
             self.0.pool.retire(function, &[]);
         }
+        self.0.pool.share(project, false);
     }
 
     fn instances(&self, function: FunctionId) -> Vec<VersionInstances> {

@@ -13,6 +13,9 @@ impl App {
     /// A function has other settings or another active version: calls see it from now on, and sandboxes of before
     /// end with the calls that they have.
     pub(super) fn function_changed(self: &Arc<Self>, function: Function, version: Option<Version>) {
+        if version.is_some() {
+            self.pool.share(function.project_id, true);
+        }
         let Some(entry) = self.table.put(function, version) else { return };
         self.follow(&entry);
         self.keep_warm(&entry);

@@ -139,6 +139,7 @@ impl App {
         let (recorder, records) = (Arc::clone(&self.recorder), self.config.records.clone());
         tokio::spawn(async move { recorder.prune(records.keep_days, records.keep_per_function).await });
         for entry in self.table.entries() {
+            self.pool.share(entry.function.project_id, true);
             self.keep_warm(&entry);
         }
         let app = Arc::clone(self);
@@ -296,6 +297,7 @@ fn pool_settings(config: &Config) -> cloudbox_pool::Settings {
             .unwrap_or_else(|| (memory_mb() / 2).min(ceiling(config).memory_bytes >> 20)),
         max_sandboxes: u32::try_from(config.pool.max_sandboxes).unwrap_or(u32::MAX),
         max_starts_at_once: std::thread::available_parallelism().map_or(2, |cores| cores.get() as u32),
+        project_percent: config.pool.project_percent,
         queue_len: config.pool.queue_len,
         queue_wait: seconds(config.pool.queue_wait_s),
         start_timeout: seconds(config.pool.start_timeout_s),

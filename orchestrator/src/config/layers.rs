@@ -43,6 +43,7 @@ const SCALARS: &[&str] = &[
     "limits.pids.max",
     "pool.memory_budget_mb",
     "pool.max_sandboxes",
+    "pool.project_percent",
     "pool.queue_len",
     "pool.queue_wait_s",
     "pool.idle_timeout_s",

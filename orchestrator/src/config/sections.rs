@@ -115,6 +115,8 @@ pub struct Pool {
     pub memory_budget_mb: Option<u64>,
     /// Sandboxes at once, spares included.
     pub max_sandboxes: usize,
+    /// Percent of that memory and of those sandboxes that one project may hold while others have functions, too; 100 for all.
+    pub project_percent: u32,
     /// Calls of one function that may wait.
     pub queue_len: usize,
     /// Seconds that a call may wait.
@@ -137,6 +139,7 @@ impl Default for Pool {
         Self {
             memory_budget_mb: None,
             max_sandboxes: 256,
+            project_percent: 90,
             queue_len: 100,
             queue_wait_s: 30,
             start_timeout_s: 10,

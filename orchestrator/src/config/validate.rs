@@ -21,6 +21,7 @@ pub(super) fn check(config: &Config) -> Result<(), Error> {
         within("pool.memory_budget_mb", budget, &(64..=(1 << 24)))?;
     }
     within("pool.max_sandboxes", pool.max_sandboxes as u64, &(1..=100_000))?;
+    within("pool.project_percent", pool.project_percent.into(), &(1..=100))?;
     within("pool.queue_len", pool.queue_len as u64, &(0..=100_000))?;
     within("pool.queue_wait_s", pool.queue_wait_s, &(0..=300))?;
     within("pool.start_timeout_s", pool.start_timeout_s, &(1..=600))?;

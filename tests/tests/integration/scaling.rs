@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cloudbox_api_types::Scaling;
-use cloudbox_tests::{Answer, Api, Driver, Service, both_drivers};
+use cloudbox_tests::{Answer, Api, Driver, Plan, Service, both_drivers};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
@@ -13,7 +13,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(50);
 
-both_drivers! { sandboxes_follow_what_is_asked }
+both_drivers! { sandboxes_follow_what_is_asked, a_flood_of_one_project_leaves_room_for_others }
 
 async fn sandboxes_follow_what_is_asked(driver: Driver) {
     let service = Service::start(driver).await;
@@ -80,4 +80,45 @@ async fn warm_ones_come_and_go(api: &Api) {
     assert_eq!((one.min_instances, one.max_instances), (1, 3));
     let _ = scale(api, "warm", json!({ "min_instances": 0 })).await.with(200);
     until(api, "warm", |now| now.instances.total == 0 && now.instances.draining == 0).await;
+}
+
+/// Answers when the test is long over.
+const NEVER: &str = "exports.handler = () => new Promise((end) => setTimeout(end, 250000));";
+/// More calls than there is room for.
+const FLOOD: usize = 12;
+
+/// All that one project may hold is taken by calls that don't end; another one's are answered all the same.
+async fn a_flood_of_one_project_leaves_room_for_others(driver: Driver) {
+    let plan = Plan::new(driver)
+        .with("CLOUDBOX_POOL_MEMORY_BUDGET_MB", "640")
+        .with("CLOUDBOX_POOL_QUEUE_WAIT_S", "300")
+        .with("CLOUDBOX_DRAIN_TIMEOUT_S", "0");
+    let service = plan.start().await;
+    let greedy = service.api();
+    let _ = greedy.post("/api/projects", &json!({ "name": "modest" })).await.with(201);
+    let modest = greedy.in_project("modest");
+    let never = json!({ "name": "never", "language": "javascript", "code": NEVER, "timeout": 300, "memory": 128,
+        "max_instances": 100 });
+    let _ = greedy.create(&never).await.with(201);
+    let _ = greedy.deploy("never").await.with(200);
+    modest.launch("quick", "javascript", COUNTING).await;
+
+    let mut flood = tokio::task::JoinSet::new();
+    for _ in 0..FLOOD {
+        let greedy = greedy.clone();
+        flood.spawn(async move {
+            let path = greedy.functions("/never/execute");
+            drop(greedy.request(Method::POST, &path).json(&json!({})).send().await);
+        });
+    }
+    // 640 MB are five; 90 % of them are four.
+    let full = until(&greedy, "never", |now| now.instances.busy == 4).await;
+    assert_eq!(full.instances.waiting_calls + full.instances.starting, 8);
+    for number in 1..=3 {
+        let answer: Value = modest.execute("quick", &json!({})).await.with(200).json();
+        assert_eq!(answer["response"], number);
+    }
+    assert_eq!(scaling(&greedy, "never").await.instances.busy, 4, "nobody had to end for it");
+    flood.abort_all();
+    service.stop().await;
 }

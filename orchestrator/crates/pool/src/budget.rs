@@ -1,6 +1,6 @@
 //! What all sandboxes hold together. Every sandbox has a [`Permit`]; what it holds returns when that is dropped.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use cloudbox_types::ProjectId;
@@ -15,6 +15,8 @@ pub(crate) struct Budget {
     memory_mb: u64,
     sandboxes: u32,
     starts: u32,
+    /// What one project may hold while there are others.
+    share: Need,
     held: Mutex<Held>,
     emptied: Notify,
 }
@@ -27,7 +29,16 @@ struct Held {
     starting: u32,
     draining: Need,
     keys: HashMap<TargetKey, Need>,
-    projects: HashMap<ProjectId, u64>,
+    projects: HashMap<ProjectId, OfProject>,
+    /// Those that share it, whether they hold something or not.
+    tenants: HashSet<ProjectId>,
+}
+
+/// What a project holds, and what of it is about to be free.
+#[derive(Default)]
+struct OfProject {
+    held: Need,
+    draining: Need,
 }
 
 /// An amount of the budget.
@@ -43,6 +54,11 @@ impl Need {
         self.sandboxes += other.sandboxes;
     }
 
+    /// Whether this is as much as `other`.
+    pub const fn covers(self, other: Self) -> bool {
+        self.memory_mb >= other.memory_mb && self.sandboxes >= other.sandboxes
+    }
+
     fn sub(&mut self, other: Self) {
         self.memory_mb -= other.memory_mb;
         self.sandboxes -= other.sandboxes;
@@ -54,6 +70,8 @@ impl Need {
 pub(crate) enum Short {
     /// As many starts as allowed are under way.
     Starts,
+    /// The project has its share.
+    Share,
     /// The memory, or the count of sandboxes.
     Room,
 }
@@ -84,7 +102,13 @@ pub(crate) struct Totals {
 
 impl Budget {
     pub fn new(settings: &Settings) -> Arc<Self> {
+        let percent = u64::from(settings.project_percent.min(100));
+        let sandboxes = u64::from(settings.max_sandboxes) * percent / 100;
         Arc::new(Self {
+            share: Need {
+                memory_mb: settings.memory_budget_mb * percent / 100,
+                sandboxes: u32::try_from(sandboxes).unwrap_or(u32::MAX),
+            },
             memory_mb: settings.memory_budget_mb,
             sandboxes: settings.max_sandboxes,
             starts: settings.max_starts_at_once.max(1),
@@ -104,7 +128,11 @@ impl Budget {
         if held.starting >= self.starts {
             return Err(Short::Starts);
         }
-        if !self.fits(&held, Need { memory_mb, sandboxes: 1 }) {
+        let need = Need { memory_mb, sandboxes: 1 };
+        if owner.is_some_and(|key| !self.is_in_share(&held, key.project, need)) {
+            return Err(Short::Share);
+        }
+        if !self.fits(&held, need) {
             return Err(Short::Room);
         }
         held.starting += 1;
@@ -129,14 +157,46 @@ impl Budget {
         Need { memory_mb: memory, sandboxes }
     }
 
+    /// There is a project to share with, or it is gone.
+    pub fn share(&self, project: ProjectId, is_there: bool) {
+        let mut held = self.held.lock();
+        if is_there {
+            held.tenants.insert(project);
+        } else {
+            held.tenants.remove(&project);
+        }
+    }
+
+    /// Whether a project may hold this much more.
+    pub fn may_hold(&self, project: ProjectId, need: Need) -> bool {
+        self.is_in_share(&self.held.lock(), project, need)
+    }
+
+    /// How much of `need` a project has neither left of its share nor is about to.
+    pub fn missing_of_share(&self, project: ProjectId, need: Need) -> Need {
+        let held = self.held.lock();
+        let Some(of) = held.projects.get(&project).filter(|_| held.tenants.len() > 1) else {
+            return Need::default();
+        };
+        let (memory_mb, sandboxes) =
+            (of.held.memory_mb - of.draining.memory_mb, of.held.sandboxes - of.draining.sandboxes);
+        if sandboxes == 0 {
+            return Need::default();
+        }
+        Need {
+            memory_mb: (memory_mb + need.memory_mb).saturating_sub(self.share.memory_mb),
+            sandboxes: (sandboxes + need.sandboxes).saturating_sub(self.share.sandboxes),
+        }
+    }
+
     /// What one key holds, those that are being killed included.
     pub fn of_key(&self, key: &TargetKey) -> Need {
         self.held.lock().keys.get(key).copied().unwrap_or_default()
     }
 
-    /// MB that one project holds.
-    pub fn of_project(&self, project: ProjectId) -> u64 {
-        self.held.lock().projects.get(&project).copied().unwrap_or_default()
+    /// What one project holds, those that are being killed included.
+    pub fn of_project(&self, project: ProjectId) -> Need {
+        self.held.lock().projects.get(&project).map(|of| of.held).unwrap_or_default()
     }
 
     pub fn totals(&self) -> Totals {
@@ -158,6 +218,14 @@ impl Budget {
         }
     }
 
+    /// A project without any sandbox may have one, however large.
+    fn is_in_share(&self, held: &Held, project: ProjectId, need: Need) -> bool {
+        let Some(of) = held.projects.get(&project).filter(|_| held.tenants.len() > 1) else { return true };
+        let mut then = of.held;
+        then.add(need);
+        self.share.covers(then)
+    }
+
     fn fits(&self, held: &Held, need: Need) -> bool {
         held.memory_mb + need.memory_mb <= self.memory_mb && held.sandboxes + need.sandboxes <= self.sandboxes
     }
@@ -166,31 +234,41 @@ impl Budget {
 impl Held {
     fn own(&mut self, owner: Option<TargetKey>, memory_mb: u64) {
         let Some(key) = owner else { return };
-        self.keys.entry(key).or_default().add(Need { memory_mb, sandboxes: 1 });
-        *self.projects.entry(key.project).or_default() += memory_mb;
+        let need = Need { memory_mb, sandboxes: 1 };
+        self.keys.entry(key).or_default().add(need);
+        self.projects.entry(key.project).or_default().held.add(need);
     }
 
     fn disown(&mut self, owner: Option<TargetKey>, memory_mb: u64) {
         let Some(key) = owner else { return };
-        if let Some(need) = self.keys.get_mut(&key) {
-            need.sub(Need { memory_mb, sandboxes: 1 });
-            if need.sandboxes == 0 {
+        let need = Need { memory_mb, sandboxes: 1 };
+        if let Some(held) = self.keys.get_mut(&key) {
+            held.sub(need);
+            if held.sandboxes == 0 {
                 self.keys.remove(&key);
             }
         }
-        if let Some(held) = self.projects.get_mut(&key.project) {
-            *held -= memory_mb;
-            if *held == 0 {
+        if let Some(of) = self.projects.get_mut(&key.project) {
+            of.held.sub(need);
+            if of.held.sandboxes == 0 {
                 self.projects.remove(&key.project);
             }
         }
     }
 
-    fn leave(&mut self, stage: Stage, memory_mb: u64) {
+    fn leave(&mut self, stage: Stage, owner: Option<TargetKey>, memory_mb: u64) {
         match stage {
             Stage::Starting => self.starting -= 1,
             Stage::Standing => {}
-            Stage::Draining => self.draining.sub(Need { memory_mb, sandboxes: 1 }),
+            Stage::Draining => self.drains(owner, |draining| draining.sub(Need { memory_mb, sandboxes: 1 })),
+        }
+    }
+
+    /// Changes what is about to be free, in all and of the project.
+    fn drains(&mut self, owner: Option<TargetKey>, change: impl Fn(&mut Need)) {
+        change(&mut self.draining);
+        if let Some(of) = owner.and_then(|key| self.projects.get_mut(&key.project)) {
+            change(&mut of.draining);
         }
     }
 }
@@ -203,15 +281,16 @@ impl Permit {
 
     /// The start is over.
     pub fn stand(&mut self) {
-        self.budget.held.lock().leave(self.stage, self.memory_mb);
+        self.budget.held.lock().leave(self.stage, self.owner, self.memory_mb);
         self.stage = Stage::Standing;
     }
 
     /// The kill begins: what it holds is about to be free.
     pub fn drain(&mut self) {
         let mut held = self.budget.held.lock();
-        held.leave(self.stage, self.memory_mb);
-        held.draining.add(Need { memory_mb: self.memory_mb, sandboxes: 1 });
+        held.leave(self.stage, self.owner, self.memory_mb);
+        let need = Need { memory_mb: self.memory_mb, sandboxes: 1 };
+        held.drains(self.owner, |draining| draining.add(need));
         self.stage = Stage::Draining;
     }
 
@@ -229,7 +308,7 @@ impl Permit {
 impl Drop for Permit {
     fn drop(&mut self) {
         let mut held = self.budget.held.lock();
-        held.leave(self.stage, self.memory_mb);
+        held.leave(self.stage, self.owner, self.memory_mb);
         held.disown(self.owner, self.memory_mb);
         held.memory_mb -= self.memory_mb;
         held.sandboxes -= 1;
@@ -242,49 +321,4 @@ impl Drop for Permit {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use cloudbox_types::FunctionId;
-
-    fn budget(memory_budget_mb: u64) -> Arc<Budget> {
-        Budget::new(&Settings {
-            memory_budget_mb,
-            max_sandboxes: 3,
-            max_starts_at_once: 2,
-            ..Settings::default()
-        })
-    }
-
-    const KEY: TargetKey =
-        TargetKey { project: ProjectId(1), function: FunctionId(1), version: 1, revision: 1 };
-
-    #[test]
-    fn permits_return_what_they_hold() {
-        let budget = budget(300);
-        let mut first = budget.take(Some(KEY), 100).unwrap();
-        let second = budget.take(None, 100).unwrap();
-        assert_eq!(budget.take(None, 1).err(), Some(Short::Starts));
-        first.stand();
-        assert_eq!(budget.take(None, 101).err(), Some(Short::Room));
-        assert_eq!(budget.of_key(&KEY), Need { memory_mb: 100, sandboxes: 1 });
-        drop(second);
-        first.drain();
-        assert_eq!(budget.missing(Need { memory_mb: 300, sandboxes: 3 }), Need::default());
-        assert!(!budget.has(Need { memory_mb: 300, sandboxes: 1 }));
-        drop(first);
-        assert!(budget.has(Need { memory_mb: 300, sandboxes: 3 }));
-        assert_eq!(budget.of_project(KEY.project), 0);
-    }
-
-    #[test]
-    fn a_spares_permit_becomes_a_keys() {
-        let budget = budget(300);
-        let mut permit = budget.take(None, 128).unwrap();
-        permit.stand();
-        permit.assign(KEY, 200);
-        assert_eq!(budget.of_project(KEY.project), 200);
-        assert_eq!(budget.totals().memory_mb, 200);
-        drop(permit);
-        assert_eq!(budget.totals().memory_mb, 0);
-    }
-}
+mod tests;

@@ -4,7 +4,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use cloudbox_sandbox::SandboxDriver;
-use cloudbox_types::{FunctionId, Scale};
+use cloudbox_types::{FunctionId, ProjectId, Scale};
 use tokio::time::{Instant, interval, timeout, timeout_at};
 
 use crate::core::Core;
@@ -73,6 +73,11 @@ impl Pool {
     #[must_use]
     pub fn instances(&self, function: FunctionId) -> Vec<Instances> {
         self.core.with(|state, _, _| state.instances(function))
+    }
+
+    /// A project has functions that can be called, or is gone: while there are several, each may hold its share.
+    pub fn share(&self, project: ProjectId, is_there: bool) {
+        self.core.with(|state, now, effects| state.share(project, is_there, now, effects));
     }
 
     /// Replaces the generic sandboxes to hold ready; they are refilled in the background.

@@ -11,6 +11,8 @@ pub struct Settings {
     pub memory_budget_mb: u64,
     /// Sandboxes that live at once.
     pub max_sandboxes: u32,
+    /// Percent of both that one project's sandboxes may hold while there are other projects; 100 for all.
+    pub project_percent: u32,
     /// Sandboxes that are created at once; giving code to a spare is not counted.
     pub max_starts_at_once: u32,
     /// Calls that wait, per version of a function, besides those for which a start is under way.
@@ -40,6 +42,7 @@ impl Default for Settings {
         Self {
             memory_budget_mb: 4096,
             max_sandboxes: 256,
+            project_percent: 100,
             max_starts_at_once: 4,
             queue_len: 100,
             queue_wait: Duration::from_secs(10),

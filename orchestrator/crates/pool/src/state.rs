@@ -3,6 +3,7 @@
 
 mod idle;
 mod renewal;
+mod room;
 mod scale;
 mod supply;
 mod upkeep;

@@ -1,7 +1,6 @@
-//! Where sandboxes come from: who may start one, what makes room for it, and whose turn it is when room is short.
+//! Where sandboxes come from: who may start one, and whose turn it is.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use cloudbox_sandbox::{LaunchError, Sandbox};
 use tokio::time::Instant;
@@ -9,13 +8,9 @@ use tokio::time::Instant;
 use super::State;
 use crate::budget::{Need, Permit, Short};
 use crate::effects::{Effects, RefillPlan, StartPlan};
-use crate::fleet::Fleet;
-use crate::slot::Slot;
 use crate::spares::{KindId, Spare};
 use crate::target::{Target, TargetKey};
 
-/// How long a sandbox serves at least, while another key's calls wait for room.
-const TURN: Duration = Duration::from_millis(500);
 /// Keys without room that are passed over in one look, so that a look stays short.
 const MAX_SKIPPED: usize = 16;
 
@@ -23,8 +18,9 @@ const MAX_SKIPPED: usize = 16;
 enum Step {
     Started,
     Unwanted,
-    NoStart,
-    NoRoom,
+    /// Starts are short, or another key is to have the room first.
+    NotNow,
+    Short(Short),
 }
 
 impl State {
@@ -36,16 +32,23 @@ impl State {
         }
         let mut skipped = Vec::new();
         let mut claimed = Need::default();
+        let mut first = None;
         while skipped.len() < MAX_SKIPPED {
             let Some(key) = self.rotation.next(&skipped) else { break };
-            match self.start_one(key, now, effects) {
+            match self.start_one(key, first, now, effects) {
                 Step::Started => self.rotation.turn(key),
                 Step::Unwanted => self.rotation.remove(key),
-                Step::NoStart => skipped.push(key),
+                Step::NotNow => skipped.push(key),
                 // No call waits: the next sweep looks again.
-                Step::NoRoom if !self.has_waiters(key) => self.rotation.remove(key),
-                Step::NoRoom => {
-                    self.make_room(key, &mut claimed, effects);
+                Step::Short(_) if !self.has_waiters(key) => self.rotation.remove(key),
+                Step::Short(short) => {
+                    self.short.push(key);
+                    if short == Short::Share {
+                        self.make_room_in_share(key, effects);
+                    } else {
+                        self.make_room(key, &mut claimed, effects);
+                        first = first.or(Some(key));
+                    }
                     skipped.push(key);
                 }
             }
@@ -65,21 +68,31 @@ impl State {
         self.fleets.get(&key).is_some_and(|fleet| !fleet.queue.is_empty())
     }
 
-    fn start_one(&mut self, key: TargetKey, now: Instant, effects: &mut Effects) -> Step {
+    /// Starts one, unless `first` waits for the room that it would take.
+    fn start_one(
+        &mut self,
+        key: TargetKey,
+        first: Option<TargetKey>,
+        now: Instant,
+        effects: &mut Effects,
+    ) -> Step {
         let Some(fleet) = self.fleets.get(&key) else { return Step::Unwanted };
         let is_full = self.budget.of_key(&key).sandboxes >= fleet.target.cap();
         if fleet.wanted() == 0 || is_full || fleet.backoff.until(now).is_some() {
             return Step::Unwanted;
         }
         let target = Arc::clone(&fleet.target);
+        if first.is_some_and(|first| self.goes_before(first, key)) {
+            return Step::NotNow;
+        }
         // Spares are for calls; what is kept warm can take its time.
         let spare = if fleet.queue.is_empty() { None } else { self.spare_for(&target, now, effects) };
         let (permit, spare) = match spare {
             Some((permit, sandbox)) => (permit, Some(sandbox)),
             None => match self.budget.take(Some(key), target.memory_mb()) {
                 Ok(permit) => (permit, None),
-                Err(Short::Starts) => return Step::NoStart,
-                Err(Short::Room) => return Step::NoRoom,
+                Err(Short::Starts) => return Step::NotNow,
+                Err(short) => return Step::Short(short),
             },
         };
         self.totals.starts += 1;
@@ -97,6 +110,9 @@ impl State {
         now: Instant,
         effects: &mut Effects,
     ) -> Option<(Permit, Box<dyn Sandbox>)> {
+        if !self.budget.may_hold(target.key.project, Need { memory_mb: target.memory_mb(), sandboxes: 1 }) {
+            return None;
+        }
         let Some(kind) = self.spares.suited(&target.launch) else {
             self.learn(target, now, effects);
             return None;
@@ -132,90 +148,6 @@ impl State {
         let most = self.settings.max_learned_spares;
         let surplus = self.spares.learn(&target.launch, self.is_tmp_fixed, most, now);
         surplus.into_iter().for_each(|spare| effects.kill_spare(spare));
-    }
-
-    /// Ends sandboxes that wait, until a start of `key` will fit beside what others of this look claimed. Does
-    /// nothing where that would not be enough.
-    fn make_room(&mut self, key: TargetKey, claimed: &mut Need, effects: &mut Effects) {
-        let Some(fleet) = self.fleets.get(&key) else { return };
-        self.short.push(key);
-        let mut wish = *claimed;
-        wish.add(Need { memory_mb: fleet.target.memory_mb(), sandboxes: 1 });
-        let missing = self.budget.missing(wish);
-        let evictable = self.evictable();
-        if missing.memory_mb > evictable.memory_mb || missing.sandboxes > evictable.sandboxes {
-            return;
-        }
-        *claimed = wish;
-        while self.budget.missing(wish) != Need::default() && self.evict_one(effects) {}
-    }
-
-    fn evictable(&self) -> Need {
-        let idle = self.fleets.values().flat_map(|fleet| fleet.idle.iter().map(|idle| &idle.slot.permit));
-        let mut sum = Need::default();
-        for permit in idle.chain(self.spares.permits()) {
-            sum.add(Need { memory_mb: permit.memory_mb(), sandboxes: 1 });
-        }
-        sum
-    }
-
-    /// Ends the least recently used idle sandbox that is not to stay, else a spare, else any idle one.
-    fn evict_one(&mut self, effects: &mut Effects) -> bool {
-        let is_evicted = self.evict_idle(|fleet| fleet.spendable() > 0, effects)
-            || self.spares.evict().map(|spare| effects.kill_spare(spare)).is_some()
-            || self.evict_idle(|_| true, effects);
-        self.totals.evictions += u64::from(is_evicted);
-        is_evicted
-    }
-
-    fn evict_idle(&mut self, may_lose: impl Fn(&Fleet) -> bool, effects: &mut Effects) -> bool {
-        let fleets = self.fleets.iter_mut().filter(|(_, fleet)| !fleet.idle.is_empty() && may_lose(fleet));
-        let Some((key, fleet)) = fleets.min_by_key(|(_, fleet)| fleet.idle[0].since) else { return false };
-        effects.kill(*key, fleet.idle.remove(0).slot);
-        true
-    }
-
-    /// A sandbox of `key` that became free, unless there are too many of it or it has to make room for another key: then
-    /// it ends.
-    pub(super) fn unless_yielded(
-        &mut self,
-        key: TargetKey,
-        slot: Slot,
-        now: Instant,
-        effects: &mut Effects,
-    ) -> Option<Slot> {
-        let is_over = self.fleets.get(&key).is_some_and(|fleet| fleet.standing() >= fleet.target.cap());
-        if !is_over && !self.must_yield(key, slot.born, now) {
-            return Some(slot);
-        }
-        let total = if is_over { &mut self.totals.recycled } else { &mut self.totals.evictions };
-        *total += 1;
-        effects.kill(key, slot);
-        self.rotation.turn(key);
-        self.want(key, now, effects);
-        None
-    }
-
-    /// Whether a sandbox of `key` that became free is given up: it had its turn, another key is short of room, and
-    /// that one's project (or in the same project, its function) holds less.
-    fn must_yield(&self, key: TargetKey, born: Instant, now: Instant) -> bool {
-        now.duration_since(born) >= TURN
-            && self.short.iter().any(|short| *short != key && self.is_due(*short, key))
-    }
-
-    fn is_due(&self, short: TargetKey, key: TargetKey) -> bool {
-        let Some(fleet) = self.fleets.get(&short) else { return false };
-        let need = Need { memory_mb: fleet.target.memory_mb(), sandboxes: 1 };
-        if self.budget.missing(need) == Need::default() {
-            return false;
-        }
-        let (mine, theirs) = if key.project == short.project {
-            (self.budget.of_key(&key).memory_mb, self.budget.of_key(&short).memory_mb)
-        } else {
-            (self.budget.of_project(key.project), self.budget.of_project(short.project))
-        };
-        let own = self.fleets.get(&key).map_or(0, |fleet| fleet.target.memory_mb());
-        theirs == 0 || theirs + need.memory_mb + own <= mine
     }
 
     /// Starts missing spares, if no call waits for a start and there is room without ending anything.

@@ -3,6 +3,7 @@
 mod backoff;
 mod cost;
 mod drain;
+mod fair;
 mod harness;
 #[path = "../../../protocol/tests/support/invoke.rs"]
 mod invoke;
