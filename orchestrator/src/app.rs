@@ -4,6 +4,7 @@
 //! calls end, sandboxes are removed, records are flushed, the database is closed.
 
 mod backend;
+mod cores;
 mod driver;
 mod ending;
 mod running_mark;

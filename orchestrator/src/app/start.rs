@@ -24,7 +24,7 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use super::running_mark::RunningMark;
-use super::{App, Driver, Ending, driver, services};
+use super::{App, Driver, Ending, cores, driver, services};
 use crate::config::{Config, environment};
 use crate::data_dir::DataDir;
 use cloudbox_types::Limits;
@@ -296,7 +296,9 @@ fn pool_settings(config: &Config) -> cloudbox_pool::Settings {
             .memory_budget_mb
             .unwrap_or_else(|| (memory_mb() / 2).min(ceiling(config).memory_bytes >> 20)),
         max_sandboxes: u32::try_from(config.pool.max_sandboxes).unwrap_or(u32::MAX),
-        max_starts_at_once: std::thread::available_parallelism().map_or(2, |cores| cores.get() as u32),
+        cores: cores::count(),
+        has_no_core_to_spare: cores::has_none_to_spare,
+        max_starts_at_once: cores::count(),
         project_percent: config.pool.project_percent,
         queue_len: config.pool.queue_len,
         queue_wait: seconds(config.pool.queue_wait_s),

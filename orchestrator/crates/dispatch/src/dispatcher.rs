@@ -8,6 +8,7 @@ mod target;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
 use cloudbox_artefacts::CodeStore;
 use cloudbox_bundles::Catalogue;
@@ -191,10 +192,12 @@ impl Dispatcher {
         let used = lease.stats().unwrap_or_default();
         let load_logs = lease.take_load_logs();
         let attempts = lease.take_attempts();
+        let cpu_us = used.cpu_us.saturating_sub(cpu_before);
+        lease.spent(Duration::from_micros(cpu_us));
         drop(lease);
         host.end().await;
         settle::exchanged(exchanged, load_logs, call)
-            .with_usage(elapsed, used, used.cpu_us.saturating_sub(cpu_before))
+            .with_usage(elapsed, used, cpu_us)
             .with_start(is_warm)
             .with_timing(Timing { exec_us: timing::micros(elapsed), ..timing })
             .with_stream(seal, refused)

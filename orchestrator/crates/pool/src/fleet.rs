@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use cloudbox_sandbox::AfterCall;
 use tokio::time::Instant;
 
 use crate::backoff::Backoff;
+use crate::pace::{Load, Machine, Pace};
 use crate::queue::Queue;
 use crate::slot::Slot;
 use crate::target::Target;
@@ -20,6 +22,7 @@ pub(crate) struct Fleet {
     pub starting: u32,
     pub queue: Queue,
     pub backoff: Backoff,
+    pub pace: Pace,
     /// How many stay up without calls.
     pub warm: u32,
     /// Whether none is kept after its call.
@@ -41,16 +44,17 @@ impl Fleet {
             starting: 0,
             queue: Queue::default(),
             backoff: Backoff::default(),
+            pace: Pace::default(),
             warm: 0,
             is_retired: false,
         }
     }
 
     /// Leases the most recently used idle one.
-    pub fn take_idle(&mut self) -> Option<Slot> {
-        let idle = self.idle.pop()?;
+    pub fn take_idle(&mut self, now: Instant) -> Option<Slot> {
+        let Idle { slot, .. } = self.idle.pop()?;
         self.busy += 1;
-        Some(idle.slot)
+        Some(Slot { leased_at: now, ..slot })
     }
 
     /// Idle, busy and starting ones.
@@ -58,12 +62,37 @@ impl Fleet {
         count(self.idle.len()) + self.busy + self.starting
     }
 
-    /// How many starts would be of use now, whatever the limits say.
-    pub fn wanted(&self) -> u32 {
-        let for_queue = count(self.queue.len()).saturating_sub(self.starting);
+    /// How many starts would be of use now, whatever the limits say; with each that begins it may become fewer.
+    pub fn wanted(&self, now: Instant, machine: &Machine) -> u32 {
+        let for_queue = self.wanted_by_calls(now, machine);
         let for_warmth = if self.is_retired { 0 } else { self.warm.saturating_sub(self.standing()) };
         let wanted = for_queue.max(for_warmth);
         if self.backoff.is_probing() { wanted.min(1_u32.saturating_sub(self.starting)) } else { wanted }
+    }
+
+    fn wanted_by_calls(&self, now: Instant, machine: &Machine) -> u32 {
+        let waiting = count(self.unserved());
+        if waiting == 0 || self.serves_once() {
+            return waiting;
+        }
+        let load = Load { waiting, standing: self.standing(), busy: self.busy };
+        if self.pace.pays(load, now, machine) {
+            return waiting;
+        }
+        // Those that may not wait.
+        waiting.saturating_sub(count(machine.queue_len))
+    }
+
+    /// Whether a sandbox, or what was started in it, serves one call.
+    fn serves_once(&self) -> bool {
+        matches!(self.target.launch.after_call, AfterCall::Restart | AfterCall::End)
+    }
+
+    /// When to look again whether the calls that wait get another sandbox; none where somebody does already, or there
+    /// can't be another one.
+    pub fn look_later(&mut self, now: Instant) -> Option<Instant> {
+        let is_waiting = self.unserved() > 0 && self.standing() < self.target.cap();
+        if is_waiting && self.backoff.until(now).is_none() { self.pace.look_later(now) } else { None }
     }
 
     /// Calls that wait without a start under way for them.

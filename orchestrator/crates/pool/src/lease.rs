@@ -124,6 +124,11 @@ impl Lease {
         outcome
     }
 
+    /// Says how much of a core the exchange took: calls that compute need no more sandboxes than there are cores.
+    pub fn spent(&mut self, cpu: Duration) {
+        self.slot_mut().cpu = cpu;
+    }
+
     /// What the sandbox used so far, in all its calls.
     ///
     /// # Errors

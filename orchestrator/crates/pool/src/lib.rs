@@ -23,6 +23,7 @@ mod budget;
 mod core;
 mod effects;
 mod fleet;
+mod pace;
 mod queue;
 mod rotation;
 mod slot;

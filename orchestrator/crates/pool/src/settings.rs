@@ -13,6 +13,10 @@ pub struct Settings {
     pub max_sandboxes: u32,
     /// Percent of both that one project's sandboxes may hold while there are other projects; 100 for all.
     pub project_percent: u32,
+    /// The machine's cores: as many sandboxes of a version start for its calls without asking whether that pays.
+    pub cores: u32,
+    /// Whether all cores have something to run; asked for when another sandbox is thought of.
+    pub has_no_core_to_spare: fn() -> bool,
     /// Sandboxes that are created at once; giving code to a spare is not counted.
     pub max_starts_at_once: u32,
     /// Calls that wait, per version of a function, besides those for which a start is under way.
@@ -43,8 +47,10 @@ impl Default for Settings {
             memory_budget_mb: 4096,
             max_sandboxes: 256,
             project_percent: 100,
+            cores: 4,
+            has_no_core_to_spare: || false,
             max_starts_at_once: 4,
-            queue_len: 100,
+            queue_len: 1000,
             queue_wait: Duration::from_secs(10),
             start_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(600),

@@ -23,6 +23,10 @@ pub(crate) struct Slot {
     pub permit: Permit,
     pub born: Instant,
     pub calls: u32,
+    /// When its last call got it.
+    pub leased_at: Instant,
+    /// How much of a core that call took, as far as is known.
+    pub cpu: Duration,
     pub after_call: AfterCall,
     /// Whether its processes are stopped.
     pub is_frozen: bool,
@@ -46,6 +50,8 @@ impl Slot {
             permit,
             born: now,
             calls: 0,
+            leased_at: now,
+            cpu: Duration::ZERO,
             after_call,
             is_frozen: false,
             load_logs,

@@ -22,6 +22,7 @@ use crate::budget::Budget;
 use crate::effects::Effects;
 use crate::error::{LeaseError, Reason, echo, is_of_host};
 use crate::fleet::{Fleet, Idle, count};
+use crate::pace::Machine;
 use crate::rotation::Rotation;
 use crate::settings::Settings;
 use crate::slot::{Grant, Slot, Start};
@@ -36,6 +37,7 @@ pub(crate) struct State {
     fleets: HashMap<TargetKey, Fleet>,
     spares: Spares,
     rotation: Rotation,
+    machine: Machine,
     /// The keys that wait for room, as the last look found, the next in turn first.
     short: Vec<TargetKey>,
     is_closing: bool,
@@ -83,6 +85,7 @@ impl State {
     pub fn new(settings: Arc<Settings>, budget: Arc<Budget>, is_tmp_fixed: bool) -> Self {
         Self {
             is_tmp_fixed,
+            machine: Machine::new(&settings),
             settings,
             budget,
             fleets: HashMap::new(),
@@ -111,7 +114,7 @@ impl State {
             fleet.target = Arc::clone(target);
             fleet.is_retired = false;
         }
-        if let Some(slot) = fleet.take_idle() {
+        if let Some(slot) = fleet.take_idle(now) {
             self.totals.warm_leases += 1;
             return Ok(Admission::Leased(slot));
         }
@@ -143,10 +146,9 @@ impl State {
         if is_full && fleet.standing() >= fleet.target.cap() {
             return Err(overloaded(Reason::QueueFull, 1));
         }
-        if fleet.queue.is_empty()
-            && let Some(until) = fleet.backoff.until(now)
-        {
-            effects.timers.push((until, Some(key)));
+        if fleet.queue.is_empty() {
+            fleet.pace.wait(now);
+            effects.timers.extend(fleet.backoff.until(now).map(|until| (until, Some(key))));
         }
         let (id, grant) = fleet.queue.push();
         self.want(key, now, effects);
@@ -170,13 +172,16 @@ impl State {
     ) {
         let fleet = self.fleets.get_mut(&key).expect("a fleet stays while a lease of it is out");
         fleet.busy -= 1;
+        if verdict != Verdict::Unused {
+            fleet.pace.call_ended(now.duration_since(slot.leased_at), slot.cpu);
+        }
         if matches!(verdict, Verdict::Answered | Verdict::Dirty) {
             fleet.backoff.answered();
         }
         if verdict == Verdict::Died {
             fleet.backoff.died(now);
             if let Some(until) = fleet.backoff.until(now)
-                && fleet.wanted() > 0
+                && fleet.wanted(now, &self.machine) > 0
             {
                 effects.timers.push((until, Some(key)));
             }
@@ -205,6 +210,7 @@ impl State {
         let fleet = self.fleets.get_mut(&key).expect("a fleet stays while a start of it runs");
         fleet.starting -= 1;
         fleet.backoff.started();
+        fleet.pace.started(slot.load_time, now);
         slot.permit.stand();
         self.place(key, slot, Start::Cold, now, effects);
         self.want(key, now, effects);
@@ -229,7 +235,7 @@ impl State {
         } else {
             fleet.queue.fail_first(|| LeaseError::Launch(error));
         }
-        if fleet.wanted() > 0
+        if fleet.wanted(now, &self.machine) > 0
             && let Some(until) = fleet.backoff.until(now)
         {
             effects.timers.push((until, Some(key)));
@@ -264,10 +270,13 @@ impl State {
         let Some(slot) = self.unless_yielded(key, slot, now, effects) else { return };
         let is_closing = self.is_closing;
         let fleet = self.fleets.get_mut(&key).expect("a fleet stays while it has sandboxes");
-        let Some(slot) = fleet.queue.give(slot, start) else {
+        let Some(slot) = fleet.queue.give(Slot { leased_at: now, ..slot }, start) else {
             fleet.busy += 1;
             match start {
-                Start::Warm => self.totals.warm_leases += 1,
+                Start::Warm => {
+                    fleet.pace.served();
+                    self.totals.warm_leases += 1;
+                }
                 Start::Cold => self.totals.cold_leases += 1,
             }
             return;

@@ -21,7 +21,7 @@ impl State {
                 self.totals.recycled += 1;
                 effects.kill(*key, idle.slot);
             }
-            if fleet.wanted() > 0 {
+            if fleet.wanted(now, &self.machine) > 0 {
                 self.rotation.add(*key);
             }
         }

@@ -37,7 +37,10 @@ impl State {
             let Some(key) = self.rotation.next(&skipped) else { break };
             match self.start_one(key, first, now, effects) {
                 Step::Started => self.rotation.turn(key),
-                Step::Unwanted => self.rotation.remove(key),
+                Step::Unwanted => {
+                    self.rotation.remove(key);
+                    self.look_later(key, now, effects);
+                }
                 Step::NotNow => skipped.push(key),
                 // No call waits: the next sweep looks again.
                 Step::Short(_) if !self.has_waiters(key) => self.rotation.remove(key),
@@ -58,10 +61,18 @@ impl State {
 
     /// Looks whether a key wants a start.
     pub(super) fn want(&mut self, key: TargetKey, now: Instant, effects: &mut Effects) {
-        if self.fleets.get(&key).is_some_and(|fleet| fleet.wanted() > 0) {
+        if self.fleets.get(&key).is_some_and(|fleet| fleet.wanted(now, &self.machine) > 0) {
             self.rotation.add(key);
+        } else {
+            self.look_later(key, now, effects);
         }
         self.pump(now, effects);
+    }
+
+    /// Has calls that wait looked at again, though nothing happens meanwhile.
+    fn look_later(&mut self, key: TargetKey, now: Instant, effects: &mut Effects) {
+        let next = self.fleets.get_mut(&key).and_then(|fleet| fleet.look_later(now));
+        effects.timers.extend(next.map(|next| (next, Some(key))));
     }
 
     fn has_waiters(&self, key: TargetKey) -> bool {
@@ -78,7 +89,7 @@ impl State {
     ) -> Step {
         let Some(fleet) = self.fleets.get(&key) else { return Step::Unwanted };
         let is_full = self.budget.of_key(&key).sandboxes >= fleet.target.cap();
-        if fleet.wanted() == 0 || is_full || fleet.backoff.until(now).is_some() {
+        if fleet.wanted(now, &self.machine) == 0 || is_full || fleet.backoff.until(now).is_some() {
             return Step::Unwanted;
         }
         let target = Arc::clone(&fleet.target);
@@ -98,6 +109,7 @@ impl State {
         self.totals.starts += 1;
         if let Some(fleet) = self.fleets.get_mut(&key) {
             fleet.starting += 1;
+            fleet.pace.begin_start(now);
         }
         effects.starts.push(StartPlan { target, permit, spare });
         Step::Started

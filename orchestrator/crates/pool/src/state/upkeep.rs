@@ -83,7 +83,7 @@ impl State {
         }
         self.totals.recycled += ended;
         self.fleets.retain(|_, fleet| !fleet.is_empty(now));
-        for (key, _) in self.fleets.iter().filter(|(_, fleet)| fleet.wanted() > 0) {
+        for (key, _) in self.fleets.iter().filter(|(_, fleet)| fleet.wanted(now, &self.machine) > 0) {
             self.rotation.add(*key);
         }
         self.pump(now, effects);

@@ -114,7 +114,7 @@ async fn functions_of_a_project_at_its_share_take_turns() {
 async fn hold(pool: &Arc<Pool>, target: &Arc<Target>, count: usize) -> Vec<cloudbox_pool::Lease> {
     let mut held = Vec::new();
     for _ in 0..count {
-        held.push(pool.lease(target).await.unwrap());
+        held.push(pool.lease(target).await.expect("there is room"));
     }
     held
 }

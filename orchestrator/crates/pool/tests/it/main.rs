@@ -1,6 +1,7 @@
 //! The pool against a fake driver, with paused time.
 
 mod backoff;
+mod burst;
 mod cost;
 mod drain;
 mod fair;
