@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """What idle functions cost: memory of each sandbox by language and driver, and what freezing, reclaiming and eviction save.
 
-usage: benches/density.py CLOUDBOX_BINARY [--functions 500] [--drivers native,docker] [--bundles FOLDER]
+usage: benches/density.py CLOUDBOX_BINARY [--drivers native:500,docker:500] [--bundles FOLDER]
 
-As many functions as are asked for, a third in each language, are called once and left alone. Needs root, since it reads
+As many functions for each driver as are asked for, a third in each language, are called once and left alone. Needs root, since it reads
 the sandboxes' cgroups. Prints tables and writes them to benches/results/.
 """
 import argparse
@@ -91,7 +91,8 @@ def groups(service):
         if "cgroup.procs" not in files or mine not in folder:
             continue
         group = Group(folder)
-        if group.language():
+        # What is not frozen has no code yet, or a call just now.
+        if group.is_frozen() and group.language():
             found[group.language()].append(group)
     return found
 
@@ -127,20 +128,19 @@ def rows(service, found):
         charged = [sandbox.charged() for sandbox in sandboxes]
         means = [statistics.mean(part) / MB for part in zip(*charged)]
         share = statistics.mean(machine.memory_mb(sandbox.pids) for sandbox in sandboxes)
-        frozen = sum(sandbox.is_frozen() for sandbox in sandboxes)
-        yield language, len(sandboxes), means, share, frozen
+        yield language, len(sandboxes), means, share
 
 
-def measure(options, driver):
+def measure(options, driver, functions):
     """The lines of one driver."""
     database = Sqlite()
     service = Kept(options.binary, driver, options.bundles, database)
-    names = [f"{language}-{number}" for language in CODE for number in range(1, options.functions // 3 + 1)]
+    names = [f"{language}-{number}" for language in CODE for number in range(1, functions // 3 + 1)]
     settings = {
-        "CLOUDBOX_POOL_MAX_SANDBOXES": str(options.functions + 50), "CLOUDBOX_POOL_IDLE_TIMEOUT_S": "36000",
-        "CLOUDBOX_POOL_MEMORY_BUDGET_MB": str((options.functions + 50) * 2 * MEMORY_MB),
-        "CLOUDBOX_LIMITS_TOTAL_MEMORY_MB": str((options.functions + 50) * 2 * MEMORY_MB),
-        "CLOUDBOX_LIMITS_TOTAL_PIDS": str(options.functions * 40 + 4000),
+        "CLOUDBOX_POOL_MAX_SANDBOXES": str(functions + 50), "CLOUDBOX_POOL_IDLE_TIMEOUT_S": "36000",
+        "CLOUDBOX_POOL_MEMORY_BUDGET_MB": str((functions + 50) * 2 * MEMORY_MB),
+        "CLOUDBOX_LIMITS_TOTAL_MEMORY_MB": str((functions + 50) * 2 * MEMORY_MB),
+        "CLOUDBOX_LIMITS_TOTAL_PIDS": str(functions * 40 + 4000),
     }
     try:
         service.start(**settings)
@@ -148,7 +148,7 @@ def measure(options, driver):
             service.deploy(language, language, memory=MEMORY_MB)
         service.pause()
         for language in CODE:
-            database.multiply(service.data, language, options.functions // 3)
+            database.multiply(service.data, language, functions // 3)
         service.start(**settings)
         for language in CODE:
             call(service, language)
@@ -158,17 +158,17 @@ def measure(options, driver):
         time.sleep(3)
         after = available_mb()
         found = groups(service)
-        lines = [f"### {driver}", "",
-                 "| | idle sandboxes | frozen | charged MB | goal | of it: own | files | kernel | share of pages (PSS) MB | charged after reclaim | own | PSS after reclaim |",
-                 "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|"]
+        lines = [f"### {driver}, {functions} functions", "",
+                 "| | frozen sandboxes | charged MB | goal | of it: own | files | kernel | share of pages (PSS) MB | charged after reclaim | own | PSS after reclaim |",
+                 "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|"]
         idle = list(rows(service, found))
         thawed = calls(service, names, "warm")
         time.sleep(3)
         for sandboxes in found.values():
             for sandbox in sandboxes:
                 sandbox.reclaim()
-        for (language, count, means, share, frozen), (_, _, less, least, _) in zip(idle, rows(service, found)):
-            lines.append(f"| {language} | {count} | {frozen} | {means[0]:.1f} | {GOALS[language]} | {means[1]:.1f} | {means[2]:.1f} "
+        for (language, count, means, share), (_, _, less, least) in zip(idle, rows(service, found)):
+            lines.append(f"| {language} | {count} | {means[0]:.1f} | {GOALS[language]} | {means[1]:.1f} | {means[2]:.1f} "
                          f"| {means[3]:.1f} | {share:.1f} | {less[0]:.1f} | {less[1]:.1f} | {least:.1f} |")
         count = sum(row[1] for row in idle) or 1
         shims = machine.memory_mb(int(path.split("/")[2]) for path in glob.glob("/proc/[0-9]*/cmdline")
@@ -184,18 +184,18 @@ def measure(options, driver):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("binary")
-    parser.add_argument("--functions", type=int, default=500)
-    parser.add_argument("--drivers", default="native,docker")
+    parser.add_argument("--drivers", default="native:500,docker:500", help="with how many functions each")
     parser.add_argument("--bundles", default=os.path.join(HERE, "..", "target", "bundles"))
     options = parser.parse_args()
     options.bundles = os.path.abspath(options.bundles)
     os.environ.pop("NODE_EXTRA_CA_CERTS", None)
     if os.geteuid() != 0:
         sys.exit("only root may read and reclaim the sandboxes' memory")
-    lines = [f"{machine.described()}. {options.functions} functions, a third in each language, called once and left alone; means of all "
+    lines = [f"{machine.described()}. Functions, a third in each language, called once and left alone; means of all "
              "sandboxes of a language, MB.", ""]
     for driver in options.drivers.split(","):
-        lines += measure(options, driver)
+        name, _, functions = driver.partition(":")
+        lines += measure(options, name, int(functions or 500))
     text = "\n".join(lines)
     print(text)
     results = os.path.join(HERE, "results")

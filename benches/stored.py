@@ -2,7 +2,7 @@
 """What the service costs when much is stored: 10,000 functions and 1,000,000 records, beside an empty one in the same run.
 
 usage: benches/stored.py CLOUDBOX_BINARY [--functions 10000] [--records 1000000] [--rounds 5] [--seconds 3]
-       [--database sqlite|postgres] [--bundles FOLDER]
+       [--database sqlite|postgres] [--asked 300] [--keep] [--bundles FOLDER]
 
 Warm calls of both services are measured in turns; then lists and logs of the full one over HTTP, and calls and changes
 while old records are deleted. Prints tables and writes them to benches/results/. Needs wrk.
@@ -23,7 +23,6 @@ from bench.kept import Kept
 from bench.service import TOKEN
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-ASKED = 300
 
 
 class Asker:
@@ -113,7 +112,7 @@ def asked(service, options):
     asker = Asker(service.base)
     lines = ["| list, over HTTP | p50 ms | p99 ms |", "|---|--:|--:|"]
     for name, path in lists(asker, options):
-        times = [asker.ask(path(n))[0] for n in range(ASKED)]
+        times = [asker.ask(path(n))[0] for n in range(options.asked)]
         lines.append(f"| {name} | {statistics.median(times):.1f} | {percentile(times, 0.99):.1f} |")
     return lines
 
@@ -157,6 +156,8 @@ def arguments():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=3)
     parser.add_argument("--database", choices=["sqlite", "postgres"], default="sqlite")
+    parser.add_argument("--asked", type=int, default=300, help="how often each list is asked for")
+    parser.add_argument("--keep", action="store_true", help="leave the deletion of old records out")
     parser.add_argument("--bundles", default=os.path.join(HERE, "..", "target", "bundles"))
     return parser.parse_args()
 
@@ -164,7 +165,7 @@ def arguments():
 def run(services, database, options):
     """The text of a result."""
     lines = [f"{machine.described()}. {options.functions:,} functions, {options.records:,} records, {options.database}; "
-             f"native sandboxes, Node; {options.rounds} rounds of {options.seconds} s in turns, medians; lists: {ASKED} each.", ""]
+             f"native sandboxes, Node; {options.rounds} rounds of {options.seconds} s in turns, medians; lists: {options.asked} each.", ""]
     for service in services.values():
         service.start()
         service.deploy("node", "node")
@@ -183,7 +184,9 @@ def run(services, database, options):
     lines += ["", *warm(services, options), "", *asked(full, options), ""]
     for service in services.values():
         service.pause()
-    return "\n".join(lines + deletion(full, options)) + "\n"
+    if not options.keep:
+        lines += deletion(full, options)
+    return "\n".join(lines) + "\n"
 
 
 def main():
