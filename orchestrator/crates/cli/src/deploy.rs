@@ -10,6 +10,7 @@ use reqwest::header::CONTENT_TYPE;
 use crate::{Error, Session, connection};
 
 pub mod change;
+pub mod context;
 pub mod environment;
 pub mod package;
 pub mod progress;
@@ -23,11 +24,11 @@ use source::{Content, Source};
 /// Options of `deploy`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
-    /// A source file (.js, .mjs, .cjs, .ts, .py, .go), a folder with as many files as it takes and perhaps a cloudbox.toml, or
-    /// an archive (.tgz, .zip)
+    /// A source file (.js, .mjs, .cjs, .ts, .py, .go), a folder with as many files as it takes and perhaps a cloudbox.toml or
+    /// cloudbox-function.yml, or an archive (.tgz, .zip)
     #[arg(value_name = "FILE|DIR")]
     pub path: PathBuf,
-    /// The function's name; else from cloudbox.toml, package.json, or the file's or folder's name
+    /// The function's name; else from the project's file, package.json, or the file's or folder's name
     #[arg(long)]
     pub name: Option<String>,
     /// javascript, typescript, python or go; else as the files tell
@@ -82,10 +83,12 @@ pub async fn run(args: &Args, session: &mut Session<'_>) -> Result<(), Error> {
     let (function, change) = change::apply(wanted, source.settings.environment.is_some(), session).await?;
     let package = match &source.content {
         Content::Package(package) => Some(package),
-        Content::Code(_) => None,
+        Content::Code(_) | Content::Image => None,
     };
     let is_new = package.is_some_and(|package| function.package.as_ref() != Some(&package.digest));
-    if !(change.needs_deploy() || args.is_forced || is_new) {
+    // Another image may have this name by now, which nobody sees from here.
+    let is_unseen = source.settings.image.is_some() && source.settings.build.is_none();
+    if !(change.needs_deploy() || args.is_forced || is_new || is_unseen) {
         return report::unchanged(&function, &change, session);
     }
     session.terminal.step(&format!("deploying {}", function.name));

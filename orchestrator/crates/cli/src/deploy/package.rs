@@ -8,7 +8,7 @@ use cloudbox_types::Language;
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
-use super::project_file::FILE_NAME;
+use super::project_file::FILE_NAMES;
 use super::source::language_of;
 use crate::Error;
 
@@ -54,15 +54,15 @@ impl Package {
     /// The files of a folder.
     ///
     /// # Errors
-    /// A file can't be read, or is no regular file; they are too many bytes.
-    pub fn of_folder(folder: &Path, files: &[PathBuf]) -> Result<Self, Error> {
+    /// A file can't be read, or is no regular file, which `ignore_file` could say; they are too many bytes.
+    pub fn of_folder(folder: &Path, files: &[PathBuf], ignore_file: &str) -> Result<Self, Error> {
         let bad = |message: String| Error::BadFile { path: folder.to_owned(), message };
         for file in files {
-            let found = folder.join(file).symlink_metadata().map_err(Error::reading(&folder.join(file)))?;
-            if !found.is_file() {
+            let path = folder.join(file);
+            if !path.symlink_metadata().map_err(Error::reading(&path))?.is_file() {
                 let message =
-                    "is no regular file, and packages hold nothing else; list it in .cloudboxignore";
-                return Err(Error::BadFile { path: folder.join(file), message: message.to_owned() });
+                    format!("is no regular file, and packages hold nothing else; list it in {ignore_file}");
+                return Err(Error::BadFile { path, message });
             }
         }
         let mut bytes = Vec::new();
@@ -106,14 +106,17 @@ pub fn is_archive(path: &Path) -> bool {
     [".tgz", ".tar.gz", ".zip"].iter().any(|ending| name.ends_with(ending))
 }
 
+/// Where a folder says what isn't part of its package.
+pub const IGNORE_FILE: &str = ".cloudboxignore";
+
 /// Every file below the folder, relative to it, but for what Git or `.cloudboxignore` leaves out, hidden files, what is made on
-/// each machine anew, and `cloudbox.toml`, whose variables are nobody's who reads the code.
+/// each machine anew, and the project's file, whose variables are nobody's who reads the code.
 ///
 /// # Errors
 /// A folder can't be read.
 pub fn files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     let walk = ignore::WalkBuilder::new(folder)
-        .add_custom_ignore_filename(".cloudboxignore")
+        .add_custom_ignore_filename(IGNORE_FILE)
         .require_git(false)
         .parents(false)
         .filter_entry(|entry| !LEFT_OUT.iter().any(|name| entry.file_name() == *name))
@@ -125,12 +128,18 @@ pub fn files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
             entry.map_err(|error| Error::BadFile { path: folder.to_owned(), message: error.to_string() })?;
         let relative = entry.path().strip_prefix(folder).unwrap_or(entry.path());
         let is_folder = entry.file_type().is_some_and(|kind| kind.is_dir());
-        let is_ours = relative == Path::new(FILE_NAME) || relative.extension().is_some_and(|it| it == "pyc");
-        if !is_folder && !is_ours {
+        let is_made = relative.extension().is_some_and(|it| it == "pyc");
+        if !is_folder && !is_made && !is_project_file(relative) {
             found.push(relative.to_owned());
         }
     }
     Ok(found)
+}
+
+/// Whether a path, told relative to a package's folder, is what says how the function is deployed.
+#[must_use]
+pub fn is_project_file(path: &Path) -> bool {
+    FILE_NAMES.iter().any(|name| path == Path::new(name))
 }
 
 /// The language of a folder: that of the sources at its top, else what a manifest says; none where neither does.
@@ -138,11 +147,10 @@ pub fn files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
 pub fn language(folder: &Path) -> Option<Language> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let mut languages: Vec<Language> = entries.filter_map(|entry| language_of(&entry.path())).collect();
+    languages.sort_unstable();
     languages.dedup();
-    match languages.as_slice() {
-        [only] => return Some(*only),
-        all if !all.is_empty() && all.iter().all(|one| *one == all[0]) => return Some(all[0]),
-        _ => {}
+    if let [only] = languages.as_slice() {
+        return Some(*only);
     }
     let manifest = MANIFESTS.iter().find(|(name, _)| folder.join(name).is_file())?.1;
     // What is compiled brings its configuration as JavaScript now and then.
@@ -178,6 +186,7 @@ mod tests {
             ("lib/a.js", ""),
             ("data/words.txt", ""),
             ("cloudbox.toml", ""),
+            ("cloudbox-function.yml", ""),
             (".env", "SECRET=1"),
             (".git/config", ""),
             (".gitignore", "*.log\n"),
@@ -190,14 +199,15 @@ mod tests {
         let found = files(folder.path()).unwrap();
         assert_eq!(found, ["data/words.txt", "index.js", "lib/a.js"].map(PathBuf::from));
         let (one, other) = (
-            Package::of_folder(folder.path(), &found).unwrap(),
-            Package::of_folder(folder.path(), &found).unwrap(),
+            Package::of_folder(folder.path(), &found, IGNORE_FILE).unwrap(),
+            Package::of_folder(folder.path(), &found, IGNORE_FILE).unwrap(),
         );
         assert_eq!((one.digest.len(), one.format), (64, Format::Tgz));
         assert_eq!(one.digest, other.digest, "the same files are the same package");
         symlink("/etc/passwd", folder.path().join("link.js")).unwrap();
         let refused =
-            Package::of_folder(folder.path(), &files(folder.path()).unwrap()).unwrap_err().to_string();
+            Package::of_folder(folder.path(), &files(folder.path()).unwrap(), IGNORE_FILE).unwrap_err();
+        let refused = refused.to_string();
         assert!(refused.contains("link.js") && refused.contains(".cloudboxignore"), "{refused}");
     }
 
@@ -207,7 +217,7 @@ mod tests {
             ("package/index.ts", "export const handler = () => 1;"),
             ("package/package.json", "{}"),
         ]);
-        let packed = Package::of_folder(folder.path(), &files(folder.path()).unwrap()).unwrap();
+        let packed = Package::of_folder(folder.path(), &files(folder.path()).unwrap(), IGNORE_FILE).unwrap();
         let archive = folder.path().join("fn.tgz");
         fs::write(&archive, &packed.bytes).unwrap();
         assert!(is_archive(&archive) && is_archive(Path::new("A.TAR.GZ")) && !is_archive(Path::new("a.js")));
@@ -226,6 +236,8 @@ mod tests {
         };
         assert_eq!(of(&["main.py", "requirements.txt", "lib/x.js"]), Some(Language::Python));
         assert_eq!(of(&["a.go", "b.go", "go.mod"]), Some(Language::Go));
+        assert_eq!(of(&["a.py", "b.js", "c.py", "d.js", "go.mod"]), Some(Language::Go));
+        assert_eq!(of(&["a.py", "b.txt", "c.py"]), Some(Language::Python));
         assert_eq!(of(&["index.ts", "jest.config.js", "package.json"]), Some(Language::Typescript));
         assert_eq!(of(&["package.json", "src/index.js"]), Some(Language::Javascript));
         assert_eq!(of(&["tool.py", "web.js", "go.mod"]), Some(Language::Go));

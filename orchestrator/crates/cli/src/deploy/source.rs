@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use cloudbox_types::{Language, Name};
 
+use super::context;
 use super::package::{self, Package};
-use super::project_file::{FILE_NAME, PackageJson, ProjectFile};
+use super::project_file::{PackageJson, ProjectFile};
 use crate::Error;
 
 /// What a function is made of.
@@ -15,6 +16,8 @@ pub enum Content {
     Code(String),
     /// All that it takes.
     Package(Package),
+    /// Nothing: all of it is in an image.
+    Image,
 }
 
 /// A source with what the folder around it says.
@@ -24,9 +27,9 @@ pub struct Source {
     pub path: PathBuf,
     /// What is sent of it.
     pub content: Content,
-    /// From its name, or as `cloudbox.toml` says.
+    /// From its name, or as the project's file says.
     pub language: Language,
-    /// What `cloudbox.toml` and `package.json` say; nothing for a file on its own.
+    /// What the project's file and `package.json` say; nothing for a file on its own.
     pub settings: ProjectFile,
     /// The name that the function gets where nothing else names it; none where no valid one can be made.
     pub name: Option<String>,
@@ -40,10 +43,15 @@ impl Source {
     pub fn read(path: &Path, language: Option<Language>) -> Result<Self, Error> {
         let is_dir = std::fs::metadata(path).map_err(Error::reading(path))?.is_dir();
         let settings = ProjectFile { language, ..ProjectFile::default() };
-        match (is_dir, package::is_archive(path)) {
-            (true, _) => Self::read_folder(path, language),
-            (false, true) => Self::read_archive(path, language),
-            (false, false) => Self::read_file(path, settings, None),
+        if is_dir {
+            Self::read_folder(path, language)
+        } else if package::is_archive(path) {
+            Self::read_archive(path, language)
+        } else if path.file_name().is_some_and(|name| package::is_project_file(Path::new(name))) {
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+            Self::read_folder(folder.unwrap_or(Path::new(".")), language)
+        } else {
+            Self::read_file(path, settings, None)
         }
     }
 
@@ -63,9 +71,10 @@ impl Source {
         package: Package,
         (mut settings, name): (ProjectFile, Option<String>),
     ) -> Result<Self, Error> {
-        let language = settings.language.or_else(|| package::language(folder)).ok_or_else(|| {
+        let seen = || if settings.is_program() { Some(Language::Custom) } else { package::language(folder) };
+        let language = settings.language.or_else(seen).ok_or_else(|| {
             Error::Usage(format!(
-                "the language of {} is not to be seen at its top; name it with --language, or as `language` in {FILE_NAME}",
+                "the language of {} is not to be seen at its top; name it with --language, or as `language` in cloudbox.toml",
                 path.display()
             ))
         })?;
@@ -89,13 +98,31 @@ impl Source {
         let (mut settings, manifest) = read_settings(folder, language)?;
         let folder_name = || std::path::absolute(folder).ok()?.file_name()?.to_str().map(str::to_owned);
         let name = named(&settings, &manifest).or_else(|| name_from(&folder_name()?));
+        if settings.is_program() {
+            return Self::read_program(folder, settings, name);
+        }
         let files = package::files(folder)?;
         let wanted = settings.main.clone().or_else(|| manifest.main.clone());
         if let Some(file) = only_source(folder, &files, wanted.as_deref())? {
             settings.dependencies = settings.dependencies.or(manifest.dependencies);
             return Self::read_file(&file, settings, name);
         }
-        Self::packed(folder, folder, Package::of_folder(folder, &files)?, (settings, name))
+        let package = Package::of_folder(folder, &files, package::IGNORE_FILE)?;
+        Self::packed(folder, folder, package, (settings, name))
+    }
+
+    /// A program of an image: what the image is built from, else what the program finds in its workspace.
+    fn read_program(folder: &Path, settings: ProjectFile, name: Option<String>) -> Result<Self, Error> {
+        let (files, ignore_file) = match &settings.build {
+            Some(build) => (context::files(folder, build)?, context::IGNORE_FILE),
+            None => (package::files(folder)?, package::IGNORE_FILE),
+        };
+        if settings.build.is_none() && files.iter().all(|file| is_beside(file)) {
+            let path = folder.to_owned();
+            return Ok(Self { path, content: Content::Image, language: Language::Custom, settings, name });
+        }
+        let package = Package::of_folder(folder, &files, ignore_file)?;
+        Self::packed(folder, folder, package, (settings, name))
     }
 }
 
@@ -110,14 +137,13 @@ fn named(settings: &ProjectFile, manifest: &PackageJson) -> Option<String> {
     settings.name.clone().or_else(|| name_from(&manifest.bare_name()?))
 }
 
-/// The service finds a package's file by the entry point: `main` of `cloudbox.toml` becomes part of that.
+/// The service finds a package's file by the entry point: `main` of the project's file becomes part of that.
 fn entry_point(settings: &ProjectFile) -> Result<Option<String>, Error> {
     let Some(main) = &settings.main else { return Ok(settings.entry_point.clone()) };
     let stem = main.trim_start_matches("./").rsplit_once('.').map(|(stem, _)| stem);
     let Some(stem) = stem.filter(|stem| !stem.contains(['/', '.'])) else {
         return Err(Error::Usage(format!(
-            "`main` in {FILE_NAME} is {main:?}, which is no source file at the package's top; package.json's `main` can \
-             name one below"
+            "`main` is {main:?}, which is no source file at the package's top; package.json's `main` can name one below"
         )));
     };
     let handler = settings.entry_point.as_deref().unwrap_or("handler");
@@ -159,7 +185,7 @@ fn only_source(folder: &Path, files: &[PathBuf], wanted: Option<&str>) -> Result
     }
     let only = sources.first().ok_or_else(|| {
         Error::Usage(format!(
-            "{} holds no source file (.js, .mjs, .cjs, .ts, .py, .go); name one as `main` in {FILE_NAME}",
+            "{} holds no source file (.js, .mjs, .cjs, .ts, .py, .go); name one as `main` in cloudbox.toml",
             folder.display()
         ))
     })?;
@@ -202,7 +228,7 @@ mod tests {
     fn code(source: &Source) -> &str {
         match &source.content {
             Content::Code(code) => code,
-            Content::Package(_) => panic!("it is a package"),
+            Content::Package(_) | Content::Image => panic!("it is no code"),
         }
     }
 
@@ -290,6 +316,26 @@ mod tests {
             ("b.js", ""),
         ];
         assert_eq!(code(&read(&ignored).unwrap()), "3");
+    }
+
+    #[test]
+    fn a_program_of_an_image_is_what_its_image_takes() {
+        let image = ("cloudbox-function.yml", "image: my-org/x\n");
+        let source = read(&[image, ("README.md", "")]).unwrap();
+        assert!(matches!(source.content, Content::Image) && source.language == Language::Custom);
+        let source = read(&[image, ("data.json", "{}")]).unwrap();
+        assert!(matches!(source.content, Content::Package(_)) && source.language == Language::Custom);
+        let build = ("cloudbox-function.yml", "build: {}\n");
+        let source = read(&[build, ("Dockerfile", "FROM scratch\n"), ("a.py", "")]).unwrap();
+        assert!(matches!(source.content, Content::Package(_)) && source.language == Language::Custom);
+        let source = read(&[("cloudbox-function.yml", "image: x\nlanguage: python\n"), ("a.py", "1")]);
+        let source = source.unwrap();
+        assert_eq!((code(&source), source.language), ("1", Language::Python));
+        let message = read(&[build]).unwrap_err();
+        assert!(message.starts_with("DIR/./Dockerfile: is not there"), "{message}");
+        let folder = folder(&[image]);
+        let source = Source::read(&folder.path().join("cloudbox-function.yml"), None).unwrap();
+        assert!(matches!(source.content, Content::Image), "the file stands for its folder");
     }
 
     #[test]

@@ -26,8 +26,11 @@ pub fn function(args: &Args, source: &Source) -> Result<NewFunction, Error> {
         language: Some(source.language.to_string()),
         code: match &source.content {
             Content::Code(code) => Some(code.clone()),
-            Content::Package(_) => None,
+            Content::Package(_) | Content::Image => None,
         },
+        // Beside `build` a name is what others call the image.
+        image: file.image.filter(|_| file.build.is_none()),
+        build: file.build,
         entry_point: args.entry_point.clone().or(file.entry_point),
         handler_style: file.handler_style,
         timeout: args.timeout.or(file.timeout),

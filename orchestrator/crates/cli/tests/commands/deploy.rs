@@ -123,6 +123,32 @@ async fn refused_fields_are_named() {
 }
 
 #[tokio::test]
+async fn an_image_is_deployed_each_time_and_one_that_is_built_with_its_package() {
+    let custom = |image: &serde_json::Value, build: &serde_json::Value| {
+        function(
+            &json!({ "runtime": "custom", "language": "custom", "code": null, "image": image, "build": build }),
+        )
+    };
+    let (folder, _) = folder(&[("cloudbox-function.yml", "name: hello\nimage: my-org/x:1\n")]);
+    let named = custom(&json!("my-org/x:1"), &json!(null));
+    let stage = with_deployment(Stage::new().await).on(&format!("GET {ONE}"), 200, &named);
+    let text = stage.run(&["deploy", path(folder.path())]).await;
+    assert!(text.starts_with("exit 0") && text.contains(&format!("POST {ONE}/deploy")), "{text}");
+    assert!(!text.contains("PATCH"), "nothing differs: {text}");
+
+    let example = "name: hello\nruntime: custom\nimage: my-org/x:1\nbuild:\n  dockerfile: ./Dockerfile\n  context: ./\n";
+    let (folder, _) = self::folder(&[("cloudbox-function.yml", example), ("Dockerfile", "FROM scratch\n")]);
+    let created = json!({ "status": "draft", "active_version": null });
+    let stage = with_deployment(Stage::new().await)
+        .on(&format!("GET {ONE}"), 404, &json!({ "error": "none", "code": "NOT_FOUND" }))
+        .on(&format!("GET {ONE}"), 200, &function(&json!({ "active_version": 4 })))
+        .on(&format!("POST {LIST}"), 201, &function(&created));
+    let text = stage.run(&["deploy", path(folder.path()), "--no-wait"]).await;
+    let sent = r#"{"name":"hello","runtime":"custom","language":"custom","build":{"dockerfile":"./Dockerfile","context":"./"}}"#;
+    assert!(text.contains(&format!("POST {LIST} {sent}")), "{text}");
+}
+
+#[tokio::test]
 async fn what_cant_be_deployed_is_told_before_anything_is_sent() {
     let stage = Stage::new().await;
     let (folder, _) = folder(&[("a.js", ""), ("b.py", "")]);

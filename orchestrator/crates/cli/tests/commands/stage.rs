@@ -141,7 +141,8 @@ async fn serve(stream: TcpStream, play: Arc<Mutex<Play>>) {
     }
     let mut body = vec![0; length];
     stream.read_exact(&mut body).await.unwrap();
-    let asked = format!("{target}{note} {}", String::from_utf8(body).unwrap());
+    let asked =
+        format!("{target}{note} {}", String::from_utf8(body).unwrap_or_else(|_| "(bytes)".to_owned()));
     let (status, body) = answer(&mut play.lock(), &target, asked.trim_end());
     let head = format!("HTTP/1.1 {status} X\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
     stream.write_all(head.as_bytes()).await.unwrap();

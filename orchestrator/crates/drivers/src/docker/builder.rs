@@ -24,6 +24,8 @@ use cloudbox_sandbox::images::{BuildOrder, ImageFacts, ImageHost, Told};
 
 /// The instructions' name in a build's context, after all that comes from a stranger.
 const DOCKERFILE: &str = ".cloudbox-dockerfile";
+/// What the builder takes away after it has read it: the two files that are ours.
+const IGNORE: (&str, &str) = (".dockerignore", ".cloudbox-dockerfile\n.dockerignore\n");
 /// What names of images that are being built begin with; the instance follows.
 const BUILDS: &str = "cloudbox/build-";
 /// Microseconds of the period that processor time is counted in.
@@ -181,9 +183,13 @@ impl Build {
         let context = stream(move |pipe| {
             whole(pipe, |tar| {
                 append_folder(tar, &folder, std::path::Path::new(""))?;
-                let mut header = header(0o644);
-                header.set_size(dockerfile.len() as u64);
-                tar.append_data(&mut header, DOCKERFILE, dockerfile.as_bytes())
+                // Later files win over a stranger's of the same name, whose rules have been applied.
+                for (name, text) in [(DOCKERFILE, dockerfile.as_str()), IGNORE] {
+                    let mut header = header(0o644);
+                    header.set_size(text.len() as u64);
+                    tar.append_data(&mut header, name, text.as_bytes())?;
+                }
+                Ok(())
             })
         });
         let docker = self.docker.clone();
