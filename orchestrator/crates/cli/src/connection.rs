@@ -4,23 +4,36 @@ use std::path::{Path, PathBuf};
 
 use crate::Error;
 
-/// Options of every subcommand.
+/// Options of every subcommand, and of those below it: `cloudbox secrets list --url …`.
 // No group of its own: clap would name it `Args`, as it does that of the subcommand around it.
 #[derive(Clone, Debug, clap::Args)]
 #[group(skip)]
 pub struct Args {
     /// Where the service listens
-    #[arg(long, env = "CLOUDBOX_URL", default_value = "http://127.0.0.1:8080", help_heading = "Connection")]
+    #[arg(
+        long,
+        global = true,
+        env = "CLOUDBOX_URL",
+        default_value = "http://127.0.0.1:8080",
+        help_heading = "Connection"
+    )]
     pub url: reqwest::Url,
     /// A token that the service knows
-    #[arg(long, env = "CLOUDBOX_TOKEN", hide_env_values = true, help_heading = "Connection")]
+    #[arg(long, global = true, env = "CLOUDBOX_TOKEN", hide_env_values = true, help_heading = "Connection")]
     pub token: Option<String>,
     /// A file that holds the token
-    #[arg(long, env = "CLOUDBOX_TOKEN_FILE", value_name = "FILE", help_heading = "Connection")]
+    #[arg(
+        long,
+        global = true,
+        env = "CLOUDBOX_TOKEN_FILE",
+        value_name = "FILE",
+        help_heading = "Connection"
+    )]
     pub token_file: Option<PathBuf>,
     /// The service's data folder: its `admin-token` is used where no token is named and the service is on this machine
     #[arg(
         long,
+        global = true,
         env = "CLOUDBOX_DATA_DIR",
         value_name = "DIR",
         default_value = "./data",
@@ -28,16 +41,22 @@ pub struct Args {
     )]
     pub data_dir: PathBuf,
     /// The project's slug or id
-    #[arg(long, env = "CLOUDBOX_PROJECT", default_value = "default", help_heading = "Connection")]
+    #[arg(
+        long,
+        global = true,
+        env = "CLOUDBOX_PROJECT",
+        default_value = "default",
+        help_heading = "Connection"
+    )]
     pub project: String,
     /// Print the service's answer as JSON
-    #[arg(long = "json", help_heading = "Output")]
+    #[arg(long = "json", global = true, help_heading = "Output")]
     pub is_json: bool,
     /// Print no progress and no remarks
-    #[arg(short = 'q', long = "quiet", help_heading = "Output")]
+    #[arg(short = 'q', long = "quiet", global = true, help_heading = "Output")]
     pub is_quiet: bool,
     /// Print no colours
-    #[arg(long = "no-color", env = "NO_COLOR", value_parser = is_wanted, help_heading = "Output")]
+    #[arg(long = "no-color", global = true, env = "NO_COLOR", value_parser = is_wanted, help_heading = "Output")]
     pub has_no_color: bool,
 }
 

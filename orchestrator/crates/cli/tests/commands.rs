@@ -10,6 +10,8 @@ mod invoke;
 mod lists;
 #[path = "commands/samples.rs"]
 mod samples;
+#[path = "commands/secrets.rs"]
+mod secrets;
 #[path = "commands/stage.rs"]
 mod stage;
 #[path = "commands/versions.rs"]
