@@ -1,10 +1,18 @@
 //! Callers of the service's API.
 
+use std::time::Duration;
+
 use cloudbox_api_types::{Execution, List};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
 
 use crate::Answer;
+
+/// The end of a wait, and never its measure.
+const PATIENCE: Duration = Duration::from_secs(300);
+/// Between two looks.
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// A caller with a token, of one project.
 #[derive(Clone, Debug)]
@@ -60,6 +68,11 @@ impl Api {
         Answer::of(self.request(Method::GET, path)).await
     }
 
+    /// DELETE of a path.
+    pub async fn delete(&self, path: &str) -> Answer {
+        Answer::of(self.request(Method::DELETE, path)).await
+    }
+
     /// POST of JSON to a path.
     pub async fn post(&self, path: &str, body: &Value) -> Answer {
         Answer::of(self.request(Method::POST, path).json(body)).await
@@ -110,6 +123,47 @@ impl Api {
     /// A request through the public route.
     pub fn public(&self, method: Method, name: &str, rest: &str) -> RequestBuilder {
         self.request(method, &format!("/p/{}/functions/{name}{rest}", self.project))
+    }
+
+    /// A runtime, once nobody installs it any more.
+    ///
+    /// # Panics
+    /// That doesn't end.
+    pub async fn settled_runtime(&self, name: &str) -> Value {
+        let by = Instant::now() + PATIENCE;
+        loop {
+            let found: Value = self.get(&format!("/api/runtimes/{name}")).await.with(200).json();
+            if found["state"] != "installing" {
+                return found;
+            }
+            assert!(Instant::now() < by, "{found}");
+            sleep(PAUSE).await;
+        }
+    }
+
+    /// Installs a runtime, from an `image` or not; the runtime when that has ended, well or not.
+    ///
+    /// # Panics
+    /// It is not begun, or doesn't end.
+    pub async fn install_runtime(&self, name: &str, body: &Value) -> Value {
+        let _ = self.post(&format!("/api/runtimes/{name}/install"), body).await.with(202);
+        self.settled_runtime(name).await
+    }
+
+    /// Removes a runtime that nothing needs, once its last sandboxes are gone.
+    ///
+    /// # Panics
+    /// They don't go, or something else is in the way.
+    pub async fn remove_runtime(&self, name: &str) {
+        let by = Instant::now() + PATIENCE;
+        loop {
+            let answer = self.delete(&format!("/api/runtimes/{name}")).await;
+            if answer.status == 204 {
+                return;
+            }
+            assert!(answer.status == 409 && Instant::now() < by, "{}", answer.text());
+            sleep(PAUSE).await;
+        }
     }
 
     /// A function's calls, newest first.

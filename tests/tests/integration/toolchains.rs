@@ -1,16 +1,9 @@
 //! Toolchains that are fetched, used and removed.
 
-use std::time::Duration;
-
+use cloudbox_tests::Driver;
 use cloudbox_tests::service::Plan;
-use cloudbox_tests::{Answer, Api, Driver};
 use cloudbox_types::ErrorCode;
-use reqwest::Method;
 use serde_json::{Value, json};
-use tokio::time::{Instant, sleep};
-
-/// The end of a wait, and never its measure.
-const PATIENCE: Duration = Duration::from_secs(300);
 
 #[tokio::test]
 async fn native() {
@@ -47,7 +40,9 @@ async fn install(driver: Driver, runtime: &str) {
 
     let begun: Value = api.post(&format!("{path}/install"), &json!({})).await.with(202).json();
     assert_eq!(begun["state"], "installing");
-    let installed = until(&api, &path, |runtime| runtime["state"] != "installing").await;
+    let refused = api.delete(&path).await.error(ErrorCode::Conflict);
+    assert!(refused["error"].as_str().unwrap().contains("is being installed"), "{refused}");
+    let installed = api.settled_runtime(runtime).await;
     assert_eq!(
         (&installed["state"], &installed["is_installed"]),
         (&json!("ready"), &json!(true)),
@@ -60,33 +55,13 @@ async fn install(driver: Driver, runtime: &str) {
     let version = answer["response"].as_str().unwrap();
     assert!(version.starts_with(&format!("v{}.", runtime.trim_start_matches("nodejs"))), "{version}");
 
-    let needed = remove(&api, &path).await.error(ErrorCode::Conflict);
+    let needed = api.delete(&path).await.error(ErrorCode::Conflict);
     assert!(needed["error"].as_str().unwrap().contains("needed by on version 2"), "{needed}");
-    let _ = Answer::of(api.request(Method::DELETE, &api.functions("/on"))).await.with(204);
-    let by = Instant::now() + PATIENCE;
-    while remove(&api, &path).await.status != 204 {
-        assert!(Instant::now() < by, "its sandboxes are not gone");
-        sleep(Duration::from_millis(200)).await;
-    }
+    let _ = api.delete(&api.functions("/on")).await.with(204);
+    api.remove_runtime(runtime).await;
     let after: Value = api.get(&path).await.with(200).json();
     assert_eq!(after["state"], "installable");
-    let own = remove(&api, "/api/runtimes/nodejs20").await;
+    let own = api.delete("/api/runtimes/nodejs20").await;
     assert!([204, 409].contains(&own.status), "the machine's own is no toolchain of the service's");
     service.stop().await;
-}
-
-async fn remove(api: &Api, path: &str) -> Answer {
-    Answer::of(api.request(Method::DELETE, path)).await
-}
-
-async fn until(api: &Api, path: &str, is_so: impl Fn(&Value) -> bool) -> Value {
-    let by = Instant::now() + PATIENCE;
-    loop {
-        let found: Value = api.get(path).await.with(200).json();
-        if is_so(&found) {
-            return found;
-        }
-        assert!(Instant::now() < by, "{found}");
-        sleep(Duration::from_millis(200)).await;
-    }
 }

@@ -59,8 +59,8 @@ pub enum Error {
         /// How it ended, with the end of what it printed.
         why: String,
     },
-    /// A runtime can't be installed while it is being installed.
-    #[error("{runtime} is being installed; wait for its end")]
+    /// A runtime can't be installed or removed while it is being installed.
+    #[error("{runtime} is being installed; try again when that has ended, as its `state` will say")]
     Installing {
         /// Which runtime.
         runtime: String,

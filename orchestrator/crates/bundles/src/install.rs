@@ -87,8 +87,9 @@ impl Drop for Installation {
 /// Removes a toolchain that was fetched, and its bundle; one that isn't here is no error.
 ///
 /// # Errors
-/// It is the machine's own, or in use.
+/// It is the machine's own, in use, or being installed.
 pub(crate) fn remove(slot: &Slot, shelf: &Shelf, toolchains: &Toolchains) -> Result<(), Error> {
+    slot.check_settled()?;
     let had_image = slot.forget_image()?;
     if image::remove(toolchains, &slot.name)? || had_image {
         return Ok(());

@@ -93,6 +93,11 @@ impl Slot {
         inner.is_installed || inner.image.is_some()
     }
 
+    /// The image that is its toolchain, where one is.
+    pub fn image(&self) -> Option<Image> {
+        self.inner.lock().image.as_ref().map(|(image, _)| image.clone())
+    }
+
     /// Whether it is the one for a function that names none.
     pub fn is_default(&self) -> bool {
         self.entry.version == self.definition().default
@@ -141,6 +146,17 @@ impl Slot {
             inner.phase = Phase::Installing("waiting".to_owned());
         }
         is_free
+    }
+
+    /// That nobody installs it just now.
+    ///
+    /// # Errors
+    /// Somebody does.
+    pub fn check_settled(&self) -> Result<(), Error> {
+        match self.inner.lock().phase {
+            Phase::Installing(_) => Err(Error::Installing { runtime: self.name.clone() }),
+            Phase::None | Phase::Failed(_) => Ok(()),
+        }
     }
 
     /// An image is its toolchain from now on.

@@ -56,7 +56,7 @@ pub async fn install(
     Ok((status, Json(found(&api, &name)?)))
 }
 
-/// Remove a runtime that was installed; 409 where a version needs it.
+/// Remove a runtime that was installed; 409 where a version needs it, or while it is being installed.
 #[utoipa::path(delete, path = "/api/runtimes/{name}", tag = "runtimes",
     params(("name" = String, Path, description = "Such as nodejs20")),
     responses((status = 204), (status = "4XX", body = ErrorBody)), security(("bearer" = [])))]
