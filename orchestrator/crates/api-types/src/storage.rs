@@ -44,10 +44,10 @@ pub struct Garbage {
 /// One thing that nothing refers to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct GarbageItem {
-    /// `artefact`, `package`, `dependencies` or `image`.
+    /// `artefact`, `package`, `dependencies`, `image` or `bundle`.
     #[schema(example = "artefact")]
     pub kind: String,
-    /// Its SHA-256, or the image's name.
+    /// Its SHA-256, or the image's or bundle's name.
     pub name: String,
     /// `node`: on this node; `object_store`: where all nodes find it.
     #[schema(example = "node")]

@@ -127,13 +127,17 @@ impl Catalogue {
     /// Removes a runtime that was installed. Blocks while its files are removed.
     ///
     /// # Errors
-    /// [`Error::NoSuch`], [`Error::Own`] or [`Error::InUse`].
+    /// [`Error::NoSuch`], [`Error::Own`], [`Error::InUse`] or [`Error::Installing`].
     pub fn remove(&self, runtime: &str) -> Result<(), Error> {
         install::remove(self.slot(runtime)?, &self.shelf, &self.toolchains)
     }
 
     pub(crate) fn slot(&self, runtime: &str) -> Result<&Arc<Slot>, Error> {
         self.by_name.get(runtime).ok_or_else(|| Error::NoSuch { runtime: runtime.to_owned() })
+    }
+
+    pub(crate) fn slots(&self) -> &[Arc<Slot>] {
+        &self.slots
     }
 
     pub(crate) fn shelf(&self) -> &Arc<Shelf> {
@@ -254,6 +258,23 @@ impl Catalogue {
     #[must_use]
     pub fn roots(&self) -> BTreeSet<String> {
         self.shelf.roots()
+    }
+
+    /// Bundles that are kept and that no runtime here can be made of any more, since a definition or the init has changed, with
+    /// their bytes; those that a process uses are not among them.
+    ///
+    /// # Errors
+    /// The init can't be read.
+    pub fn old_bundles(&self) -> Result<Vec<(String, u64)>, Error> {
+        self.shelf.old(self.slots.iter().map(|slot| &*slot.language))
+    }
+
+    /// Removes one of them; false where a process has begun to use it.
+    ///
+    /// # Errors
+    /// Its files can't be removed.
+    pub fn remove_bundle(&self, name: &str) -> Result<bool, Error> {
+        self.shelf.remove_named(name)
     }
 
     fn of(&self, language: Language) -> impl Iterator<Item = &Slot> {

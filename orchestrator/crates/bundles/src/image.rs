@@ -1,5 +1,6 @@
 //! Runtimes that are images: what of ours is laid over an image's files, and the bundles that come from it.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -44,10 +45,8 @@ pub(crate) fn bundle(
         return Err(Error::NotInImages { language: language.definition.language.clone() });
     }
     let (path, own) = over(shelf, language)?;
-    let mut parts = Parts::default();
-    parts.add(FORMAT).add(&image.id).add(own);
     let name = format!("image-{}", language.definition.language);
-    let root = RootFs { name, path, digest: parts.finish(), base: Some(image.id.clone()) };
+    let root = RootFs { name, path, digest: root_digest(image, &own), base: Some(image.id.clone()) };
     Ok(Bundle {
         runtime: runtime.to_owned(),
         toolchain: image.name.clone(),
@@ -57,6 +56,13 @@ pub(crate) fn bundle(
         image: Some(image.clone()),
         _in_use: None,
     })
+}
+
+/// The digest of the root that an image becomes with what is ours.
+fn root_digest(image: &Image, own: &str) -> String {
+    let mut parts = Parts::default();
+    parts.add(FORMAT).add(&image.id).add(own);
+    parts.finish()
 }
 
 /// The folder with what is laid over every image of a language, and the digest of what is in it.
@@ -128,6 +134,29 @@ impl Catalogue {
         tokio::task::spawn_blocking(made).await.unwrap_or_else(|panic| {
             Err(Error::io("making the bundle of", "an image")(std::io::Error::other(panic)))
         })
+    }
+
+    /// The digests of the roots that these images become, and those of all runtimes that are images.
+    ///
+    /// # Errors
+    /// Our part of one can't be made.
+    pub fn image_roots(&self, images: &[(Language, Image)]) -> Result<BTreeSet<String>, Error> {
+        let of_runtimes =
+            self.slots().iter().filter_map(|slot| Some((Arc::clone(&slot.language), slot.image()?)));
+        let mut all: Vec<(Arc<sources::Language>, Image)> = of_runtimes.collect();
+        for (language, image) in images {
+            all.push((self.language(*language)?, image.clone()));
+        }
+        let mut own = BTreeMap::new();
+        let mut roots = BTreeSet::new();
+        for (language, image) in all.iter().filter(|(language, _)| !language.definition.has_build_root) {
+            let name = &language.definition.language;
+            if !own.contains_key(name) {
+                own.insert(name.clone(), over(self.shelf(), language)?.1);
+            }
+            roots.extend(own.get(name).map(|own| root_digest(image, own)));
+        }
+        Ok(roots)
     }
 
     /// Begins to make an image the toolchain of a runtime; whatever it has now serves meanwhile.

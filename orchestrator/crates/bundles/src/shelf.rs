@@ -1,6 +1,6 @@
 //! Where bundles are kept: `bundles_dir/<runtime>-<key>/{run,build,bundle.json}`, complete or not there at all.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -185,6 +185,42 @@ impl Shelf {
             fs::remove_dir_all(&path).map_err(Error::io("removing", path))?;
         }
         Ok(())
+    }
+
+    /// The bundles that none of these languages' recipes makes and no process uses, with their bytes.
+    pub fn old<'l>(
+        &self,
+        languages: impl Iterator<Item = &'l Language>,
+    ) -> Result<Vec<(String, u64)>, Error> {
+        let mut recipes = BTreeMap::new();
+        for language in languages {
+            let name = &language.definition.language;
+            if !recipes.contains_key(name) {
+                recipes.insert(name.clone(), self.recipe(language)?);
+            }
+        }
+        let old = self.folders("").into_iter().filter_map(|path| {
+            let file = File::open(path.join("bundle.json")).ok()?;
+            let record: Record = serde_json::from_reader(&file).ok()?;
+            let is_wanted = recipes.values().any(|recipe| *recipe == record.recipe);
+            if is_wanted || file.try_lock().is_err() {
+                return None;
+            }
+            let bytes = record.run.bytes + record.build.map_or(0, |build| build.bytes);
+            Some((path.file_name()?.to_str()?.to_owned(), bytes))
+        });
+        Ok(old.collect())
+    }
+
+    /// Removes a bundle by its folder's name; false where a process uses it.
+    pub fn remove_named(&self, name: &str) -> Result<bool, Error> {
+        let path = self.folder.join(name);
+        let Ok(file) = File::open(path.join("bundle.json")) else { return Ok(true) };
+        if file.try_lock().is_err() {
+            return Ok(false);
+        }
+        fs::remove_dir_all(&path).map_err(Error::io("removing", path))?;
+        Ok(true)
     }
 
     /// The digests of all roots here.

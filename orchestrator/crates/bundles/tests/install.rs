@@ -131,6 +131,8 @@ async fn a_toolchain_is_fetched_once_and_removed() {
     let installation = catalogue.begin_install("inv1.3").unwrap().unwrap();
     assert_eq!(told(&catalogue, "inv1.3").state, State::Installing);
     assert!(catalogue.begin_install("inv1.3").unwrap().is_none(), "it goes on");
+    let refused = catalogue.remove("inv1.3").unwrap_err();
+    assert!(matches!(refused, Error::Installing { .. }) && refused.to_string().contains("being installed"));
     installation.run().await;
     let info = told(&catalogue, "inv1.3");
     assert_eq!((info.state, info.toolchain.as_deref()), (State::Ready, Some("1.3.7")), "{:?}", info.detail);
@@ -161,6 +163,26 @@ async fn a_toolchain_is_fetched_once_and_removed() {
             .unwrap()
             .any(|entry| { entry.unwrap().file_name().to_string_lossy().starts_with("inv1.3-") })
     );
+}
+
+#[tokio::test]
+async fn a_bundle_of_another_release_is_old_until_somebody_uses_it() {
+    let machine = Machine::new(&client());
+    let catalogue = machine.open(false);
+    catalogue.begin_install("inv1.3").unwrap().unwrap().run().await;
+    assert!(catalogue.old_bundles().unwrap().is_empty(), "it is this release's");
+    let definition = machine.path("runtimes/invented/runtime.toml");
+    fs::write(&definition, DEFINITION.replace("[\"/bin/tool\"]", "[\"/bin/another\"]")).unwrap();
+    let next = machine.open(true);
+    assert!(next.old_bundles().unwrap().is_empty(), "the older release uses it");
+    drop(catalogue);
+    let old = next.old_bundles().unwrap();
+    let [(name, bytes)] = old.as_slice() else { panic!("{old:?}") };
+    assert!(name.starts_with("inv1.3-") && *bytes > 0, "{old:?}");
+    assert!(next.remove_bundle(name).unwrap() && !machine.path("bundles").join(name).exists());
+    assert!(next.old_bundles().unwrap().is_empty());
+    let bundle = next.bundle("inv1.3").await.unwrap();
+    assert_eq!(bundle.toolchain, "1.3.7", "it is made anew");
 }
 
 #[tokio::test]

@@ -1,10 +1,11 @@
-//! What nothing refers to any more, and how it goes: artefacts, packages, sets of dependencies, images, and objects of
-//! the object store.
+//! What nothing refers to any more, and how it goes: artefacts, packages, sets of dependencies, images, bundles, and objects
+//! of the object store.
 //!
 //! An item goes when no row refers to it and nobody holds it at a look, and at every look of the grace before. Its
 //! removal begins before the last look at the database and comes to nothing where somebody takes hold meanwhile
 //! (`cloudbox_storage::Holds`); in the object store the same is done over the database, for all nodes (`ledger`).
 
+mod bundles;
 mod here;
 mod images;
 mod there;
@@ -121,7 +122,8 @@ impl Deployer {
             report: Report::default(),
         };
         look.here(&references).await?;
-        look.images().await;
+        look.bundles();
+        look.images(&references).await;
         look.there(&references).await;
         let Look { seen, mut report, .. } = look;
         suspects.keep(&seen, &touched);
@@ -164,7 +166,7 @@ fn is_referenced(references: &References, item: &Item) -> bool {
     match item.kind {
         Kind::Artefact => references.artefacts.contains(&item.name),
         Kind::Package => references.packages.contains(&item.name),
-        Kind::Dependencies | Kind::Image => false,
+        Kind::Dependencies | Kind::Image | Kind::Bundle => false,
     }
 }
 

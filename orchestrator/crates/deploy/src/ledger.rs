@@ -75,7 +75,7 @@ fn kind(item: &Item) -> Option<ObjectKind> {
     match item.kind {
         Kind::Artefact => Some(ObjectKind::Artefact),
         Kind::Package => Some(ObjectKind::Package),
-        Kind::Dependencies | Kind::Image => None,
+        Kind::Dependencies | Kind::Image | Kind::Bundle => None,
     }
 }
 

@@ -64,6 +64,8 @@ pub struct Work {
     pub digest: Option<String>,
     /// By register: keeps the artefact until a row refers to it.
     pub hold: Option<Hold>,
+    /// By validate or build: keeps what the driver makes of its image until a row refers to that.
+    pub image_hold: Option<Hold>,
     /// By the health check: the handler's form.
     pub handler_style: Option<String>,
     /// How the deployment is told to end.
@@ -89,6 +91,7 @@ impl Work {
             artefact: None,
             digest: None,
             hold: None,
+            image_hold: None,
             handler_style: None,
             halt: Halt::default(),
             log: BuildLog::default(),

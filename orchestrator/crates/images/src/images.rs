@@ -12,6 +12,7 @@ use cloudbox_sandbox::{
     Workspace,
 };
 use cloudbox_types::{Image, Limits};
+use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use tokio::time::Instant;
 
 use crate::dockerfile::Dockerfile;
@@ -31,6 +32,8 @@ pub struct Images {
     driver: Arc<dyn SandboxDriver>,
     /// What is allowed.
     pub policy: Policy,
+    /// Taken by who removes what a driver has made of an image, and by who needs it to be there.
+    turn: RwLock<()>,
 }
 
 /// An image that was built, and is removed when its files were taken over.
@@ -45,7 +48,17 @@ impl Images {
     /// Over a driver, which may know no images.
     #[must_use]
     pub fn new(driver: Arc<dyn SandboxDriver>, policy: Policy) -> Self {
-        Self { driver, policy }
+        Self { driver, policy, turn: RwLock::default() }
+    }
+
+    /// While what this gives lives, nothing is removed that was held before.
+    pub async fn keeping(&self) -> RwLockReadGuard<'_, ()> {
+        self.turn.read().await
+    }
+
+    /// While what this gives lives, nobody takes hold of an image.
+    pub async fn removing(&self) -> RwLockWriteGuard<'_, ()> {
+        self.turn.write().await
     }
 
     /// Why functions can have no images here; none where they can.

@@ -23,6 +23,8 @@ pub enum Kind {
     Dependencies,
     /// Root file systems that a driver keeps.
     Image,
+    /// Root file systems that were made from toolchains.
+    Bundle,
 }
 
 impl Kind {
@@ -34,6 +36,7 @@ impl Kind {
             Self::Package => "package",
             Self::Dependencies => "dependencies",
             Self::Image => "image",
+            Self::Bundle => "bundle",
         }
     }
 }

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use cloudbox_database::{Database, Query, Row};
+use cloudbox_types::{Image, Language};
 use jiff::Timestamp;
 
 use crate::error::Error;
@@ -24,6 +25,8 @@ pub struct References {
     pub artefacts: BTreeSet<String>,
     /// Packages of functions and of versions.
     pub packages: BTreeSet<String>,
+    /// Images that versions run in, with their languages.
+    pub images: Vec<(Language, Image)>,
 }
 
 /// What objects can be.
@@ -74,6 +77,8 @@ pub(crate) const GOING: &str = "SELECT COUNT(*) AS count FROM object_holds \
 
 const ARTEFACTS: &str = "SELECT DISTINCT digest AS name FROM versions";
 
+const IMAGES: &str = "SELECT DISTINCT language, image FROM versions WHERE image IS NOT NULL";
+
 const PACKAGES: &str = "SELECT package AS name FROM versions WHERE package IS NOT NULL \
      UNION SELECT package AS name FROM functions WHERE package IS NOT NULL";
 
@@ -91,7 +96,10 @@ impl Objects {
             let rows = self.database.rows(Query::new(sql)).await?;
             rows.iter().map(|row| Ok(row.get("name")?)).collect::<Result<BTreeSet<String>, Error>>()
         };
-        Ok(References { artefacts: names(ARTEFACTS).await?, packages: names(PACKAGES).await? })
+        let (artefacts, packages) = (names(ARTEFACTS).await?, names(PACKAGES).await?);
+        let images = self.database.rows(Query::new(IMAGES)).await?;
+        let images = images.iter().map(|row| Ok((row.word("language")?, row.json("image")?)));
+        Ok(References { artefacts, packages, images: images.collect::<Result<_, Error>>()? })
     }
 
     /// Holds an object until then, or until the number is released. Whoever uses it has to ask [`Objects::is_going`]

@@ -4,9 +4,12 @@
 //! For a shim the image takes the place of a runtime's root, and all stages are the usual ones. For a program there is
 //! nothing to check, to install or to compile: what its package holds becomes its workspace, or what its image is built from.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
+use cloudbox_archive::Dockerignore;
 use cloudbox_bundles::Bundle;
+use cloudbox_storage::Kind;
 use cloudbox_types::{ImageSource, Language, image::CUSTOM};
 
 use crate::build_folder::BuildFolder;
@@ -34,6 +37,7 @@ pub(super) async fn bundle(site: &Site, work: &mut Work) -> Result<Arc<Bundle>, 
         ImageSource::Named(name) => {
             let image = site.images.named(&name).await?;
             let bundle = site.catalogue.image_bundle(language, &image).await?;
+            work.image_hold = Some(site.holds.hold(Kind::Image, &bundle.run.digest));
             work.say(format!("the image {} is {}", image.name, image.id));
             work.image = Some(image);
             Ok(bundle)
@@ -68,7 +72,9 @@ pub(super) async fn validate(site: &Site, work: &mut Work) -> Result<(), StageEr
                 );
                 return Err(StageError::Refused(why));
             }
-            work.bundle = Some(site.catalogue.image_bundle(Language::Custom, &image).await?);
+            let bundle = site.catalogue.image_bundle(Language::Custom, &image).await?;
+            work.image_hold = Some(site.holds.hold(Kind::Image, &bundle.run.digest));
+            work.bundle = Some(bundle);
             work.image = Some(image);
         }
         ImageSource::Built { dockerfile, .. } => {
@@ -105,9 +111,19 @@ pub(super) async fn build(site: &Site, work: &mut Work) -> Result<(), StageError
     build::collected(site, work, None).await
 }
 
+/// Removes from the build's context what its `.dockerignore` names: perhaps the Dockerfile, which has been read.
+async fn leave_out(context: PathBuf, dockerfile: PathBuf) -> Result<(), StageError> {
+    let removing = tokio::task::spawn_blocking(move || {
+        let rules = Dockerignore::read(&context, &dockerfile).map_err(StageError::Refused)?;
+        rules.apply(&context).map_err(|error| StageError::from(cloudbox_storage::Error::from(error)))
+    });
+    removing.await.map_err(|panic| StageError::io("reading", ".dockerignore")(panic.into()))?
+}
+
 /// The bundle of the image that is built from the Dockerfile, whose files are taken over before it is removed.
 async fn built(site: &Site, work: &mut Work) -> Result<Arc<Bundle>, StageError> {
-    let (Some(dockerfile), ImageSource::Built { context, .. }) = (&work.dockerfile, image_source(work)?)
+    let (Some(dockerfile), ImageSource::Built { context, dockerfile: path }) =
+        (&work.dockerfile, image_source(work)?)
     else {
         return Err(StageError::Refused("there is no Dockerfile".to_owned()));
     };
@@ -116,6 +132,7 @@ async fn built(site: &Site, work: &mut Work) -> Result<Arc<Bundle>, StageError> 
         let sentence = "`build.context` is no folder of the package";
         return Err(StageError::Refused(sentence.to_owned()));
     }
+    leave_out(context.clone(), work.folder().workspace().join(path)).await?;
     let mut listener = work.listener(Vec::new()).with_room(site.settings.max_output_bytes);
     let halt = work.halt.clone();
     let mut told = |text: &str| listener.hear(text.as_bytes());
@@ -133,14 +150,18 @@ async fn built(site: &Site, work: &mut Work) -> Result<Arc<Bundle>, StageError> 
             let why = "the image has neither an ENTRYPOINT nor a CMD: nothing says what to start";
             return Err(StageError::Refused(why.to_owned()));
         }
+        let _turn = site.images.keeping().await;
+        let hold = site.holds.hold(Kind::Image, &bundle.run.digest);
         site.driver.prepare(&bundle.run).await?;
-        Ok(bundle)
+        Ok((bundle, hold))
     };
     let adapted = adapted.await;
     site.images.discard(&built).await;
     work.say(format!("the image is {}", built.image.id));
     work.image = Some(built.image);
-    adapted
+    let (bundle, hold) = adapted?;
+    work.image_hold = Some(hold);
+    Ok(bundle)
 }
 
 /// Whose fault it is where a program does not start.

@@ -24,8 +24,6 @@ const IMPORTER_LABEL: &str = "cloudbox.imported-by";
 const TAG_LEN: usize = 12;
 /// What the names of images begin with.
 const PREFIX: &str = "cloudbox/";
-/// What those begin with that are made from images of others.
-const FROM_OTHERS: &str = "cloudbox/image-";
 
 /// The images that this service has seen.
 #[derive(Debug)]
@@ -59,9 +57,7 @@ impl Images {
             // The filter is the daemon's.
             let is_own = image.labels.get(IMPORTER_LABEL) == Some(&self.instance);
             let digest = image.labels.get(DIGEST_LABEL).filter(|_| is_own)?.clone();
-            // Those that are made from others' images can't always be made again: a version needs its own.
-            let is_ours = |name: &String| name.starts_with(PREFIX) && !name.starts_with(FROM_OTHERS);
-            let name = image.repo_tags.into_iter().find(is_ours)?;
+            let name = image.repo_tags.into_iter().find(|name| name.starts_with(PREFIX))?;
             Some(Image { name, digest, bytes: u64::try_from(image.size).unwrap_or_default() })
         });
         Ok(images.collect())

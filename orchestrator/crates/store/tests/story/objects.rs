@@ -1,6 +1,9 @@
 //! Which objects are needed, and that of two nodes at least one sees the other.
 
+use std::collections::BTreeMap;
+
 use cloudbox_store::{FunctionPatch, ObjectKind, Store};
+use cloudbox_types::Image;
 use cloudbox_types::version::StageStatus;
 use jiff::{SignedDuration, Timestamp};
 
@@ -13,6 +16,8 @@ pub async fn rows_refer_to_objects(store: &dyn Store) {
     let begun = store.begin_deployment(made.id).await.unwrap();
     let mut number_one = version("d1");
     number_one.package = Some("p1".to_owned());
+    let image = image();
+    number_one.image = Some(image.clone());
     let done = stages(StageStatus::Succeeded);
     let (deployed, _) = store.finish_deployment(begun.id, &done, number_one).await.unwrap();
     let mut settings = deployed.settings.clone();
@@ -22,6 +27,7 @@ pub async fn rows_refer_to_objects(store: &dyn Store) {
     let found = objects.references().await.unwrap();
     assert!(found.artefacts.contains("d1"), "{found:?}");
     assert!(found.packages.contains("p1") && found.packages.contains("p2"), "{found:?}");
+    assert!(found.images.iter().any(|(_, found)| *found == image), "{found:?}");
     for (kind, name) in
         [(ObjectKind::Artefact, "d1"), (ObjectKind::Package, "p1"), (ObjectKind::Package, "p2")]
     {
@@ -30,6 +36,7 @@ pub async fn rows_refer_to_objects(store: &dyn Store) {
     store.delete_function(made.id).await.unwrap();
     let found = objects.references().await.unwrap();
     assert!(!found.artefacts.contains("d1") && !found.packages.contains("p2"), "{found:?}");
+    assert!(found.images.is_empty(), "{found:?}");
     let number = objects.begin_removal(ObjectKind::Artefact, "d1", later()).await.unwrap().unwrap();
     objects.release(number).await.unwrap();
 }
@@ -54,6 +61,11 @@ pub async fn holds_and_removals_see_each_other(store: &dyn Store) {
     objects.hold(kind, "h", over).await.unwrap();
     assert!(objects.begin_removal(kind, "h", over).await.unwrap().is_some());
     assert!(!objects.is_going(kind, "h").await.unwrap());
+}
+
+fn image() -> Image {
+    let id = format!("sha256:{}", "1".repeat(64));
+    Image { name: "a/b".to_owned(), id, argv: Vec::new(), env: BTreeMap::new(), workdir: String::new() }
 }
 
 fn later() -> Timestamp {
