@@ -7,6 +7,8 @@ mod backend;
 mod cores;
 mod driver;
 mod ending;
+mod images;
+mod nodes;
 mod running_mark;
 mod scale;
 mod services;

@@ -14,7 +14,6 @@ mod load;
 mod machine;
 mod object_store;
 mod proxy;
-mod s3;
 mod sandboxes;
 mod site;
 mod storage;

@@ -5,13 +5,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use cloudbox_tests::pack::tgz;
+use cloudbox_tests::s3::{Line, S3};
 use cloudbox_tests::{Answer, Api, Driver, Plan, Service, both_drivers};
 use futures::future::join_all;
 use nix::sys::signal::Signal;
 use reqwest::Method;
 use serde_json::{Value, json};
-
-use crate::s3::{Line, S3};
 
 /// Between two looks; how often is bounded by the test's own end.
 const PAUSE: Duration = Duration::from_millis(100);

@@ -9,12 +9,14 @@
 
 pub mod answer;
 pub mod api;
+pub mod client;
 pub mod conformance;
 pub mod images;
 pub mod leftovers;
 pub mod machine;
 pub mod pack;
 pub mod postgres;
+pub mod s3;
 pub mod service;
 pub mod silent;
 pub mod site;

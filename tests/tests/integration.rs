@@ -20,6 +20,8 @@ mod inline;
 mod lifecycle;
 #[path = "integration/lists.rs"]
 mod lists;
+#[path = "integration/nodes.rs"]
+mod nodes;
 #[path = "integration/packages.rs"]
 mod packages;
 #[path = "integration/peers.rs"]

@@ -111,15 +111,11 @@ impl Backend for Shared {
     }
 
     fn function_deleted(&self, project: ProjectId, function: FunctionId) {
-        self.0.table.remove(project, function);
-        self.0.pool.retire(function, &[]);
+        self.0.function_gone(project, function);
     }
 
     fn project_deleted(&self, project: ProjectId) {
-        for function in self.0.table.remove_project(project) {
-            self.0.pool.retire(function, &[]);
-        }
-        self.0.pool.share(project, false);
+        self.0.project_gone(project);
     }
 
     fn instances(&self, function: FunctionId) -> Vec<VersionInstances> {
@@ -248,15 +244,12 @@ impl Shared {
     /// Begins to make an image a runtime's toolchain.
     fn install_image(&self, name: &str, image: &str) -> Result<(), ApiError> {
         let app = &self.0;
-        let images = Arc::clone(app.deployer.images());
+        let images = app.deployer.images();
         let reference =
             Reference::parse(image).map_err(|error| ApiError::invalid_field("image", error.to_string()))?;
         images.check_driver().map_err(|error| ApiError::new(ErrorCode::Conflict, error.to_string()))?;
         let installation = app.catalogue.begin_image(name).map_err(of_catalogue)?;
-        let cutoff = app.ending.closing.clone();
-        app.tasks.spawn(async move {
-            cutoff.run_until_cancelled_owned(images.install(installation, &reference)).await
-        });
+        app.install(vec![(installation, reference)]);
         Ok(())
     }
 }

@@ -24,7 +24,7 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use super::running_mark::RunningMark;
-use super::{App, Driver, Ending, cores, driver, services};
+use super::{App, Driver, Ending, cores, driver, images, services};
 use crate::config::{Config, environment};
 use crate::data_dir::DataDir;
 use cloudbox_types::Limits;
@@ -48,7 +48,7 @@ impl App {
         let init = init_path(&config)?;
         let driver = open_driver(&config, &data_dir, &init).await?;
         let opened = Opened::new(&config, &data_dir, &store, &driver, init).await;
-        let Opened { catalogue, deployer, table, recorder, broker } = match opened {
+        let Opened { catalogue, deployer, table, recorder, broker, begun } = match opened {
             Ok(opened) => opened,
             Err(error) => {
                 // What it made outside of the data dir, its group above all, would stay.
@@ -91,6 +91,7 @@ impl App {
             mark,
             tasks: TaskTracker::new(),
         });
+        app.install(begun);
         app.start_background();
         Ok(app)
     }
@@ -103,6 +104,7 @@ struct Opened {
     table: Arc<Table>,
     recorder: Arc<Recorder>,
     broker: Option<Arc<Broker>>,
+    begun: images::Begun,
 }
 
 impl Opened {
@@ -126,7 +128,8 @@ impl Opened {
         let spool = data_dir.path.join("spool");
         let recorder = Recorder::open(&spool, config.records.spool_mb << 20, Arc::clone(store));
         let recorder = recorder.with_context(|| format!("opening {}", spool.display()))?;
-        Ok(Self { catalogue, deployer, table, recorder, broker })
+        let begun = images::begin(config, &catalogue, deployer.images())?;
+        Ok(Self { catalogue, deployer, table, recorder, broker, begun })
     }
 }
 
@@ -145,6 +148,8 @@ impl App {
         let app = Arc::clone(self);
         self.tasks
             .spawn(async move { app.ending.closing.run_until_cancelled(app.end_failed_splits()).await });
+        let app = Arc::clone(self);
+        self.tasks.spawn(async move { app.ending.closing.run_until_cancelled(app.follow_nodes()).await });
         let app = Arc::clone(self);
         self.tasks.spawn(async move { app.ending.closing.run_until_cancelled(app.inline.tend()).await });
         let app = Arc::clone(self);

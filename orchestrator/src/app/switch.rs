@@ -36,16 +36,22 @@ impl App {
             switched => switched?,
         };
         self.function_changed(function.clone(), version);
-        // So that no call has to wait for the database; what can't be read now is read by the first one.
-        if let Ok(Some(entry)) = self.table.find_by_id(function.id).await
+        self.fetch_named(function.id).await;
+        Ok(function)
+    }
+
+    /// Reads what a function's aliases name, so that no call has to wait for the database; what can't be read now is read by
+    /// the first one.
+    pub(super) async fn fetch_named(self: &Arc<Self>, function: FunctionId) {
+        if let Ok(Some(entry)) = self.table.find_by_id(function).await
             && self.table.fetch_named(&entry).await.is_ok()
         {
             self.keep_warm(&entry);
         }
-        Ok(function)
     }
 
-    async fn active_version(&self, function: &Function) -> Result<Option<Version>, Error> {
+    /// The version that calls get of a function as it was read.
+    pub(super) async fn active_version(&self, function: &Function) -> Result<Option<Version>, Error> {
         match function.active_version {
             Some(number) => self.store.version(function.id, number).await,
             None => Ok(None),

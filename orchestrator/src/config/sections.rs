@@ -250,6 +250,8 @@ pub struct Runtimes {
     pub dir: Option<PathBuf>,
     /// Where bundles are made; none for a folder in the data dir.
     pub bundles_dir: Option<PathBuf>,
+    /// Images that are the toolchains of runtimes, such as `nodejs22 = "node:22-slim"`: installed at the start.
+    pub images: BTreeMap<String, String>,
 }
 
 /// `[images]`: images that functions bring.

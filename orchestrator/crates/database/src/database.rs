@@ -39,7 +39,7 @@ pub enum Connections {
 
 /// A database, and how it was lately.
 pub struct Database {
-    connections: Connections,
+    pub(crate) connections: Connections,
     /// Of queries. Apart from changes, since a database may be locked, full or read only for those alone.
     queries: Patience,
     changes: Arc<Patience>,

@@ -4,6 +4,7 @@
 //! written once.
 
 mod database;
+mod notices;
 pub mod outage;
 mod patience;
 mod presence;
@@ -11,6 +12,7 @@ mod query;
 mod row;
 
 pub use database::{Connections, Database, Transaction};
+pub use notices::Notices;
 pub use outage::Outage;
 pub use patience::For;
 pub use presence::Presence;

@@ -135,6 +135,14 @@ impl Table {
         Ok(found.map(|(_, entry)| entry))
     }
 
+    /// A function as it is in memory.
+    #[must_use]
+    pub fn known(&self, id: FunctionId) -> Option<Arc<Entry>> {
+        let maps = self.maps.load();
+        let tenant = maps.tenants.get(maps.owners.get(&id)?)?;
+        tenant.by_id.get(&id).cloned()
+    }
+
     /// A project by id or slug.
     ///
     /// # Errors
@@ -206,6 +214,11 @@ impl Table {
     pub fn current(&self, entry: &Entry) -> Option<Arc<Entry>> {
         let maps = self.maps.load();
         maps.tenants.get(&entry.function.project_id)?.by_id.get(&entry.function.id).cloned()
+    }
+
+    /// Every project in memory.
+    pub fn projects(&self) -> Vec<Arc<Project>> {
+        self.maps.load().tenants.values().map(|tenant| Arc::clone(&tenant.project)).collect()
     }
 
     /// Every function in memory.

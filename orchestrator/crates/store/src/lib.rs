@@ -3,6 +3,7 @@
 //! One interface, [`Store`], and one implementation in SQL that both databases understand (`sql_store`); what differs
 //! between them is in the crate `database` and in `open`. One story test (`tests/story.rs`) holds both to the same behaviour.
 
+mod changes;
 mod deployments;
 pub mod error;
 mod functions;
@@ -22,6 +23,7 @@ mod switch;
 mod tests;
 mod versions;
 
+pub use changes::{Change, Changes, Generation};
 pub use cloudbox_database::Outage;
 pub use error::Error;
 pub use key::{EnvironmentKey, InvalidKey};

@@ -29,7 +29,8 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// To what SQLite cuts its log after somebody's long read made it longer.
 const WAL_BYTES: &str = "16777216";
 const SQLITE_READERS: u32 = 4;
-const POSTGRES_CONNECTIONS: u32 = 16;
+/// One of them hears what other nodes change.
+const POSTGRES_CONNECTIONS: u32 = 17;
 /// No statement of ours takes longer unless something is wrong; a lock is held for milliseconds.
 const POSTGRES_TIMEOUTS: &str = "SET statement_timeout = '30s'; SET lock_timeout = '10s'; \
      SET idle_in_transaction_session_timeout = '60s'; SET synchronous_commit = 'on'";

@@ -24,8 +24,8 @@ const SET: &str = "INSERT INTO project_secrets (project_id, name, value, created
 
 const UNSET: &str = "DELETE FROM project_secrets WHERE project_id = $1 AND name = $2";
 
-const SHARE: &str =
-    "UPDATE functions SET shared_environment = $2, revision = revision + 1, updated_at = $3 WHERE id = $1";
+const SHARE: &str = "UPDATE functions SET shared_environment = $2, revision = revision + 1, generation = generation + 1, \
+     updated_at = $3 WHERE id = $1";
 
 pub(crate) const ALL: &str = "SELECT * FROM project_secrets WHERE project_id = $1 ORDER BY id";
 

@@ -14,6 +14,7 @@ use cloudbox_types::{
 use jiff::Timestamp;
 use parking_lot::Mutex;
 
+use crate::changes::{Changes, Generation};
 use crate::error::Error;
 use crate::key::EnvironmentKey;
 use crate::objects::Objects;
@@ -140,6 +141,12 @@ impl Store for SqlStore {
     }
     async fn deployed(&self, page: PageRequest) -> Result<Page<(Function, Version)>, Error> {
         self.list_deployed(page).await
+    }
+    async fn generations(&self) -> Result<Vec<Generation>, Error> {
+        self.list_generations().await
+    }
+    async fn changes(&self) -> Result<Option<Changes>, Error> {
+        self.listen().await
     }
     async fn update_function(&self, id: FunctionId, patch: FunctionPatch) -> Result<Function, Error> {
         self.patch_function(id, patch).await

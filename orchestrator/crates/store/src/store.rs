@@ -12,6 +12,7 @@ use cloudbox_types::{
 };
 use jiff::Timestamp;
 
+use crate::changes::{Changes, Generation};
 use crate::error::Error;
 use crate::objects::Objects;
 
@@ -208,6 +209,10 @@ pub trait Store: Send + Sync + 'static {
     /// Functions that have an active version, with it, by id, upwards: for the table in memory. Those whose values no key
     /// decrypts are left out.
     async fn deployed(&self, page: PageRequest) -> Result<Page<(Function, Version)>, Error>;
+    /// The generation of every function: those that differ from what is in memory were changed by another node.
+    async fn generations(&self) -> Result<Vec<Generation>, Error>;
+    /// What any node changes from now on of what calls get; none for a database that is one node's.
+    async fn changes(&self) -> Result<Option<Changes>, Error>;
     /// Changes a function's settings and counts its revision up, unless nothing but its scale changes.
     async fn update_function(&self, id: FunctionId, patch: FunctionPatch) -> Result<Function, Error>;
     /// Deletes a function with its versions, deployments and records; these first, part by part, in transactions of their

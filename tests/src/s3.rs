@@ -31,6 +31,7 @@ pub enum Line {
 }
 
 /// The server; gone with its value.
+#[derive(Debug)]
 pub struct S3 {
     server: Child,
     direct: SocketAddr,
@@ -41,9 +42,12 @@ pub struct S3 {
 
 impl S3 {
     /// Starts one with an empty bucket.
+    ///
+    /// # Panics
+    /// It can't be had or started.
     #[expect(clippy::disallowed_methods, reason = "the server is a process")]
     pub async fn start() -> Self {
-        let script = cloudbox_tests::machine::root().join("scripts/s3-server");
+        let script = crate::machine::root().join("scripts/s3-server");
         let program =
             tokio::task::spawn_blocking(move || Command::new(script).output().unwrap()).await.unwrap();
         assert!(program.status.success(), "{}", String::from_utf8_lossy(&program.stderr));
@@ -90,13 +94,31 @@ impl S3 {
         self.line.send_replace(line);
     }
 
+    /// The names of all objects of the services' prefix, past whoever is in front.
+    ///
+    /// # Panics
+    /// The server refuses.
+    pub async fn names(&self) -> Vec<String> {
+        let url = format!("http://{}/{BUCKET}?list-type=2&prefix=a/b/", self.direct);
+        let answer = client().get(url).send().await.unwrap().error_for_status().unwrap();
+        let text = answer.text().await.unwrap();
+        let keys = text.split("<Key>").skip(1).filter_map(|rest| rest.split("</Key>").next());
+        keys.map(|key| key.trim_start_matches("a/b/").to_owned()).collect()
+    }
+
     /// An object, past whoever is in front.
+    ///
+    /// # Panics
+    /// There is none.
     pub async fn object(&self, key: &str) -> Vec<u8> {
         let answer = client().get(self.url(key)).send().await.unwrap().error_for_status().unwrap();
         answer.bytes().await.unwrap().to_vec()
     }
 
     /// Replaces an object.
+    ///
+    /// # Panics
+    /// The server refuses.
     pub async fn replace(&self, key: &str, bytes: Vec<u8>) {
         client().put(self.url(key)).body(bytes).send().await.unwrap().error_for_status().unwrap();
     }

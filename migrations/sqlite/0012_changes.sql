@@ -1,0 +1,2 @@
+-- Nothing here: a file is one node's, which knows what it changes.
+SELECT 1;

@@ -1,0 +1,151 @@
+//! Two nodes on one PostgreSQL database and one S3 server: what one changes the other takes over, and what nothing refers to
+//! any more goes from all three.
+
+use cloudbox_tests::pack::tgz;
+use cloudbox_tests::postgres::Postgres;
+use cloudbox_tests::s3::S3;
+use cloudbox_tests::{Answer, Api, Driver, Plan, Service, both_drivers};
+use reqwest::Method;
+use serde_json::{Value, json};
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+
+/// The end of a wait, and never its measure.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// Between two looks.
+const PAUSE: Duration = Duration::from_millis(50);
+/// 32 bytes: nodes share the key of encrypted values.
+const KEY: &str = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
+
+async fn two_nodes(driver: Driver) {
+    let (server, s3) = (Postgres::shared().unwrap(), S3::start().await);
+    let url = server.new_database().unwrap();
+    let node = async || {
+        let plan = Plan::new(driver)
+            .with("CLOUDBOX_DATABASE_URL", &url)
+            .with("CLOUDBOX_SECRET_KEY", KEY)
+            .with("CLOUDBOX_STORAGE_GC_INTERVAL_S", "0");
+        let settings = s3.settings();
+        settings.iter().fold(plan, |plan, (name, value)| plan.with(name, value)).start().await
+    };
+    // One after the other: the first one makes the tables.
+    let (one, other) = (node().await, node().await);
+    changes_reach_the_other_node(&one.api(), &other.api()).await;
+    garbage_goes_from_all_places(&one, &other, &s3).await;
+    other.stop().await;
+    one.stop().await;
+}
+
+both_drivers! { two_nodes }
+
+fn code(text: &str) -> String {
+    format!("exports.handler = async () => ['{text}', process.env.SHARED ?? null];")
+}
+
+/// Calls until the answer is the one that the change makes.
+async fn comes_to(api: &Api, name: &str, expected: &Value) {
+    let by = Instant::now() + PATIENCE;
+    loop {
+        let answer = api.execute(name, &json!({})).await;
+        let seen: Value = answer.json();
+        if seen["response"] == *expected || seen["code"] == *expected {
+            return;
+        }
+        assert!(Instant::now() < by, "{name} should come to {expected}: {seen}");
+        sleep(PAUSE).await;
+    }
+}
+
+async fn changes_reach_the_other_node(one: &Api, other: &Api) {
+    one.launch("shared", "javascript", &code("one")).await;
+    // Nobody told it of a function that it never heard of: it looks in the database, and fetches the artefact.
+    comes_to(other, "shared", &json!(["one", null])).await;
+
+    let _ = one.patch("shared", &json!({ "code": code("two") })).await.with(200);
+    let _ = one.deploy("shared").await.with(200);
+    comes_to(other, "shared", &json!(["two", null])).await;
+    let _ = other.post(&other.functions("/shared/rollback"), &json!({})).await.with(200);
+    comes_to(one, "shared", &json!(["one", null])).await;
+    let secret = one.request(Method::PUT, "/api/projects/default/secrets/SHARED");
+    let _ = Answer::of(secret.json(&json!({ "value": "s" }))).await.with(200);
+    comes_to(other, "shared", &json!(["one", "s"])).await;
+
+    let _ = one.patch("shared", &json!({ "is_active": false })).await.with(200);
+    comes_to(other, "shared", &json!("DISABLED")).await;
+    let _ = other.patch("shared", &json!({ "is_active": true, "name": "renamed" })).await.with(200);
+    comes_to(one, "renamed", &json!(["one", "s"])).await;
+    comes_to(one, "shared", &json!("NOT_FOUND")).await;
+    let _ = one.delete(&one.functions("/renamed")).await.with(204);
+    comes_to(other, "renamed", &json!("NOT_FOUND")).await;
+
+    let project: Value =
+        one.post("/api/projects", &json!({ "name": "Shop", "slug": "shop" })).await.with(201).json();
+    let (there, here) = (other.in_project("shop"), one.in_project("shop"));
+    there.launch("sold", "javascript", &code("shop")).await;
+    comes_to(&here, "sold", &json!(["shop", null])).await;
+    let _ = one.delete(&format!("/api/projects/{}", project["id"])).await.with(204);
+    comes_to(&there, "sold", &json!("NOT_FOUND")).await;
+}
+
+async fn gc(api: &Api) -> Value {
+    let garbage: Value = api.post("/api/storage/gc", &json!({ "grace_s": 0 })).await.with(200).json();
+    assert_eq!((&garbage["failed"], &garbage["notes"]), (&json!(0), &json!([])), "{garbage}");
+    garbage
+}
+
+async fn upload(api: &Api, name: &str, text: &str) {
+    let _ = api.create(&json!({ "name": name, "language": "javascript" })).await.with(201);
+    let request = api.request(Method::POST, &api.functions(&format!("/{name}/deploy?wait=true")));
+    let package = tgz(&[("index.js", &code(text))]);
+    let _ = Answer::of(request.header("content-type", "application/gzip").body(package)).await.with(200);
+}
+
+fn here(service: &Service) -> usize {
+    let count = |folder: &str| std::fs::read_dir(service.home().data().join(folder)).unwrap().count();
+    count("code") + count("packages")
+}
+
+async fn garbage_goes_from_all_places(one: &Service, other: &Service, s3: &S3) {
+    let apis = [one.api(), other.api()];
+    upload(&apis[0], "kept", "kept").await;
+    upload(&apis[1], "gone", "gone").await;
+    for api in &apis {
+        comes_to(api, "kept", &json!(["kept", "s"])).await;
+        comes_to(api, "gone", &json!(["gone", "s"])).await;
+    }
+    let _ = apis[0].delete(&apis[0].functions("/gone")).await.with(204);
+    // What is left is an artefact and a package in the object store, the artefact at both nodes, and the package where it was
+    // uploaded; each node hears of the deletion and lets go of its sandboxes before that.
+    let by = Instant::now() + PATIENCE;
+    loop {
+        for api in &apis {
+            let _ = gc(api).await;
+        }
+        let names = s3.names().await;
+        let objects = |folder: &str| names.iter().filter(|name| name.starts_with(folder)).count();
+        let left = (objects("artefacts/"), objects("packages/"), here(one), here(other));
+        if left == (1, 1, 2, 1) {
+            break;
+        }
+        assert!(Instant::now() < by, "{left:?}: {names:?}");
+        sleep(PAUSE).await;
+    }
+    for api in &apis {
+        comes_to(api, "kept", &json!(["kept", "s"])).await;
+    }
+    // A node that lost its copy fetches it, since it stayed where both find it.
+    for entry in std::fs::read_dir(other.home().data().join("code")).unwrap() {
+        std::fs::remove_dir_all(entry.unwrap().path()).unwrap();
+    }
+    let _ = apis[1].patch("kept", &json!({ "timeout": 7 })).await.with(200);
+    comes_to(&apis[1], "kept", &json!(["kept", "s"])).await;
+    assert_eq!(
+        gc(&apis[0]).await["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|it| it["place"] == "object_store")
+            .count(),
+        0
+    );
+}
