@@ -25,6 +25,7 @@ async fn versions_and_their_names(driver: Driver) {
     versions(&api, 3).await;
     activating_is_atomic(&api).await;
     aliases_and_splits_choose(&api).await;
+    addresses_keep_their_version(&api).await;
     old_versions_drain(&api).await;
     deploying_in_a_loop_fails_nobody(&api).await;
     a_canary_goes_by_itself(&api).await;
@@ -186,6 +187,28 @@ async fn aliases_and_splits_choose(api: &Api) {
     let diff: Value = api.get(&api.functions(&below("/versions/1/diff/2"))).await.with(200).json();
     let hunk = diff["source"].as_str().unwrap();
     assert!(hunk.contains("-           if") && hunk.contains("return 2;"), "{hunk}");
+}
+
+/// A caller's address keeps it at one of the two: all of this machine's own are the loopback's.
+async fn addresses_keep_their_version(api: &Api) {
+    let split = json!({ "version": 3, "weight": 50, "sticky": "address" });
+    let _ = set(api, "prod", json!({ "version": 1, "split": split })).await;
+    let id: i64 = api.function(NAME).await.with(200).json::<Value>()["id"].as_i64().unwrap();
+    let mut seen = std::collections::BTreeSet::new();
+    for number in 2..12 {
+        let address = std::net::Ipv4Addr::new(127, 0, 0, number);
+        let client =
+            reqwest::Client::builder().no_proxy().local_address(Some(address.into())).build().unwrap();
+        let expected = if place(id, 3, &address.to_string()) < 5000 { 3 } else { 1 };
+        for _ in 0..3 {
+            let url = format!("{}/p/default/functions/{NAME}:prod", api.base);
+            let answer = Answer::of(client.get(url)).await.with(200);
+            assert_eq!(answer.text(), expected.to_string(), "{address}");
+        }
+        seen.insert(expected);
+    }
+    assert_eq!(seen.len(), 2, "ten addresses are at both of the versions");
+    let _ = set(api, "prod", json!({ "version": 1, "split": { "version": 3, "weight": 40 } })).await;
 }
 
 /// As docs/VERSIONS.md says it.

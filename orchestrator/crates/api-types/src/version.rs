@@ -162,7 +162,7 @@ pub struct Split {
     #[schema(example = 10.0, minimum = 0, maximum = 100)]
     pub weight: f64,
     /// What keeps a caller at one of the two: `key` (default), the header `X-Cloudbox-Version-Key`; `header:NAME`;
-    /// `cookie:NAME`; `none`. Calls without it are spread evenly.
+    /// `cookie:NAME`; `address`, that of the connection; `none`. Calls without it are spread evenly.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(example = "cookie:session")]
     pub sticky: Option<String>,
@@ -229,6 +229,7 @@ pub fn sticky_text(sticky: &Sticky) -> String {
         Sticky::Key => "key".to_owned(),
         Sticky::Header(name) => format!("header:{name}"),
         Sticky::Cookie(name) => format!("cookie:{name}"),
+        Sticky::Address => "address".to_owned(),
     }
 }
 

@@ -44,7 +44,7 @@ pub struct SetArgs {
     /// Percent of the calls that the other version gets
     #[arg(long, requires = "split")]
     pub weight: Option<f64>,
-    /// What keeps a caller at one of the two: key, none, header:NAME or cookie:NAME
+    /// What keeps a caller at one of the two: key, address, none, header:NAME or cookie:NAME
     #[arg(long, requires = "split")]
     pub sticky: Option<String>,
     /// The split ends by itself where more than this part of the other version's calls fail, 0 to 1

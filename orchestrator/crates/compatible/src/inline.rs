@@ -133,7 +133,7 @@ async fn run(
         Source::Stored { project, function } => {
             let project = home(api, project, &function).await?;
             let entry = access::callable(api, caller, &project, &function).await?;
-            let keys = Keys { headers, given: &wanted.request.headers };
+            let keys = Keys { headers, given: &wanted.request.headers, address: None };
             let entry = chosen::entry(api, Some(caller), entry, None, keys).await?;
             (if is_test { without_egress(entry) } else { entry }, None)
         }

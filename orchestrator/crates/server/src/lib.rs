@@ -9,7 +9,7 @@ mod watched;
 
 use std::convert::Infallible;
 use std::io::ErrorKind;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -111,11 +111,11 @@ impl Server {
         let builder = Arc::new(builder());
         let graceful = GracefulShutdown::new();
         while let Some(accepted) = closing.run_until_cancelled(self.accept()).await {
-            let Some((stream, connection)) = accepted else { continue };
+            let Some((stream, peer, connection)) = accepted else { continue };
             let (router, builder, watcher) = (router.clone(), Arc::clone(&builder), graceful.watcher());
             let activity = Activity::new(self.timeouts);
             tokio::spawn(async move {
-                let service = service(router, Arc::clone(&activity));
+                let service = service(router, peer, Arc::clone(&activity));
                 let io = TokioIo::new(Watched::new(stream, Arc::clone(&activity)));
                 let serving = builder.serve_connection(io, service).into_owned();
                 tokio::select! {
@@ -134,7 +134,7 @@ impl Server {
     }
 
     /// The next connection, with what it counts against; none where it can't be served.
-    async fn accept(&self) -> Option<(TcpStream, Connection)> {
+    async fn accept(&self) -> Option<(TcpStream, IpAddr, Connection)> {
         let permit = Arc::clone(&self.permits).acquire_owned().await.ok()?;
         let (stream, peer) = match self.listener.accept().await {
             Ok(accepted) => accepted,
@@ -149,13 +149,14 @@ impl Server {
         let connection = self.addresses.admit(peer.ip(), permit)?;
         // An answer is one small write: waiting for more of it would cost up to 40 ms.
         stream.set_nodelay(true).ok()?;
-        Some((stream, connection))
+        Some((stream, peer.ip(), connection))
     }
 }
 
-/// The router, with each request noted as the connection's.
+/// The router, with each request noted as the connection's, and with the address that it comes from among its extensions.
 fn service(
     router: Router,
+    peer: IpAddr,
     activity: Arc<Activity>,
 ) -> impl hyper::service::Service<
     hyper::Request<hyper::body::Incoming>,
@@ -164,7 +165,8 @@ fn service(
     Future: Send,
 > {
     let router = TowerToHyperService::new(router);
-    hyper::service::service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
+    hyper::service::service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
+        request.extensions_mut().insert(peer);
         let in_flight = activity.begin(request.version() == http::Version::HTTP_2);
         let problem = strict::problem(&request);
         let answering = problem.is_none().then(|| hyper::service::Service::call(&router, request));

@@ -51,6 +51,8 @@ pub enum Sticky {
     Header(String),
     /// A cookie.
     Cookie(String),
+    /// The address that a call comes from.
+    Address,
 }
 
 /// When a split ends by itself: its version failed too often.

@@ -128,7 +128,7 @@ fn checked(split: &Split, own: i64) -> Result<Row, ApiError> {
     check(split.version != own, "version", "must be another version than the alias' own");
     check((0.0..=100.0).contains(&split.weight), "weight", "must be a number from 0 to 100 (percent)");
     let sticky = sticky(split.sticky.as_deref().unwrap_or("key"));
-    let words = "must be key, none, header:NAME or cookie:NAME";
+    let words = "must be key, address, none, header:NAME or cookie:NAME";
     check(sticky.is_some(), "sticky", words);
     let rate = split.max_error_rate;
     check(
@@ -160,6 +160,7 @@ fn sticky(text: &str) -> Option<Sticky> {
     match text {
         "key" => return Some(Sticky::Key),
         "none" => return Some(Sticky::None),
+        "address" => return Some(Sticky::Address),
         _ => {}
     }
     if let Some(name) = text.strip_prefix("header:") {

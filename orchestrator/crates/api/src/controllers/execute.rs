@@ -44,7 +44,7 @@ pub async fn execute(
     let entry = access::callable(&api, caller, &project, function).await?;
     let wanted = Wanted::read(request.unwrap_or_default(), api.ranges.longest_timeout())?;
     let version = wanted.version.as_deref().or(version);
-    let keys = Keys { headers: &headers, given: &wanted.headers };
+    let keys = Keys { headers: &headers, given: &wanted.headers, address: None };
     let entry = chosen::entry(&api, Some(caller), entry, version, keys).await?;
     let own = &entry.function;
     let path = format!("/p/{}/functions/{}", own.project_id, own.settings.name);

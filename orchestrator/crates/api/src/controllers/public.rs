@@ -1,5 +1,6 @@
 //! Public calls: any method, any path below the function's, the handler's own answer.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::{FromRequest as _, Request, State};
@@ -77,7 +78,8 @@ pub async fn answered(
     // Below the function's path bytes that are no text are the function's business.
     let named = named.or_else(|error| way.raw_names(request.uri().path()).ok_or(error));
     let run = async {
-        let entry = way.find(api, caller, named?, (request.headers(), request.uri())).await?;
+        let entry =
+            way.find(api, caller, named?, (request.headers(), request.uri(), sent_from(&request))).await?;
         Ok(run(api, caller, way, entry, request).await)
     };
     let mut response = run.await.unwrap_or_else(refused);
@@ -96,10 +98,15 @@ pub async fn begun(
     named: (String, String),
     request: Request,
 ) -> Result<(Call, Option<HeaderValue>), ApiError> {
-    let entry = way.find(api, caller, named, (request.headers(), request.uri())).await?;
+    let entry = way.find(api, caller, named, (request.headers(), request.uri(), sent_from(&request))).await?;
     let traceparent = trace::child_of(request.headers());
     let call = call_of(api, entry, caller, way, request, traceparent.as_ref()).await?;
     Ok((Call { mode: ResultMode::Raw, may_stream: false, ..call }, traceparent))
+}
+
+/// The address that the server notes with each request.
+fn sent_from(request: &Request) -> Option<IpAddr> {
+    request.extensions().get().copied()
 }
 
 /// The answer to a call that was refused before it began.

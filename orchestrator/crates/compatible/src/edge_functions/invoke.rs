@@ -94,7 +94,7 @@ pub async fn invoke(
     let (id, version) = chosen::split(&id);
     let entry = access::public_meant(&api, Some(caller), &project, id).await?;
     let wanted = request.unwrap_or_default().wanted(&api)?;
-    let keys = Keys { headers: &headers, given: &wanted.headers };
+    let keys = Keys { headers: &headers, given: &wanted.headers, address: None };
     let entry = chosen::entry(&api, Some(caller), entry, version, keys).await?;
     let call = wanted.call(entry, ResultMode::Http, "/");
     let traceparent = trace::child_of(&headers);

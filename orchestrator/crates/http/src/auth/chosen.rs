@@ -1,5 +1,6 @@
 //! Which version of a function a call gets: what its path or its body says, and what keeps its caller at one of two.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use cloudbox_dispatch::table::{Entry, KeySource, Wanted};
@@ -81,13 +82,21 @@ pub struct Keys<'a> {
     pub headers: &'a HeaderMap,
     /// Of the handler's request, names in lower case.
     pub given: &'a [(String, String)],
+    /// Where the connection comes from; none for a call that is not its sender's own, as by `execute`.
+    pub address: Option<IpAddr>,
 }
 
 impl<'a> Keys<'a> {
     /// Of the request alone.
     #[must_use]
     pub const fn of(headers: &'a HeaderMap) -> Self {
-        Self { headers, given: &[] }
+        Self { headers, given: &[], address: None }
+    }
+
+    /// The same, of a request that comes from this address.
+    #[must_use]
+    pub const fn from_address(self, address: Option<IpAddr>) -> Self {
+        Self { address, ..self }
     }
 
     /// The first one of this name that isn't empty; what is given to the handler comes first.
@@ -115,6 +124,18 @@ impl KeySource for Keys<'_> {
             Sticky::Key => self.header(KEY_HEADER),
             Sticky::Header(name) => self.header(name),
             Sticky::Cookie(name) => self.cookie(name),
+            Sticky::Address => self.address.map(place),
+        }
+    }
+}
+
+/// An address as a key. Of IPv6 its network: who has one changes the rest of it at will.
+fn place(address: IpAddr) -> String {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
         }
     }
 }
@@ -152,7 +173,21 @@ mod tests {
         assert_eq!(key(&keys, Sticky::Cookie("c".to_owned())), None);
         assert_eq!(key(&keys, Sticky::None), None);
         let given = [("x-user".to_owned(), "bob".to_owned())];
-        let keys = Keys { headers: &headers, given: &given };
+        let keys = Keys { headers: &headers, given: &given, address: None };
         assert_eq!(key(&keys, Sticky::Header("x-user".to_owned())).as_deref(), Some("bob"));
+    }
+
+    #[test]
+    fn an_address_is_a_key_and_of_ipv6_its_network() {
+        let headers = HeaderMap::new();
+        let key = |address: Option<&str>| {
+            let address = address.map(|address| address.parse().unwrap());
+            Keys::of(&headers).from_address(address).key(&Sticky::Address)
+        };
+        assert_eq!(key(None), None);
+        assert_eq!(key(Some("10.1.2.3")).as_deref(), Some("10.1.2.3"));
+        assert_eq!(key(Some("::ffff:10.1.2.3")).as_deref(), Some("10.1.2.3"), "the same sender");
+        assert_eq!(key(Some("2001:db8:1:2:3:4:5:6")).as_deref(), Some("2001:db8:1:2::/64"));
+        assert_eq!(key(Some("2001:db8:1:2::9")), key(Some("2001:db8:1:2:3:4:5:6")));
     }
 }

@@ -1,5 +1,6 @@
 //! The ways that lead to a function, and what each says of its path.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use cloudbox_dispatch::table::Entry;
@@ -58,7 +59,7 @@ impl Way {
         api: &Api,
         caller: Option<Caller>,
         (project, name): (String, String),
-        (headers, uri): (&HeaderMap, &Uri),
+        (headers, uri, address): (&HeaderMap, &Uri, Option<IpAddr>),
     ) -> Result<Arc<Entry>, ApiError> {
         let (name, version) = chosen::split(&name);
         let entry = match self {
@@ -72,7 +73,7 @@ impl Way {
                 access::public(api, caller, &project, name).await?
             }
         };
-        chosen::entry(api, caller, entry, version, Keys::of(headers)).await
+        chosen::entry(api, caller, entry, version, Keys::of(headers).from_address(address)).await
     }
 }
 
