@@ -99,6 +99,10 @@ async fn failures_have_their_codes(api: &Api) {
         (json!({ "code": "x", "env": { "A=B": "c" } }), "env.A=B"),
         (json!({ "code": "x", "request": { "headers": 7 } }), "request.headers"),
         (json!({ "code": "x", "surprise": 1 }), "surprise"),
+        (json!({ "function_id": 1, "env": { "A": "b" } }), "env"),
+        (json!({ "function_id": 1, "egress": [] }), "egress"),
+        (json!({ "function_id": 1, "runtime": "nodejs20" }), "runtime"),
+        (json!({ "function_id": 1, "config": { "timeout": 500 } }), "config"),
     ] {
         let refusal = post(body.clone()).await.error(ErrorCode::ValidationError);
         assert_eq!(refusal["details"][0]["field"], field, "{body}: {refusal}");

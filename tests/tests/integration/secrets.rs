@@ -48,6 +48,11 @@ async fn a_projects_secrets_reach_its_functions(driver: Driver) {
     other.launch("stranger", "javascript", code).await;
     assert_eq!(has(&other, "stranger").await, json!([null, null]));
 
+    // Who may run code needs no right to change a function; code that comes with a call has what the call gives it.
+    let inline =
+        json!({ "code": "exports.handler = async () => process.env.SHARED || null", "env": { "OWN": "x" } });
+    let ran: Value = api.post("/execute", &inline).await.with(200).json();
+    assert_eq!((&ran["success"], &ran["data"]), (&json!(true), &Value::Null), "{ran}");
     let gone = api.request(Method::DELETE, "/api/projects/default/secrets/SHARED");
     let _ = Answer::of(gone).await.with(204);
     assert_eq!(has(&api, "reader").await, json!([null, "mine"]));

@@ -71,6 +71,19 @@ impl Wanted {
         if function.is_some() == own.contains_key("code") {
             fields.problem("code", "is needed, or function_id in its place: exactly one of the two");
         }
+        // A stored function has its own: what is said of them here would go unheard.
+        for (field, name) in SHARED.iter().filter(|_| function.is_some()) {
+            if *field != "code" && own.contains_key(*name) {
+                fields.problem(
+                    *field,
+                    "is for code of the body; a stored function has its own: change that one",
+                );
+            }
+        }
+        if function.is_some() && !config.is_empty() {
+            fields
+                .problem("config", "is for code of the body; a stored function has its own: change that one");
+        }
         fields.finish()?;
         let request = read_request(request, api)?;
         let source = match function {
