@@ -1,7 +1,7 @@
 # Everything that is done with this repository. `make` alone says what there is.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build init run test test-cgroup2 fuzz check bench
+.PHONY: help setup build init run test test-runtimes test-cgroup2 fuzz check bench
 
 help: ## says what there is
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -20,6 +20,11 @@ run: build ## starts the service with three example functions, until Ctrl-C
 
 test: setup ## runs all tests; what this machine can't run is named and skipped
 	@scripts/test
+
+test-runtimes: ## runs the conformance cases on the oldest and newest runtime of each language
+	@scripts/build debug
+	@CLOUDBOX_TEST_RUNTIMES="$${CLOUDBOX_TEST_RUNTIMES:-nodejs14,nodejs24,python3.7,python3.13,go1.18,go1.27}" \
+		cargo test --locked -p cloudbox-tests --test integration -- conformance::chosen --test-threads 1
 
 test-cgroup2: ## runs the native driver's tests in a virtual machine with cgroup v2 alone
 	@scripts/test-cgroup2

@@ -110,21 +110,28 @@ impl Case {
         Self { name, folder, request, expected }
     }
 
-    /// Deploys the case's functions in the runtime's language and makes its calls; a line for each difference.
-    pub async fn run(&self, runtime: &str, api: &Api) -> Vec<String> {
+    /// Deploys the case's functions in a language (`node`, `python`, `go`), on one runtime of it or the usual one, and makes its
+    /// calls; a line for each difference.
+    pub async fn run(&self, language: &str, runtime: Option<&str>, api: &Api) -> Vec<String> {
         let mut wrong = Vec::new();
-        for (_, extension, language) in DIALECTS.into_iter().filter(|(of, ..)| *of == runtime) {
+        for (_, extension, language) in DIALECTS.into_iter().filter(|(of, ..)| *of == language) {
             let Ok(code) = std::fs::read_to_string(self.folder.join(format!("function.{extension}"))) else {
                 continue;
             };
             let name = format!("{}-{extension}", self.name);
-            let found = self.play(&name, language, &code, api).await;
+            let found = self.play(&name, (language, runtime), &code, api).await;
             wrong.extend(found.into_iter().map(|line| format!("{name}: {line}")));
         }
         wrong
     }
 
-    async fn play(&self, name: &str, language: &str, code: &str, api: &Api) -> Vec<String> {
+    async fn play(
+        &self,
+        name: &str,
+        (language, runtime): (&str, Option<&str>),
+        code: &str,
+        api: &Api,
+    ) -> Vec<String> {
         let mut function = self.request.function.clone();
         function.extend([
             ("name".to_owned(), json!(name)),
@@ -132,6 +139,9 @@ impl Case {
             ("code".to_owned(), json!(code)),
             ("is_public".to_owned(), json!(true)),
         ]);
+        if let Some(runtime) = runtime {
+            function.entry("runtime").or_insert_with(|| json!(runtime));
+        }
         let created = api.create(&Value::Object(function)).await;
         if created.status != 201 {
             return vec![format!("create: {} {}", created.status, created.text())];
