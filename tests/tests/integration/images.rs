@@ -1,16 +1,11 @@
 //! Images: as the toolchain of a runtime, as a function's own, and built from a Dockerfile. No registry is asked.
 
-use std::time::Duration;
-
 use cloudbox_tests::service::Plan;
-use cloudbox_tests::{Answer, Api, Driver, Home, TestImage, images, machine, pack};
+use cloudbox_tests::{Answer, Api, Driver, Home, Service, TestImage, images, machine, pack};
 use cloudbox_types::ErrorCode;
 use reqwest::Method;
 use serde_json::{Value, json};
-use tokio::time::{Instant, sleep};
 
-/// The end of a wait, and never its measure.
-const PATIENCE: Duration = Duration::from_secs(300);
 /// What an image's author may say, all of it.
 const SETTINGS: [&str; 7] = [
     "USER root",
@@ -46,8 +41,84 @@ async fn docker() {
     let custom = TestImage::import(&runtime, &files, &[&SETTINGS[..], &[entry]].concat());
     a_function_has_an_image(&api, &python.name, &custom.name).await;
     an_image_is_built(&api, &python.name).await;
+    a_folder_says_what_its_image_is(&service, &python.name, &custom.name).await;
     refusals(&api, &python.name).await;
+    what_nothing_refers_to_goes(&api, &python.name).await;
     service.stop().await;
+
+    // The settings say the same of a runtime, from the next start on.
+    let named = format!("{settings}[runtimes.images]\n\"{runtime}\" = \"{}\"\n", python.name);
+    std::fs::write(&path, named).unwrap();
+    let service =
+        Plan::new(Driver::Docker).at(&home).with("CLOUDBOX_CONFIG", path.to_str().unwrap()).start().await;
+    let api = service.api();
+    let installed = api.settled_runtime(&runtime).await;
+    assert_eq!(
+        (&installed["image"], &installed["state"]),
+        (&json!(python.name), &json!("ready")),
+        "{installed}"
+    );
+    let code = "def handler(data, context):\n    return open('/etc/marker').read()\n";
+    let _ = api.create(&json!({ "name": "by-setting", "runtime": runtime, "code": code })).await.with(201);
+    let _ = api.deploy("by-setting").await.with(200);
+    let answer: Value = api.execute("by-setting", &json!({})).await.with(200).json();
+    assert_eq!(answer["response"], "python", "{answer}");
+    service.stop().await;
+}
+
+/// Names of images that the daemon has and this installation has made of others' images.
+async fn adapted(api: &Api, order: Value) -> Vec<String> {
+    let garbage: Value = api.post("/api/storage/gc", &order).await.with(200).json();
+    assert_eq!((&garbage["failed"], &garbage["notes"]), (&json!(0), &json!([])), "{garbage}");
+    let items = garbage["items"].as_array().unwrap().iter();
+    let names = items.filter(|item| item["kind"] == "image" && item["state"] != "needed");
+    let names = names.map(|item| item["name"].as_str().unwrap().to_owned());
+    names.filter(|name| name.starts_with("cloudbox/image-")).collect()
+}
+
+/// An image of others goes with its last version, and not before; one that is built above all, since nobody can make it again.
+async fn what_nothing_refers_to_goes(api: &Api, base: &str) {
+    let at_once = json!({ "grace_s": 0 });
+    // Those of deployments that were refused, and of the runtime that was an image, once their containers are gone.
+    while !adapted(api, at_once.clone()).await.is_empty() {}
+    let program = std::fs::read_to_string(machine::root().join("examples/custom/program.py")).unwrap();
+    let dockerfile = format!("FROM {base}\nCOPY . /own\nWORKDIR /own\nCMD [\"python3\", \"program.py\"]\n");
+    let _ = api.create(&json!({ "name": "going", "build": {} })).await.with(201);
+    for version in 1..=2 {
+        let program = format!("{program}# {version}\n");
+        let package = pack::tgz(&[("Dockerfile", &dockerfile), ("program.py", &program)]);
+        let upload = api.request(Method::PUT, &api.functions("/going/package")).body(package);
+        let _ = Answer::of(upload.header("content-type", "application/gzip")).await.with(200);
+        let _ = api.deploy("going").await.with(200);
+    }
+    assert_eq!(adapted(api, at_once.clone()).await, [""; 0], "each version has its own");
+    let _ = api.post(&api.functions("/going/rollback"), &json!({})).await.with(200);
+    let answer: Value = api.execute("going", &json!({ "data": 3 })).await.with(200).json();
+    assert_eq!(answer["response"]["data"], 3, "the version that nobody had called is there: {answer}");
+
+    let _ = api.delete(&api.functions("/going/versions/2")).await.with(204);
+    let waiting = adapted(api, json!({})).await;
+    assert_eq!(waiting.len(), 1, "its grace isn't over: {waiting:?}");
+    assert_eq!(until_gone(api, &waiting[0]).await, waiting, "one of two");
+    let answer: Value = api.execute("going", &json!({ "data": 4 })).await.with(200).json();
+    assert_eq!(answer["response"]["data"], 4, "{answer}");
+    let _ = api.delete(&api.functions("/going")).await.with(204);
+    let last = adapted(api, json!({ "dry_run": true, "grace_s": 0 })).await;
+    assert_eq!(last.len(), 1, "{last:?}");
+    let _ = until_gone(api, &last[0]).await;
+}
+
+/// Collects until the daemon has no image of this name: the last container of a version may be on its way out.
+async fn until_gone(api: &Api, name: &str) -> Vec<String> {
+    let mut gone = Vec::new();
+    for _ in 0..600 {
+        gone.extend(adapted(api, json!({ "grace_s": 0 })).await);
+        if !machine::docker("/images/json").unwrap().contains(&format!("\"{name}\"")) {
+            return gone;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    }
+    panic!("{name} is still there; gone: {gone:?}");
 }
 
 async fn a_runtime_is_an_image(api: &Api) {
@@ -57,14 +128,13 @@ async fn a_runtime_is_an_image(api: &Api) {
     let asked = json!({ "image": image.name });
     let other = if runtime == "nodejs22" { "nodejs24" } else { "nodejs22" };
     let _ = api.post(&format!("/api/runtimes/{other}/install"), &asked).await.with(202);
-    let _ = api.post(&format!("{path}/install"), &asked).await.with(202);
-    let installed = until(api, &path, |it| it["state"] != "installing").await;
+    let installed = api.install_runtime(&runtime, &asked).await;
     assert_eq!(
         (&installed["image"], &installed["detail"]),
         (&json!(image.name), &Value::Null),
         "{installed}"
     );
-    let refused = until(api, &format!("/api/runtimes/{other}"), |it| it["state"] != "installing").await;
+    let refused = api.settled_runtime(other).await;
     assert!(refused["detail"].as_str().unwrap().contains(&format!("{other} is wanted")), "{refused}");
 
     let code = "const fs = require('fs');\nexports.handler = async () => ({\n  marker: fs.readFileSync('/etc/marker', \
@@ -82,13 +152,9 @@ async fn a_runtime_is_an_image(api: &Api) {
     assert_ne!(seen["write"], true, "a volume of the image is no writable place: {answer}");
     assert_eq!(seen["mode"], 0o755, "nothing lends rights: {answer}");
 
-    let _ = Answer::of(api.request(Method::DELETE, &api.functions("/on-image"))).await.with(204);
-    let _ = Answer::of(api.request(Method::DELETE, &api.functions("/own-node"))).await.with(204);
-    let by = Instant::now() + PATIENCE;
-    while Answer::of(api.request(Method::DELETE, &path)).await.status != 204 {
-        assert!(Instant::now() < by, "its sandboxes are not gone");
-        sleep(Duration::from_millis(200)).await;
-    }
+    let _ = api.delete(&api.functions("/on-image")).await.with(204);
+    let _ = api.delete(&api.functions("/own-node")).await.with(204);
+    api.remove_runtime(&runtime).await;
     let after: Value = api.get(&path).await.with(200).json();
     assert_eq!(
         (&after["image"], &after["state"]),
@@ -158,6 +224,66 @@ async fn an_image_is_built(api: &Api, base: &str) {
     assert_eq!(refused["stage"], "build", "{refused}");
 }
 
+/// By the client, from a folder with a `cloudbox-function.yml`.
+async fn a_folder_says_what_its_image_is(service: &Service, base: &str, program: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    let deploy = async || {
+        let deployed = service.client(&["deploy", folder.path().to_str().unwrap(), "--json"]).await;
+        (
+            deployed.status.code(),
+            String::from_utf8_lossy(&[deployed.stdout, deployed.stderr].concat()).into_owned(),
+        )
+    };
+    let file = "name: by-file\nruntime: custom\nimage: my-org/my-runtime:latest\nbuild:\n  dockerfile: ./Dockerfile\n  \
+                context: ./\nenvironment:\n  GREETING: from the file\n";
+    write("cloudbox-function.yml", file);
+    write(
+        "Dockerfile",
+        &format!("FROM {base}\nCOPY . /built\nWORKDIR /built\nENTRYPOINT [\"python3\", \"program.py\"]\n"),
+    );
+    let source = std::fs::read_to_string(machine::root().join("examples/custom/program.py")).unwrap();
+    write("program.py", &source.replace("\"data\":", "\"files\": sorted(os.listdir(\"/built\")), \"data\":"));
+    write(".hidden", "");
+    write("secret.txt", "");
+    write(".dockerignore", "Dockerfile\n*.txt\n.dockerignore\n");
+    let (code, text) = deploy().await;
+    assert_eq!(code, Some(0), "{text}");
+    let answer: Value = service.api().execute("by-file", &json!({ "data": 7 })).await.with(200).json();
+    let built = json!({ "greeting": "from the file", "data": 7, "files": [".hidden", "program.py"] });
+    assert_eq!(answer["response"], built, "{answer}");
+
+    // The same where the package is uploaded as it is.
+    let package = pack::tgz(&[
+        ("Dockerfile", &std::fs::read_to_string(folder.path().join("Dockerfile")).unwrap()),
+        ("program.py", &std::fs::read_to_string(folder.path().join("program.py")).unwrap()),
+        ("docs/notes.txt", "x"),
+        (".dockerignore", "**/*.txt\nDockerfile\n.dockerignore\n"),
+    ]);
+    let api = service.api();
+    let upload = api.request(Method::PUT, &api.functions("/by-file/package")).body(package);
+    let _ = Answer::of(upload.header("content-type", "application/gzip")).await.with(200);
+    let _ = api.deploy("by-file").await.with(200);
+    let answer: Value = api.execute("by-file", &json!({})).await.with(200).json();
+    assert_eq!(answer["response"]["files"], json!(["docs", "program.py"]), "{answer}");
+
+    write("cloudbox-function.yml", &format!("name: by-name\nimage: {program}\n"));
+    for name in ["Dockerfile", "program.py", ".hidden", "secret.txt"] {
+        std::fs::remove_file(folder.path().join(name)).unwrap();
+    }
+    for version in [1, 2] {
+        let (code, text) = deploy().await;
+        assert_eq!(code, Some(0), "{text}");
+        let function: Value = api.function("by-name").await.with(200).json();
+        assert_eq!((&function["active_version"], &function["package"]), (&json!(version), &Value::Null));
+    }
+    let answer: Value = api.execute("by-name", &json!({ "data": 1 })).await.with(200).json();
+    assert_eq!(answer["response"]["data"], 1, "{answer}");
+    write("cloudbox-function.yml", "runtime: custom\nimgae: x\n");
+    let (code, text) = deploy().await;
+    assert!(code != Some(0) && text.contains("imgae") && text.contains("line 2"), "{text}");
+}
+
 async fn refusals(api: &Api, allowed: &str) {
     let runtime = images::runtime_of(api, "own-python").await;
     let hostile =
@@ -175,7 +301,7 @@ async fn refusals(api: &Api, allowed: &str) {
         let _ = api.create(&function).await.with(201);
         let refused = api.deploy("refused").await.error(ErrorCode::DeploymentError);
         assert!(refused["error"].as_str().unwrap().contains(why), "{function}: {refused}");
-        let _ = Answer::of(api.request(Method::DELETE, &api.functions("/refused"))).await.with(204);
+        let _ = api.delete(&api.functions("/refused")).await.with(204);
     }
     let dockerfile = format!("FROM {}\nCMD [\"python3\"]\n", hostile.name);
     let _ = api.create(&json!({ "name": "onbuild", "build": {} })).await.with(201);
@@ -206,16 +332,13 @@ async fn native() {
     let refused = api.deploy("custom").await.error(ErrorCode::DeploymentError);
     assert!(refused["error"].as_str().unwrap().contains(remedy), "{refused}");
     service.stop().await;
-}
-
-async fn until(api: &Api, path: &str, is_so: impl Fn(&Value) -> bool) -> Value {
-    let by = Instant::now() + PATIENCE;
-    loop {
-        let found: Value = api.get(path).await.with(200).json();
-        if is_so(&found) {
-            return found;
-        }
-        assert!(Instant::now() < by, "{found}");
-        sleep(Duration::from_millis(200)).await;
+    for (settings, why) in [("nodejs20 = \"node:20\"", remedy), ("nodejs20 = \"no name\"", "no image's name")]
+    {
+        let home = Home::new();
+        let path = home.path().join("cloudbox.toml");
+        std::fs::write(&path, format!("[runtimes.images]\n{settings}\n")).unwrap();
+        let plan = Plan::new(Driver::Native).at(&home).with("CLOUDBOX_CONFIG", path.to_str().unwrap());
+        let said = plan.refusal().await;
+        assert!(said.contains("runtimes.images.nodejs20") && said.contains(why), "{said}");
     }
 }
