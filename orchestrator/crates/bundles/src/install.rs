@@ -34,8 +34,10 @@ impl Installation {
         }
         let errand = toolchains.errand(&slot.name, slot.definition(), &slot.entry)?;
         let (slot, shelf, toolchains) = (Arc::clone(slot), Arc::clone(shelf), Arc::clone(toolchains));
-        let is_first = slot.begin();
-        Ok(is_first.then_some(Self { slot, shelf, toolchains, errand: Some(errand), is_over: false }))
+        if !slot.begin() {
+            return Ok(None);
+        }
+        Ok(Some(Self { slot, shelf, toolchains, errand: Some(errand), is_over: false }))
     }
 
     /// Fetches the toolchain and makes its bundle; the runtime's state says how it goes and how it ended.

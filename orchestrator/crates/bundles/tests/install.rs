@@ -131,6 +131,7 @@ async fn a_toolchain_is_fetched_once_and_removed() {
     let installation = catalogue.begin_install("inv1.3").unwrap().unwrap();
     assert_eq!(told(&catalogue, "inv1.3").state, State::Installing);
     assert!(catalogue.begin_install("inv1.3").unwrap().is_none(), "it goes on");
+    assert_eq!(told(&catalogue, "inv1.3").state, State::Installing, "whoever asks for it again");
     let refused = catalogue.remove("inv1.3").unwrap_err();
     assert!(matches!(refused, Error::Installing { .. }) && refused.to_string().contains("being installed"));
     installation.run().await;
