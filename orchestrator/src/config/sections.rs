@@ -140,7 +140,7 @@ impl Default for Pool {
             memory_budget_mb: None,
             max_sandboxes: 256,
             project_percent: 90,
-            queue_len: 1000,
+            queue_len: 200,
             queue_wait_s: 30,
             start_timeout_s: 10,
             idle_timeout_s: 300,
