@@ -10,8 +10,8 @@ use futures::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-on_both_drivers! { a6_noisy_neighbours, a8_a_crash_loop }
-both_drivers! { a7_saturation }
+on_both_drivers! { a6_noisy_neighbours }
+both_drivers! { a7_saturation, a8_a_crash_loop }
 
 /// Rounds of a measurement on a machine that others use too: the best one counts.
 const ROUNDS: usize = 8;
@@ -60,7 +60,16 @@ async fn a6_noisy_neighbours(stage: &Stage) {
 }
 
 /// A function whose process ends in each call is started ever more rarely, and others don't notice.
-async fn a8_a_crash_loop(stage: &Stage) {
+async fn a8_a_crash_loop(driver: Driver) {
+    // Who storms and who is healthy have one address here.
+    let plan = Plan::new(driver).with("CLOUDBOX_HTTP_MAX_CONNECTIONS_PER_ADDRESS", "1024");
+    let Some(stage) = Stage::with(plan).await else { return };
+    crashes_beside(&stage).await;
+    stage.is_healthy().await;
+    stage.stop().await;
+}
+
+async fn crashes_beside(stage: &Stage) {
     stage.deploy("crasher", Language::Node, "exits", &json!({})).await;
     let mut factors = Vec::new();
     let pace = pace(stage).await;
