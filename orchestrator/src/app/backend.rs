@@ -176,7 +176,12 @@ impl Backend for Shared {
             return Err(ApiError::new(ErrorCode::Conflict, sentence));
         }
         let name = name.to_owned();
-        let removed = tokio::task::spawn_blocking(move || app.catalogue.remove(&name)).await;
+        let removing = move || {
+            let removed = app.catalogue.remove(&name);
+            app.forget_roots();
+            removed
+        };
+        let removed = tokio::task::spawn_blocking(removing).await;
         removed.map_err(|panic| broken_off(&panic))?.map_err(of_catalogue)
     }
 

@@ -49,6 +49,7 @@ impl App {
     async fn tidy(self: &Arc<Self>, order: Order) -> Result<Option<Report>, Error> {
         let app = Arc::clone(self);
         let work = move || {
+            app.forget_roots();
             let tidying = app.deployer.collect_garbage(order);
             Handle::current().block_on(app.ending.closing.run_until_cancelled(tidying))
         };
@@ -57,6 +58,21 @@ impl App {
             Err(panic) => {
                 tracing::error!(error = &panic as &dyn std::error::Error, "tidying up was broken off");
                 Ok(None)
+            }
+        }
+    }
+}
+
+impl App {
+    /// Ends the spares of runtimes that aren't here any more. It reads files.
+    pub(super) fn forget_roots(&self) {
+        match self.catalogue.image_roots(&[]) {
+            Ok(mut roots) => {
+                roots.extend(self.catalogue.roots());
+                self.pool.retain_roots(&roots);
+            }
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "spares of removed runtimes stay");
             }
         }
     }

@@ -66,20 +66,27 @@ async fn docker() {
     service.stop().await;
 }
 
-/// Names of images that the daemon has and this installation has made of others' images.
-async fn adapted(api: &Api, order: Value) -> Vec<String> {
+/// Names of images that the daemon has and this installation has made of others' images and that may go, with their states.
+async fn made_of_images(api: &Api, order: Value) -> Vec<(String, String)> {
     let garbage: Value = api.post("/api/storage/gc", &order).await.with(200).json();
     assert_eq!((&garbage["failed"], &garbage["notes"]), (&json!(0), &json!([])), "{garbage}");
-    let items = garbage["items"].as_array().unwrap().iter();
-    let names = items.filter(|item| item["kind"] == "image" && item["state"] != "needed");
-    let names = names.map(|item| item["name"].as_str().unwrap().to_owned());
-    names.filter(|name| name.starts_with("cloudbox/image-")).collect()
+    let items = garbage["items"].as_array().unwrap().iter().filter(|item| item["kind"] == "image");
+    let text = |item: &Value, field| item[field].as_str().unwrap().to_owned();
+    let all = items.map(|item| (text(item, "name"), text(item, "state")));
+    all.filter(|(name, _)| name.starts_with("cloudbox/image-")).collect()
+}
+
+/// Of these, those that nothing needs.
+async fn adapted(api: &Api, order: Value) -> Vec<String> {
+    let all = made_of_images(api, order).await;
+    all.into_iter().filter(|(_, state)| state != "needed").map(|(name, _)| name).collect()
 }
 
 /// An image of others goes with its last version, and not before; one that is built above all, since nobody can make it again.
 async fn what_nothing_refers_to_goes(api: &Api, base: &str) {
     let at_once = json!({ "grace_s": 0 });
     // Those of deployments that were refused, and of the runtime that was an image, once their containers are gone.
+    while made_of_images(api, at_once.clone()).await.iter().any(|(name, _)| name.contains("image-node")) {}
     while !adapted(api, at_once.clone()).await.is_empty() {}
     let program = std::fs::read_to_string(machine::root().join("examples/custom/program.py")).unwrap();
     let dockerfile = format!("FROM {base}\nCOPY . /own\nWORKDIR /own\nCMD [\"python3\", \"program.py\"]\n");

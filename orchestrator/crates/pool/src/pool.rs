@@ -1,5 +1,6 @@
 //! The pool as the dispatcher sees it.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -51,6 +52,11 @@ impl Pool {
     /// A lease of a target that was made later takes the retirement of its key back.
     pub fn retire(&self, function: FunctionId, keep: &[TargetKey]) {
         self.core.with(|state, now, effects| state.retire(function, keep, now, effects));
+    }
+
+    /// Holds no spare any more whose root has none of these digests: nothing new starts from it.
+    pub fn retain_roots(self: &Arc<Self>, digests: &BTreeSet<String>) {
+        self.core.with(|state, _, effects| state.retain_roots(digests, effects));
     }
 
     /// A version is going to be called: a spare that it can be loaded into is held from now on, where none was.

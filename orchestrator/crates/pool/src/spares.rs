@@ -3,7 +3,7 @@
 //! How many are held follows demand: a start that finds none raises the number of its kind, and a kind that nobody asks
 //! for falls back to what is held in any case. A kind that nobody has set is made by the first start that it would suit.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use cloudbox_sandbox::{Launch, Sandbox};
@@ -115,6 +115,15 @@ impl Spares {
         let kind = self.new_kind(&SpareSpec::of(launch, is_tmp_fixed, most), now);
         self.kinds.push(Kind { wanted: 1, is_learned: true, ..kind });
         surplus
+    }
+
+    /// Forgets the kinds whose root is none of these; their spares come back.
+    pub fn retain_roots(&mut self, digests: &BTreeSet<String>) -> Vec<Spare> {
+        let (kept, gone) = std::mem::take(&mut self.kinds)
+            .into_iter()
+            .partition(|kind| digests.contains(&kind.spec.rootfs.digest));
+        self.kinds = kept;
+        gone.into_iter().flat_map(|kind: Kind| kind.ready).collect()
     }
 
     /// Holds fewer of what nobody has asked for since `idle_since`; what is held too many comes back.

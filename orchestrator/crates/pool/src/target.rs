@@ -27,6 +27,8 @@ pub struct Target {
     pub min_instances: u32,
     /// Sandboxes at most; 0 counts as 1.
     pub max_instances: u32,
+    /// Whether versions of other functions start from the same root: then demand makes spares for it.
+    pub is_root_shared: bool,
 }
 
 impl Target {

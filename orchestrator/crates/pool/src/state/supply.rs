@@ -153,7 +153,7 @@ impl State {
 
     /// Holds a spare for versions like this one from now on, where none was ever held for them.
     pub(super) fn learn(&mut self, target: &Target, now: Instant, effects: &mut Effects) {
-        if self.settings.max_learned_spares == 0 {
+        if self.settings.max_learned_spares == 0 || !target.is_root_shared {
             return;
         }
         self.totals.spare_misses += 1;

@@ -1,5 +1,6 @@
 //! What is done to the pool from outside a call: retiring, keeping warm, sweeping, closing.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use cloudbox_types::FunctionId;
@@ -42,6 +43,11 @@ impl State {
             self.learn(target, now, effects);
             self.pump(now, effects);
         }
+    }
+
+    /// Holds no spare any more whose root is none of these.
+    pub fn retain_roots(&mut self, digests: &BTreeSet<String>, effects: &mut Effects) {
+        self.spares.retain_roots(digests).into_iter().for_each(|spare| effects.kill_spare(spare));
     }
 
     /// Replaces the spares that are wanted.

@@ -47,6 +47,7 @@ pub fn target(function: i64, version: i64) -> Target {
         launch: launch(function, version, 64),
         min_instances: 0,
         max_instances: 10,
+        is_root_shared: true,
     }
 }
 

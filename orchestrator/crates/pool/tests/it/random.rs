@@ -72,6 +72,7 @@ fn any_target(function: i64, version: i64) -> Target {
         launch: launch(function, version, memory_mb),
         min_instances: 0,
         max_instances: MAX_INSTANCES,
+        is_root_shared: true,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Generic spares: used once, refilled, chosen by what can be loaded into them.
 
 use cloudbox_pool::fake::Outcome;
-use cloudbox_pool::{LeaseError, Settings, Start};
+use cloudbox_pool::{LeaseError, Settings, Start, Target};
 use cloudbox_sandbox::LaunchError;
 use tokio::time::{Instant, sleep};
 
@@ -218,5 +218,23 @@ async fn of_many_kinds_the_ones_asked_for_last_are_held() {
         sleep(SECOND).await;
     }
     assert_eq!(pool.snapshot().generic, 16);
+    finish(&driver, &pool).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_root_that_is_gone_has_no_spares_and_one_of_a_single_function_never() {
+    let (driver, pool) = open(learning(1));
+    let own = Target { is_root_shared: false, ..target(1, 1) };
+    drop(pool.lease(&of(own)).await.unwrap());
+    sleep(SECOND).await;
+    assert_eq!(pool.snapshot().generic, 0);
+    pool.foresee(&of(target(2, 1)));
+    sleep(SECOND).await;
+    pool.retain_roots(&["d1".to_owned()].into());
+    sleep(SECOND).await;
+    assert_eq!(pool.snapshot().generic, 1);
+    pool.retain_roots(&["d2".to_owned()].into());
+    sleep(SECOND).await;
+    assert_eq!(pool.snapshot().generic, 0);
     finish(&driver, &pool).await;
 }
