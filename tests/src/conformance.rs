@@ -2,7 +2,8 @@
 //!
 //! A case is a folder with a `function.*` per language, `request.json` and `expected.json`.
 //!
-//! `request.json`: `{"function": {…}, "calls": [{…}]}`. `function` holds settings of the create beside name, language and
+//! `request.json`: `{"needs": {…}, "function": {…}, "calls": [{…}]}`. `needs` has the first version of a language in which
+//! the case's code can run at all, such as `{"node": "18"}`; older runtimes pass it over. `function` holds settings of the create beside name, language and
 //! code. A call has either `execute`, the body of the execute route, `request`, that of `/execute` for a stored function, or `method` with `path` (below the function's public
 //! route, with its query), `headers`, `body` (text) or `body_base64`; and perhaps `repeat`, how often.
 //!
@@ -10,6 +11,7 @@
 //! what they name of `headers`, `json`, `text` and `base64`; also `max_logs`, the most bytes of `logs`. How values are
 //! compared is said at [`differences`].
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use base64::Engine;
@@ -33,6 +35,8 @@ pub struct Case {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Request {
+    #[serde(default)]
+    needs: BTreeMap<String, String>,
     #[serde(default)]
     function: Map<String, Value>,
     #[serde(default)]
@@ -114,6 +118,12 @@ impl Case {
     /// calls; a line for each difference.
     pub async fn run(&self, language: &str, runtime: Option<&str>, api: &Api) -> Vec<String> {
         let mut wrong = Vec::new();
+        if runtime
+            .zip(self.request.needs.get(language))
+            .is_some_and(|(runtime, needed)| is_older(runtime, needed))
+        {
+            return wrong;
+        }
         for (_, extension, language) in DIALECTS.into_iter().filter(|(of, ..)| *of == language) {
             let Ok(code) = std::fs::read_to_string(self.folder.join(format!("function.{extension}"))) else {
                 continue;
@@ -245,6 +255,14 @@ fn differences(path: &str, expected: &Value, found: &Value, wrong: &mut Vec<Stri
         _ if expected == found => {}
         _ => wrong.push(format!("{path} is {found}, not {expected}")),
     }
+}
+
+/// Whether a runtime, such as `python3.7`, is of an older version than this.
+fn is_older(runtime: &str, needed: &str) -> bool {
+    let numbers = |version: &str| -> Vec<u32> {
+        version.trim_start_matches(char::is_alphabetic).split('.').map(|part| part.parse().unwrap()).collect()
+    };
+    numbers(runtime) < numbers(needed)
 }
 
 #[track_caller]
