@@ -237,6 +237,7 @@ impl Driver {
         self.shared.makings.close();
         self.shared.makings.wait().await;
         self.shared.kills.wait().await;
+        sweep::last(&self.shared).await;
         // Last, since those give up where the daemon is found to hang.
         self.closing.cancel();
         let unmounted = self.shared.run_dir.close();

@@ -2,10 +2,12 @@
 //! the folders of their sandboxes.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::time::Duration;
 
 use bollard::models::ContainerSummary;
 use bollard::query_parameters::ListContainersOptionsBuilder;
 use futures::StreamExt;
+use tokio::time::timeout;
 
 use super::builder;
 use super::remove::remove_container;
@@ -16,6 +18,8 @@ use cloudbox_sandbox::spec::{Instance, SandboxId};
 
 /// Removals at once.
 const PARALLEL: usize = 8;
+/// The longest that the end of the service waits for its last sweep.
+const SWEPT_WITHIN: Duration = Duration::from_secs(10);
 
 /// Removes the instance's containers and folders of sandboxes that are not this life's living ones: those of an
 /// earlier life, and those of this one that could not be removed when they were killed.
@@ -50,6 +54,15 @@ pub(super) async fn containers(shared: &Shared) -> Result<SweepReport, Error> {
     let count = |is_removed| outcomes.iter().filter(|outcome| **outcome == is_removed).count();
     let [removed, failed] = [true, false].map(|outcome| u32::try_from(count(outcome)).unwrap_or(u32::MAX));
     Ok(SweepReport { removed, failed })
+}
+
+/// Removes what a daemon made after it was given up, as the driver's last deed. One that is in trouble is left to the
+/// next life's first sweep.
+pub(super) async fn last(shared: &Shared) {
+    let swept = shared.watch.guard(containers(shared));
+    if let Err(error) = timeout(SWEPT_WITHIN, swept).await.unwrap_or(Err(Error::Gone)) {
+        tracing::warn!(%error, "what a troubled daemon made is left to the next start");
+    }
 }
 
 /// Every container with the instance's label, running or not.

@@ -17,8 +17,9 @@ use cloudbox_sandbox::error::Error;
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// How long it may take to say that it is there: it does so in a millisecond.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
-/// Looks after which it is swept once more: what a killed life had asked for may be made after the first sweep.
-const LATE_SWEEPS: [u32; 2] = [1, 3];
+/// Looks after the start, and after a daemon is back, at which it is swept once more: what a killed life had asked for,
+/// and what was asked of a daemon that hung and then given up, may be made after the first sweep.
+const LATE_SWEEPS: [u32; 2] = [1, 4];
 
 /// What is wrong with the daemon, where something is.
 #[derive(Debug)]
@@ -84,7 +85,8 @@ impl Watch {
 
 /// Looks after the daemon for as long as the driver is there and open.
 pub(super) async fn run(shared: Weak<Shared>, closing: CancellationToken) {
-    for looks in 0_u32.. {
+    let mut looks = 0_u32;
+    loop {
         if closing.run_until_cancelled(sleep(LOOK_EVERY)).await.is_none() {
             return;
         }
@@ -92,6 +94,7 @@ pub(super) async fn run(shared: Weak<Shared>, closing: CancellationToken) {
         let found = look(&shared.docker).await;
         let is_well = found.is_none();
         let is_back = shared.watch.note(found);
+        looks = if is_back { 0 } else { looks.saturating_add(1) };
         if is_well && (is_back || LATE_SWEEPS.contains(&looks)) {
             match closing.run_until_cancelled(sweep::containers(&shared)).await {
                 Some(Ok(report)) if report.removed + report.failed > 0 => {
