@@ -47,9 +47,10 @@ impl App {
     /// Holds one version up. It may take a bundle, so the function may be another one by then, or be gone: then it is
     /// not this entry's to say, and what was held in the very moment of the change is put right.
     async fn hold_warm(self: &Arc<Self>, entry: &Entry) {
-        let is_current = || self.table.current(entry).is_some_and(|now| is_same(&now, entry));
+        let now = || self.table.known(entry.function.id);
+        let is_current = || now().is_some_and(|now| is_same(&now, entry));
         self.dispatcher.keep_warm(entry, is_current).await;
-        match self.table.current(entry) {
+        match now() {
             None => self.pool.retire(entry.function.id, &[]),
             Some(now) if !is_same(&now, entry) => {
                 self.follow(&now);

@@ -210,12 +210,6 @@ impl Table {
         })
     }
 
-    /// What the table has now of an entry's function; none where it is gone.
-    pub fn current(&self, entry: &Entry) -> Option<Arc<Entry>> {
-        let maps = self.maps.load();
-        maps.tenants.get(&entry.function.project_id)?.by_id.get(&entry.function.id).cloned()
-    }
-
     /// Every project in memory.
     pub fn projects(&self) -> Vec<Arc<Project>> {
         self.maps.load().tenants.values().map(|tenant| Arc::clone(&tenant.project)).collect()
