@@ -66,14 +66,7 @@ impl<T: Serialize> IntoResponse for Made<T> {
     }
 }
 
-/// The headers that every answer to a call has.
-pub fn call_headers(outcome: &Outcome, traceparent: Option<&HeaderValue>) -> HeaderMap {
-    let mut headers = HeaderMap::with_capacity(8);
-    put_call_headers(outcome, traceparent, &mut headers);
-    headers
-}
-
-/// Adds them.
+/// Adds the headers that every answer to a call has.
 pub fn put_call_headers(outcome: &Outcome, traceparent: Option<&HeaderValue>, headers: &mut HeaderMap) {
     let mut put = |name: &'static str, value: String| {
         if let Ok(value) = HeaderValue::try_from(value) {

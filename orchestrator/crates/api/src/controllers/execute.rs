@@ -20,7 +20,7 @@ use http::{HeaderMap, HeaderValue, header};
 use serde_json::json;
 
 use self::request::Wanted;
-use super::answer::{add_timing, call_headers};
+use super::answer::{add_timing, put_call_headers};
 
 pub mod request;
 
@@ -55,7 +55,6 @@ pub async fn execute(
 }
 
 fn answer(outcome: &Outcome, traceparent: Option<&HeaderValue>) -> Response {
-    let headers = call_headers(outcome, traceparent);
     let mut response = match &outcome.result {
         Ok(success) => {
             let json = (header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -63,7 +62,7 @@ fn answer(outcome: &Outcome, traceparent: Option<&HeaderValue>) -> Response {
         }
         Err(failure) => error_of(outcome, failure).into_response(),
     };
-    response.headers_mut().extend(headers);
+    put_call_headers(outcome, traceparent, response.headers_mut());
     add_timing(response.headers_mut(), outcome.timing);
     response
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
-use cloudbox_api::controllers::answer::{add_timing, call_headers};
+use cloudbox_api::controllers::answer::{add_timing, put_call_headers};
 use cloudbox_api::controllers::execute;
 use cloudbox_api::controllers::public::{self, Way};
 use cloudbox_api_types::function_service::{InvokeAnswer, ServiceError, log_lines};
@@ -62,7 +62,6 @@ async fn answered(
     };
     let sees_inside = caller.is_some() || call.entry.function.settings.expose_errors;
     let outcome = api.invoke(call).await;
-    let headers = call_headers(&outcome, traceparent.as_ref());
     let mut response = match &outcome.result {
         Ok(success) => match answer(&outcome, success, sees_inside) {
             Some(answer) => Json(answer).into_response(),
@@ -78,7 +77,7 @@ async fn answered(
             error.into_response()
         }
     };
-    response.headers_mut().extend(headers);
+    put_call_headers(&outcome, traceparent.as_ref(), response.headers_mut());
     if caller.is_some() {
         add_timing(response.headers_mut(), outcome.timing);
     }
