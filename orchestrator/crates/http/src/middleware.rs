@@ -81,7 +81,7 @@ pub struct Surrounded<S> {
     inner: S,
     shared: Arc<Shared>,
     /// The route's, from its first request on.
-    series: Arc<OnceLock<OfRoute>>,
+    series: Arc<OnceLock<Arc<OfRoute>>>,
 }
 
 impl<S> Service<Request> for Surrounded<S>

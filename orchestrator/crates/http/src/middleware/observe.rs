@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use axum::extract::{MatchedPath, Request};
 use axum::response::Response;
@@ -39,7 +38,7 @@ impl OfRoute {
 /// A request that is being answered.
 pub(super) struct Seen {
     began: Instant,
-    series: Arc<OnceLock<OfRoute>>,
+    series: Arc<OfRoute>,
     method: Method,
     /// Where it is going to be written.
     path: Option<String>,
@@ -57,10 +56,10 @@ impl Drop for InFlight {
 
 impl Seen {
     /// `series` is of the route, which is known here.
-    pub(super) fn begin(in_flight: &Gauge, series: &Arc<OnceLock<OfRoute>>, request: &Request) -> Self {
+    pub(super) fn begin(in_flight: &Gauge, series: &OnceLock<Arc<OfRoute>>, request: &Request) -> Self {
         in_flight.increment(1.0);
         let route = || request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str);
-        series.get_or_init(|| OfRoute::new(route()));
+        let series = series.get_or_init(|| Arc::new(OfRoute::new(route())));
         Self {
             began: Instant::now(),
             series: Arc::clone(series),
@@ -71,11 +70,9 @@ impl Seen {
     }
 
     pub(super) fn end(self, response: &Response) {
-        let (status, elapsed): (_, Duration) = (response.status().as_u16(), self.began.elapsed());
-        if let Some(series) = self.series.get() {
-            series.count(known(&self.method), status);
-            series.duration.record(elapsed.as_secs_f64());
-        }
+        let (status, elapsed) = (response.status().as_u16(), self.began.elapsed());
+        self.series.count(known(&self.method), status);
+        self.series.duration.record(elapsed.as_secs_f64());
         if let Some(path) = self.path {
             let elapsed_ms = elapsed.as_secs_f64() * 1000.0;
             tracing::debug!(http.method = %self.method, http.path = path, http.status = status, elapsed_ms, "answered");
