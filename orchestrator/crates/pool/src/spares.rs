@@ -100,21 +100,12 @@ impl Spares {
 
     /// Makes the kind that suits a launch, with one to be held; what had to go for it comes back.
     pub fn learn(&mut self, launch: &Launch, is_tmp_fixed: bool, most: u32, now: Instant) -> Vec<Spare> {
-        let mut surplus = Vec::new();
-        let learned = || self.kinds.iter().filter(|kind| kind.is_learned);
-        if learned().count() >= MAX_LEARNED {
-            let oldest = learned().min_by_key(|kind| kind.asked).map(|kind| kind.id);
-            self.kinds.retain_mut(|kind| {
-                let goes = Some(kind.id) == oldest;
-                if goes {
-                    surplus.extend(kind.ready.drain(..));
-                }
-                !goes
-            });
-        }
+        let learned = || self.kinds.iter().enumerate().filter(|(_, kind)| kind.is_learned);
+        let oldest = learned().min_by_key(|(_, kind)| kind.asked).map(|(at, _)| at);
+        let gone = oldest.filter(|_| learned().count() >= MAX_LEARNED).map(|at| self.kinds.remove(at));
         let kind = self.new_kind(&SpareSpec::of(launch, is_tmp_fixed, most), now);
         self.kinds.push(Kind { wanted: 1, is_learned: true, ..kind });
-        surplus
+        gone.into_iter().flat_map(|kind| kind.ready).collect()
     }
 
     /// Forgets the kinds whose root is none of these; their spares come back.
