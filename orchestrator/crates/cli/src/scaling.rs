@@ -60,8 +60,6 @@ pub async fn run(args: &Args, session: &mut Session<'_>) -> Result<(), Error> {
 
 fn row(version: String, counts: InstanceCounts) -> Vec<String> {
     let InstanceCounts { starting, idle, busy, draining, waiting_calls, .. } = counts;
-    [starting, idle, busy, draining, waiting_calls].iter().fold(vec![version], |mut row, count| {
-        row.push(count.to_string());
-        row
-    })
+    let counts = [starting, idle, busy, draining, waiting_calls].map(|count| count.to_string());
+    std::iter::once(version).chain(counts).collect()
 }
