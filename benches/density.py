@@ -19,6 +19,7 @@ from bench import machine
 from bench.filled import Sqlite
 from bench.kept import Kept
 from bench.load import BODY
+from bench.report import keep, percentile
 from bench.service import CODE
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -114,10 +115,10 @@ def available_mb():
 
 def calls(service, names, wanted):
     """p50 and p99 of a call of each that begins so, as text."""
-    times = sorted(took for took, start in (call(service, name) for name in names) if start == wanted)
+    times = [took for took, start in (call(service, name) for name in names) if start == wanted]
     if not times:
         return "none"
-    return f"{statistics.median(times):.1f}, {times[min(int(len(times) * 0.99), len(times) - 1)]:.1f} ({len(times)})"
+    return f"{statistics.median(times):.1f}, {percentile(times, 0.99):.1f} ({len(times)})"
 
 
 def rows(service, found):
@@ -196,12 +197,7 @@ def main():
     for driver in options.drivers.split(","):
         name, _, functions = driver.partition(":")
         lines += measure(options, name, int(functions or 500))
-    text = "\n".join(lines)
-    print(text)
-    results = os.path.join(HERE, "results")
-    os.makedirs(results, exist_ok=True)
-    with open(os.path.join(results, time.strftime("%Y-%m-%d-density.md")), "w") as file:
-        file.write(text)
+    keep("\n".join(lines), "-density")
 
 
 if __name__ == "__main__":

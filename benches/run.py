@@ -8,11 +8,10 @@ with each other and with nothing else: ratios matter.
 """
 import argparse
 import os
-import time
 
 from bench import machine, single
 from bench.load import closed, open_loop
-from bench.report import Row, ratios, table
+from bench.report import Row, keep, ratios, table
 from bench.servers import all_peers, post
 from bench.service import CODE, Service
 from bench.tools import Tools
@@ -152,12 +151,7 @@ def main():
             owner.stop()
         for service in services:
             service.stop()
-    text = table(rows, options, [*notes, ZYGO, "", *ratios(rows)])
-    print(text)
-    results = os.path.join(HERE, "results")
-    os.makedirs(results, exist_ok=True)
-    with open(os.path.join(results, time.strftime("%Y-%m-%d.md")), "w") as file:
-        file.write(text)
+    keep(table(rows, options, [*notes, ZYGO, "", *ratios(rows)]))
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from bench import machine
 from bench.load import closed
 from bench.filled import Postgres, Sqlite
 from bench.kept import Kept
+from bench.report import keep, percentile
 from bench.service import TOKEN
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -42,12 +43,6 @@ class Asker:
         if answer.status >= 300:
             sys.exit(f"{method} {path}: {answer.status} {text[:300]}")
         return took, json.loads(text)
-
-
-def percentile(times, part):
-    """Of milliseconds."""
-    times = sorted(times)
-    return times[min(int(len(times) * part), len(times) - 1)]
 
 
 def warm(services, options):
@@ -200,11 +195,7 @@ def main():
         for service in services.values():
             service.stop()
         database.stop()
-    print(text)
-    results = os.path.join(HERE, "results")
-    os.makedirs(results, exist_ok=True)
-    with open(os.path.join(results, time.strftime(f"%Y-%m-%d-stored-{options.database}.md")), "w") as file:
-        file.write(text)
+    keep(text, f"-stored-{options.database}")
 
 
 if __name__ == "__main__":

@@ -1,11 +1,14 @@
-"""The table of results."""
+"""The table of results, and where results are kept."""
+import os
 import statistics
+import time
 
 from . import machine
 
 COLUMNS = ["", "isolation", "1 conn.: p50 µs", "8 conn.: req/s", "of the floor", "8 conn.: p99 ms", "64 conn.: req/s",
            "fixed rate: p50, p99 ms", "CPU µs/call", "memory MB idle, loaded", "first answer ms"]
 FLOOR = "axum + pipe + 2 Node"
+RESULTS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "results")
 
 
 class Row:
@@ -31,10 +34,15 @@ class Row:
                  number(statistics.median(self.cpu_us) if self.cpu_us else None),
                  pair(self.idle_mb, self.loaded_mb, 0)]
         if len(first) > 3:
-            shown.append(f"{statistics.median(first):.1f}, p99 {first[int(len(first) * 0.99)]:.1f}")
+            shown.append(f"{statistics.median(first):.1f}, p99 {percentile(first, 0.99):.1f}")
         else:
             shown.append(number(statistics.median(first), 1) if first else "")
         return [self.name, self.isolation, *shown]
+
+
+def percentile(times, part):
+    """The value that this part of all lies below."""
+    return sorted(times)[int(len(times) * part)]
 
 
 def number(value, digits=0, per=1):
@@ -69,3 +77,11 @@ def ratios(rows):
         cells = [f"{row.median(8, 'rate') / peer.median(8, 'rate'):.2f}" for row in ours]
         lines.append(f"| {peer.name} | " + " | ".join(cells) + " |")
     return lines
+
+
+def keep(text, kind=""):
+    """Prints a result and writes it to benches/results/, under the day's date and `kind`."""
+    print(text)
+    os.makedirs(RESULTS, exist_ok=True)
+    with open(os.path.join(RESULTS, time.strftime("%Y-%m-%d") + kind + ".md"), "w") as file:
+        file.write(text)
