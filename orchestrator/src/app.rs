@@ -9,6 +9,7 @@ mod driver;
 mod ending;
 mod images;
 mod nodes;
+mod pool;
 mod running_mark;
 mod scale;
 mod services;
@@ -37,7 +38,8 @@ use running_mark::RunningMark;
 pub use backend::Shared;
 pub use driver::{Driver, Settings as DriverSettings};
 pub use ending::{BREAK_OFF, Ending};
-pub(crate) use start::{ceiling, init_path, open_catalogue};
+pub(crate) use pool::ceiling;
+pub(crate) use start::{init_path, open_catalogue};
 
 /// The running service, shared by every request.
 pub struct App {
