@@ -3,6 +3,7 @@
 //! Up: data folder, database, driver, what earlier lives left, runtimes, functions, pool. Down, in the other order:
 //! calls end, sandboxes are removed, records are flushed, the database is closed.
 
+mod alive;
 mod backend;
 mod cores;
 mod driver;

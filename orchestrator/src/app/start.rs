@@ -25,7 +25,7 @@ use tokio_util::task::TaskTracker;
 
 use super::pool::ceiling;
 use super::running_mark::RunningMark;
-use super::{App, Driver, Ending, driver, images, pool, services};
+use super::{App, Driver, Ending, alive, driver, images, pool, services};
 use crate::config::{Config, environment};
 use crate::data_dir::DataDir;
 use cloudbox_types::Limits;
@@ -143,6 +143,9 @@ impl App {
             self.pool.share(entry.function.project_id, true);
             self.keep_warm(&entry);
         }
+        let deployer = Arc::clone(&self.deployer);
+        // As long as a deployment may run, also while the service ends.
+        tokio::spawn(async move { alive::keep_noted(&deployer).await });
         let app = Arc::clone(self);
         self.tasks
             .spawn(async move { app.ending.closing.run_until_cancelled(app.end_failed_splits()).await });
@@ -298,6 +301,7 @@ async fn open_deployer(
     let builds = &config.builds;
     let files = builds.files.iter().map(|(inside, here)| (here.clone(), inside.into())).collect();
     let settings = cloudbox_deploy::Settings {
+        node: data_dir.instance_id.clone(),
         limits: Limits {
             timeout_s: u32::try_from(builds.timeout_s).unwrap_or(u32::MAX),
             memory_mb: builds.memory_mb,

@@ -29,7 +29,10 @@ async fn two_nodes(driver: Driver) {
         settings.iter().fold(plan, |plan, (name, value)| plan.with(name, value)).start().await
     };
     // One after the other: the first one makes the tables.
-    let (one, other) = (node().await, node().await);
+    let one = node().await;
+    begin_slowly(&one.api()).await;
+    let other = node().await;
+    others_deployments_go_on(&one.api()).await;
     changes_reach_the_other_node(&one.api(), &other.api()).await;
     garbage_goes_from_all_places(&one, &other, &s3).await;
     other.stop().await;
@@ -85,6 +88,31 @@ async fn changes_reach_the_other_node(one: &Api, other: &Api) {
     comes_to(&here, "sold", &json!(["shop", null])).await;
     let _ = one.delete(&format!("/api/projects/{}", project["id"])).await.with(204);
     comes_to(&there, "sold", &json!("NOT_FOUND")).await;
+}
+
+/// Begins a deployment whose code takes longer to load than a node to start.
+async fn begin_slowly(api: &Api) {
+    let code = "await new Promise((resolve) => setTimeout(resolve, 5000));\nexport const handler = async () => 'slow';";
+    let function = json!({ "name": "slow", "language": "javascript", "code": code });
+    let _ = api.create(&function).await.with(201);
+    let _ = api.post(&api.functions("/slow/deploy"), &json!({})).await.with(202);
+}
+
+/// A node that starts leaves others' deployments alone.
+async fn others_deployments_go_on(api: &Api) {
+    let by = Instant::now() + PATIENCE;
+    loop {
+        let function: Value = api.function("slow").await.with(200).json();
+        match function["status"].as_str().unwrap() {
+            "building" => assert!(Instant::now() < by, "{function}"),
+            status => {
+                assert_eq!(status, "deployed", "{function}");
+                break;
+            }
+        }
+        sleep(PAUSE).await;
+    }
+    let _ = api.delete(&api.functions("/slow")).await.with(204);
 }
 
 async fn gc(api: &Api) -> Value {

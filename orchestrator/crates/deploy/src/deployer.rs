@@ -5,6 +5,7 @@ mod run;
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use cloudbox_archive::Limits;
 use cloudbox_artefacts::{Bounds, CodeStore, DependencyStore, Elsewhere, remove_all};
@@ -32,6 +33,9 @@ pub use run::Told;
 
 /// What a deployment that an earlier life left is ended with.
 const INTERRUPTED: &str = "the service ended while this deployment ran; deploy again";
+
+/// What a deployment is ended with whose node is gone.
+const ABANDONED: &str = "the node that ran this deployment is gone; deploy again";
 
 /// From source to versions.
 pub struct Deployer {
@@ -128,13 +132,16 @@ impl Deployer {
         &self.site.images
     }
 
-    /// Ends what an earlier life left: deployments, and the folders of builds. To be called before the first
+    /// Ends what an earlier life of this node left: deployments, and the folders of builds. To be called before the first
     /// deployment; doing it twice changes nothing.
     ///
     /// # Errors
     /// The store failed, or a folder can't be read or removed.
     pub async fn recover(&self) -> Result<(), Error> {
-        let ended = self.store.fail_unfinished_deployments(INTERRUPTED).await?;
+        // Whoever hears nothing of a node takes it for dead.
+        self.store.note_alive(&self.site.settings.node).await?;
+        let node = &self.site.settings.node;
+        let ended = self.store.fail_unfinished_deployments(node, INTERRUPTED).await?;
         if ended > 0 {
             tracing::warn!(deployments = ended, "ended deployments that the service's last life left");
         }
@@ -143,6 +150,26 @@ impl Deployer {
         }
         self.site.dependencies.remove_unfinished()?;
         Ok(self.site.code.remove_unfinished()?)
+    }
+
+    /// Notes that this node lives; false where no other node could ask.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn note_alive(&self) -> Result<bool, Error> {
+        Ok(self.store.note_alive(&self.site.settings.node).await?)
+    }
+
+    /// Ends the deployments of nodes that weren't noted for so long.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn end_abandoned(&self, silent: Duration) -> Result<(), Error> {
+        let ended = self.store.fail_abandoned_deployments(silent, ABANDONED).await?;
+        if ended > 0 {
+            tracing::warn!(deployments = ended, "ended deployments of nodes that are gone");
+        }
+        Ok(())
     }
 
     /// Begins a deployment: it has its place in the queue and its number, and is noted as running.
@@ -160,7 +187,8 @@ impl Deployer {
     /// As [`Deployer::begin`].
     pub async fn begin_as(&self, function: &Function, begin: &Begin) -> Result<Deployment, Error> {
         let place = self.queue.enter(function.project_id)?;
-        let deployment = self.store.begin_deployment_as(function.id, begin).await?;
+        let begin = Begin { node: self.site.settings.node.clone(), ..begin.clone() };
+        let deployment = self.store.begin_deployment_as(function.id, &begin).await?;
         self.put(deployment.id, place);
         Ok(deployment)
     }

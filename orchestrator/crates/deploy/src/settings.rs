@@ -15,6 +15,8 @@ use crate::mirrors::Mirrors;
 /// The settings of a [`crate::Deployer`].
 #[derive(Clone, Debug)]
 pub struct Settings {
+    /// What this node is called, in all its lives.
+    pub node: String,
     /// The code store: one folder per artefact, named by its digest.
     pub code_dir: PathBuf,
     /// Sources that came as archives: one file for each, named by its SHA-256.
@@ -74,6 +76,7 @@ impl Settings {
     #[must_use]
     pub fn new(folder: &Path) -> Self {
         Self {
+            node: "one".to_owned(),
             code_dir: folder.join("code"),
             packages_dir: folder.join("packages"),
             parallel_uploads: 8,

@@ -27,15 +27,12 @@ const MARK_BUILDING: &str =
 
 /// Numbers of failed deployments aren't used again either.
 const INSERT: &str = "INSERT INTO deployments \
-     (function_id, version, status, stage, stages, build_logs, created_at, author, activates) \
-     SELECT $1, COALESCE(MAX(version), 0) + 1, 'building', $2, $3, '', $4, $5, $6 FROM deployments WHERE function_id = $1 \
+     (function_id, version, status, stage, stages, build_logs, created_at, author, activates, node) \
+     SELECT $1, COALESCE(MAX(version), 0) + 1, 'building', $2, $3, '', $4, $5, $6, $7 FROM deployments WHERE function_id = $1 \
      RETURNING *";
 
 pub(crate) const LIST: &str =
     "SELECT * FROM deployments WHERE function_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3";
-
-pub(crate) const UNFINISHED: &str =
-    "SELECT * FROM deployments WHERE status = 'building' ORDER BY function_id";
 
 const BY_ID: &str = "SELECT * FROM deployments WHERE id = $1";
 
@@ -124,7 +121,8 @@ impl SqlStore {
             .bind(to_json(&stages))
             .bind(now)
             .bind(begin.author.as_str())
-            .bind(begin.activates);
+            .bind(begin.activates)
+            .bind(begin.node.as_str());
         let made = open.row(query).await?.ok_or(sqlx::Error::RowNotFound)?.deployment()?;
         committed(open, made).await
     }
@@ -211,9 +209,14 @@ impl SqlStore {
         committed(open, function).await
     }
 
-    pub(crate) async fn end_unfinished(&self, error: &str) -> Result<u64, Error> {
-        let mut open = self.database.begin().await?;
-        let unfinished = open.rows(Query::new(UNFINISHED)).await?;
+    /// Ends those that a query finds, in the functions' order.
+    pub(crate) async fn end_found(
+        &self,
+        open: &mut Transaction,
+        running: Query,
+        error: &str,
+    ) -> Result<u64, Error> {
+        let unfinished = open.rows(running).await?;
         for row in &unfinished {
             let mut deployment = row.deployment()?;
             for stage in &mut deployment.stages {
@@ -224,9 +227,9 @@ impl SqlStore {
                 };
             }
             let end = End { stage: deployment.stage, stages: &deployment.stages, outcome: Err(error) };
-            self.end(&mut open, deployment.id, end).await?;
+            self.end(open, deployment.id, end).await?;
         }
-        committed(open, unfinished.len() as u64).await
+        Ok(unfinished.len() as u64)
     }
 
     /// Ends a deployment in both tables.

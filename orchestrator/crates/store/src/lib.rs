@@ -9,6 +9,7 @@ pub mod error;
 mod functions;
 mod inline_records;
 mod key;
+mod nodes;
 mod objects;
 mod open;
 mod overview;

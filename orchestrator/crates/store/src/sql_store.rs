@@ -2,6 +2,7 @@
 //! and `records`, those of documents in a crate of their own.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use cloudbox_database::{Database, Query, Row, Transaction};
@@ -226,8 +227,14 @@ impl Store for SqlStore {
     ) -> Result<Function, Error> {
         self.end_without_version(id, stage, stages, error).await
     }
-    async fn fail_unfinished_deployments(&self, error: &str) -> Result<u64, Error> {
-        self.end_unfinished(error).await
+    async fn fail_unfinished_deployments(&self, node: &str, error: &str) -> Result<u64, Error> {
+        self.end_unfinished(node, error).await
+    }
+    async fn note_alive(&self, node: &str) -> Result<bool, Error> {
+        self.note_node(node).await
+    }
+    async fn fail_abandoned_deployments(&self, silent: Duration, error: &str) -> Result<u64, Error> {
+        self.end_abandoned(silent, error).await
     }
     async fn deployment(&self, id: DeploymentId) -> Result<Option<Deployment>, Error> {
         self.find(Query::new("SELECT * FROM deployments WHERE id = $1").bind(id.0), Row::deployment).await

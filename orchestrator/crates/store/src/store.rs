@@ -1,6 +1,7 @@
 //! The interface of both databases.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use cloudbox_documents::{self as documents, Operation, Quota, Rehearsal};
@@ -82,11 +83,13 @@ pub struct Begin {
     pub author: String,
     /// Whether the version becomes the active one.
     pub activates: bool,
+    /// The node that runs it.
+    pub node: String,
 }
 
 impl Default for Begin {
     fn default() -> Self {
-        Self { author: "admin".to_owned(), activates: true }
+        Self { author: "admin".to_owned(), activates: true, node: String::new() }
     }
 }
 
@@ -285,8 +288,14 @@ pub trait Store: Send + Sync + 'static {
         stages: &[StageReport],
         error: &str,
     ) -> Result<Function, Error>;
-    /// Ends every running deployment as failed, at the start after a crash; how many there were.
-    async fn fail_unfinished_deployments(&self, error: &str) -> Result<u64, Error>;
+    /// Ends as failed the deployments that a node's earlier life left running, at the node's start; all of them in a
+    /// database that nodes can't share. How many there were.
+    async fn fail_unfinished_deployments(&self, node: &str, error: &str) -> Result<u64, Error>;
+    /// Notes that a node lives; false in a database that nodes can't share, which notes nothing.
+    async fn note_alive(&self, node: &str) -> Result<bool, Error>;
+    /// Ends as failed the running deployments of nodes that weren't noted for so long, and forgets these nodes; how many
+    /// deployments there were.
+    async fn fail_abandoned_deployments(&self, silent: Duration, error: &str) -> Result<u64, Error>;
     /// A deployment by id.
     async fn deployment(&self, id: DeploymentId) -> Result<Option<Deployment>, Error>;
     /// Deployments of a function, newest first.

@@ -11,7 +11,8 @@ use crate::objects::ObjectKind;
 use crate::records::{self, prune};
 use crate::store::{NumberedPage, RecordFilter};
 use crate::{
-    deployments, functions, inline_records, objects, open, overview, projects, secrets, switch, versions,
+    deployments, functions, inline_records, nodes, objects, open, overview, projects, secrets, switch,
+    versions,
 };
 
 /// So much that reading all of a table is dear: ten thousand functions, fifty thousand records.
@@ -52,7 +53,8 @@ fn of_settings() -> Vec<Case> {
         same(page_of(versions::ACTIVATIONS, 7), "activations_of_function"),
         same(Query::new(switch::PRESENT).bind(7_i64), "activations_of_function"),
         same(page_of(deployments::LIST, 7), "deployments_of_function"),
-        same(Query::new(deployments::UNFINISHED), "deployments_running"),
+        same(Query::new(nodes::UNFINISHED), "deployments_running"),
+        same(Query::new(nodes::OF_NODE).bind("a"), "deployments_running"),
         same(after_first(secrets::LIST), "project_secrets_of_project"),
         Case {
             sorts_a_page: true,

@@ -41,6 +41,7 @@ macro_rules! told_to {
                 deploying::a_deployment_that_succeeds(&*store).await;
                 deploying::one_that_fails_leaves_the_version(&*store).await;
                 deploying::one_that_crashed_is_ended(&*store).await;
+                deploying::each_node_ends_its_own(&*store).await;
                 deploying::what_has_ended_stays(&*store).await;
                 deploying::logs_are_bounded(&*store).await;
                 store.close().await;

@@ -53,7 +53,7 @@ pub async fn deploy(
         let kept = receive(&api, request).await?;
         function = packages::become_source(&api, function, &kept).await?;
     }
-    let begin = Begin { author: caller.name().to_owned(), activates };
+    let begin = Begin { author: caller.name().to_owned(), activates, ..Begin::default() };
     let begun = api.backend.begin_deployment(&function, &begin).await?;
     let started = DeployStarted {
         status: begun.status.as_str().to_owned(),

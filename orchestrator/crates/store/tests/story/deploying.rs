@@ -1,8 +1,9 @@
 //! Deployments: numbers, outcomes, crashes.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use cloudbox_store::{Error, Store};
+use cloudbox_store::{Begin, Error, Store};
 use cloudbox_types::version::{DeploymentStatus, StageStatus};
 use cloudbox_types::{DeploymentId, FunctionId, FunctionStatus, PageRequest, Stage};
 use futures::future::join_all;
@@ -71,8 +72,8 @@ pub async fn one_that_crashed_is_ended(store: &dyn Store) {
     half[1].status = StageStatus::Running;
     store.note_deployment(begun.id, Stage::Install, &half, "fetching\n").await.unwrap();
 
-    assert_eq!(store.fail_unfinished_deployments("the service ended").await.unwrap(), 1);
-    assert_eq!(store.fail_unfinished_deployments("the service ended").await.unwrap(), 0);
+    assert_eq!(store.fail_unfinished_deployments("one", "the service ended").await.unwrap(), 1);
+    assert_eq!(store.fail_unfinished_deployments("one", "the service ended").await.unwrap(), 0);
     let ended = store.deployment(begun.id).await.unwrap().unwrap();
     assert_eq!((ended.status, ended.stage), (DeploymentStatus::Failed, Stage::Install));
     assert_eq!(ended.error.as_deref(), Some("the service ended"));
@@ -83,6 +84,45 @@ pub async fn one_that_crashed_is_ended(store: &dyn Store) {
     assert_eq!((after.status, after.active_version), (FunctionStatus::Failed, None));
     assert_eq!(after.build_logs, "fetching\n");
     assert_eq!(store.begin_deployment(made.id).await.unwrap().version, 2);
+}
+
+pub async fn each_node_ends_its_own(store: &dyn Store) {
+    // Those of earlier tests, which name no node.
+    let _ = store.fail_unfinished_deployments("none", "ended").await.unwrap();
+    let (mut deployments, mut ids) = (Vec::new(), Vec::new());
+    for node in ["one", "other", "dead"] {
+        let made = function(store, &format!("on-{node}")).await;
+        let begin = Begin { node: node.to_owned(), ..Begin::default() };
+        deployments.push(store.begin_deployment_as(made.id, &begin).await.unwrap().id);
+        ids.push(made.id);
+    }
+    let statuses = async || {
+        let mut found = Vec::new();
+        for id in &deployments {
+            found.push(store.deployment(*id).await.unwrap().unwrap().status);
+        }
+        found
+    };
+    let (building, failed) = (DeploymentStatus::Building, DeploymentStatus::Failed);
+    let silent = Duration::from_secs(3600);
+    if !store.note_alive("one").await.unwrap() {
+        assert_eq!(store.fail_abandoned_deployments(Duration::ZERO, "gone").await.unwrap(), 0);
+        assert_eq!(
+            store.fail_unfinished_deployments("one", "ended").await.unwrap(),
+            3,
+            "nobody else is there"
+        );
+        return;
+    }
+    assert!(store.note_alive("other").await.unwrap());
+    assert_eq!(store.fail_unfinished_deployments("one", "ended").await.unwrap(), 1);
+    assert_eq!(statuses().await, [failed, building, building]);
+    assert_eq!(store.fail_abandoned_deployments(silent, "gone").await.unwrap(), 1);
+    assert_eq!(statuses().await, [failed, building, failed]);
+    let function = store.function(ids[2]).await.unwrap().unwrap();
+    assert_eq!(function.status, FunctionStatus::Failed, "it can be deployed again");
+    assert_eq!(store.fail_abandoned_deployments(Duration::ZERO, "gone").await.unwrap(), 1);
+    assert_eq!(statuses().await, [failed; 3]);
 }
 
 pub async fn what_has_ended_stays(store: &dyn Store) {

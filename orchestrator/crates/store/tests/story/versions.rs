@@ -54,7 +54,7 @@ fn split(version: i64) -> Split {
 
 pub async fn history_says_who_and_when(store: &dyn Store) {
     let id = versions(store, "history", 1).await;
-    let by_ada = Begin { author: "ada".to_owned(), activates: false };
+    let by_ada = Begin { author: "ada".to_owned(), activates: false, ..Begin::default() };
     let after = deploy(store, id, &by_ada).await;
     assert_eq!(after.active_version, Some(1), "the second one was not to be activated");
     let newest = store.versions(id, PageRequest { limit: 1, after: None }).await.unwrap();
@@ -158,7 +158,8 @@ pub async fn a_split_ends_with_its_cause(store: &dyn Store) {
 
     switch(store, id, set(ACTIVE, 2, Some(split(3)))).await.unwrap();
     switch(store, id, set("prod", 1, Some(split(3)))).await.unwrap();
-    let after = deploy(store, id, &Begin { author: "ada".to_owned(), activates: false }).await;
+    let after =
+        deploy(store, id, &Begin { author: "ada".to_owned(), activates: false, ..Begin::default() }).await;
     assert!(after.aliases.contains_key(ACTIVE));
     let after = deploy(store, id, &Begin::default()).await;
     assert!(!after.aliases.contains_key(ACTIVE), "the new version gets all calls");
