@@ -60,9 +60,6 @@ function takesContext(handler) {
 
 /** Calls the handler; what `ctx.waitUntil` was given is waited for, since an idle sandbox does not run. */
 async function call(handler, event) {
-  if (typeof Request !== 'function') {
-    throw new Error('handlers with Request and Response need nodejs18 or newer: this is Node.js ' + process.versions.node);
-  }
   const waiting = [];
   const ctx = {
     waitUntil: (promise) => { waiting.push(promise); },

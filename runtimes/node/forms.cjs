@@ -144,6 +144,7 @@ function callWithCallback(handler, { data, context }) {
  * `fits` gets what is known of a handler: `{handler, names, text, origin}`, with `origin` one of `named`, `default` (the
  * default export of an ES module), `whole` (`module.exports` itself), `fetch` (a method of the default export), `main`
  * (a function of that name that is not exported), `framework` and `events` (registered with Google's framework).
+ * `lacks` names what this version of Node.js hasn't that every handler of the form needs; '' where nothing is missing.
  */
 const STYLES = [
   { name: 'app', fits: ({ handler }) => isApplication(handler), call: (handler, event) => require('./form_app.cjs').call(handler, event) },
@@ -151,6 +152,7 @@ const STYLES = [
     name: 'fetch',
     fits: ({ origin, names, text }) => origin === 'fetch' ||
       (origin !== 'named' && names.length <= 2 && !isResponse(names[1]) && isWeb(text)),
+    lacks: () => (typeof Request === 'function' && typeof Response === 'function' ? '' : 'Request and Response, which are there from nodejs18 on'),
     call: (handler, event) => require('./form_fetch.cjs').call(handler, event),
   },
   {

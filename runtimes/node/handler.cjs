@@ -10,15 +10,20 @@ const Module = require('module');
 const { ANY_NAME } = require('./names.cjs');
 const { formOf, isApplication, styleNames } = require('./forms.cjs');
 
-/** No handler where one was looked for. */
+/** No handler that can be called where one was looked for. */
 class NoEntryPoint extends Error {}
 
-/** The form that is pinned, or the one that fits. */
+/** The form that is pinned, or the one that fits. Its handlers can be called in this version of Node.js. */
 function styleOf(handler, origin, pinned) {
   const style = formOf(handler, origin, pinned);
-  if (style) return style;
-  const known = styleNames().join(', ');
-  throw new NoEntryPoint(`handler_style "${pinned}" is not one that Node.js functions have: auto, ${known}`);
+  if (style === undefined) {
+    const known = styleNames().join(', ');
+    throw new NoEntryPoint(`handler_style "${pinned}" is not one that Node.js functions have: auto, ${known}`);
+  }
+  const lacked = style.lacks === undefined ? '' : style.lacks();
+  if (lacked === '') return style;
+  const is = `the handler has the form "${style.name}", and Node.js ${process.versions.node} lacks ${lacked}`;
+  throw new NoEntryPoint(`${is}: choose such a runtime, and deploy again`);
 }
 
 /** Whether `.js` files of this folder are ES modules. */

@@ -2,8 +2,9 @@
 //!
 //! A case is a folder with a `function.*` per language, `request.json` and `expected.json`.
 //!
-//! `request.json`: `{"needs": {…}, "function": {…}, "calls": [{…}]}`. `needs` has the first version of a language in which
-//! the case's code can run at all, such as `{"node": "18"}`; older runtimes pass it over. `function` holds settings of the create beside name, language and
+//! `request.json`: `{"needs": {…}, "refused": "…", "function": {…}, "calls": [{…}]}`. `needs` has the first version of a language in which
+//! the case's code can run at all, such as `{"node": "18"}`; older runtimes pass it over or, where there is `refused`, refuse its deployment
+//! with an error that contains that text. `function` holds settings of the create beside name, language and
 //! code. A call has either `execute`, the body of the execute route, `request`, that of `/execute` for a stored function, or `method` with `path` (below the function's public
 //! route, with its query), `headers`, `body` (text) or `body_base64`; and perhaps `repeat`, how often.
 //!
@@ -37,6 +38,7 @@ pub struct Case {
 struct Request {
     #[serde(default)]
     needs: BTreeMap<String, String>,
+    refused: Option<String>,
     #[serde(default)]
     function: Map<String, Value>,
     #[serde(default)]
@@ -71,7 +73,7 @@ struct Expected {
     calls: Vec<Shape>,
 }
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Shape {
     status: u16,
@@ -118,10 +120,10 @@ impl Case {
     /// calls; a line for each difference.
     pub async fn run(&self, language: &str, runtime: Option<&str>, api: &Api) -> Vec<String> {
         let mut wrong = Vec::new();
-        if runtime
+        let is_old = runtime
             .zip(self.request.needs.get(language))
-            .is_some_and(|(runtime, needed)| is_older(runtime, needed))
-        {
+            .is_some_and(|(runtime, needed)| is_older(runtime, needed));
+        if is_old && self.request.refused.is_none() {
             return wrong;
         }
         for (_, extension, language) in DIALECTS.into_iter().filter(|(of, ..)| *of == language) {
@@ -129,19 +131,23 @@ impl Case {
                 continue;
             };
             let name = format!("{}-{extension}", self.name);
-            let found = self.play(&name, (language, runtime), &code, api).await;
+            let found = match self.create(&name, (language, runtime), &code, api).await {
+                Err(difference) => vec![difference],
+                Ok(()) if is_old => self.refusal(&name, api).await,
+                Ok(()) => self.play(&name, api).await,
+            };
             wrong.extend(found.into_iter().map(|line| format!("{name}: {line}")));
         }
         wrong
     }
 
-    async fn play(
+    async fn create(
         &self,
         name: &str,
         (language, runtime): (&str, Option<&str>),
         code: &str,
         api: &Api,
-    ) -> Vec<String> {
+    ) -> Result<(), String> {
         let mut function = self.request.function.clone();
         function.extend([
             ("name".to_owned(), json!(name)),
@@ -153,9 +159,20 @@ impl Case {
             function.entry("runtime").or_insert_with(|| json!(runtime));
         }
         let created = api.create(&Value::Object(function)).await;
-        if created.status != 201 {
-            return vec![format!("create: {} {}", created.status, created.text())];
+        if created.status == 201 {
+            return Ok(());
         }
+        Err(format!("create: {} {}", created.status, created.text()))
+    }
+
+    /// On a runtime that is older than what the case needs.
+    async fn refusal(&self, name: &str, api: &Api) -> Vec<String> {
+        let json = json!({ "error": self.request.refused.as_ref().map(|text| format!("~{text}")) });
+        let expected = Shape { status: 422, json: Some(json), ..Shape::default() };
+        expected.check("deploy", &api.deploy(name).await)
+    }
+
+    async fn play(&self, name: &str, api: &Api) -> Vec<String> {
         let deployed = api.deploy(name).await;
         if let Some(expected) = &self.expected.deploy {
             return expected.check("deploy", &deployed);

@@ -43,6 +43,8 @@ for (const [what, text, kind, message, options] of [
   ['no handler', 'exports.other = 1', 'entry_point', /"handler".*exports other/, {}],
   ['not the one that was chosen', 'exports.handler = () => 1', 'entry_point', /"run".*exports handler/, { entry_point: 'index.run' }],
   ['an unknown style', event + '1', 'entry_point', /handler_style "wsgi"/, { handler_style: 'wsgi' }],
+  ['a Web handler without the Web types', 'delete globalThis.Request; module.exports = () => new Response("")', 'entry_point',
+    /form "fetch", and Node.js [\d.]+ lacks Request and Response, .*nodejs18.*runtime/, {}],
   ['a throw at the top', 'throw new TypeError("no")', 'error', /^TypeError: no$/, {}],
   ['bad syntax', 'let let = 1 1', 'error', /^SyntaxError/, {}],
   ['a missing module', 'require("nowhere")', 'error', /nowhere/, {}],
