@@ -46,10 +46,12 @@ pub(super) async fn beginning_or_end<O, T: Send + 'static>(
     mut opened: oneshot::Receiver<O>,
     running: BoxFuture<'static, T>,
 ) -> Result<O, T> {
+    // The call first: asked first, the other would be told that nothing comes by a call that ends at once, which wakes the
+    // task that runs just now, and with it another thread, for which there is nothing to do.
     let ended = tokio::select! {
         biased;
-        Ok(begun) = &mut opened => return Ok(begun),
         ended = Surviving::new(running) => ended,
+        Ok(begun) = &mut opened => return Ok(begun),
     };
     // It may have begun and ended in one go: what has begun is in the pieces.
     opened.try_recv().map_err(|_| ended)
