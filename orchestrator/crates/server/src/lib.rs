@@ -2,6 +2,7 @@
 //!
 //! Down: the listener closes, idle connections close at once, those with a request when it is answered.
 
+mod again;
 mod limits;
 mod strict;
 mod watch;
@@ -22,6 +23,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use again::Again;
 use limits::{Addresses, Connection};
 use watch::Activity;
 use watched::{Answer, Watched};
@@ -114,7 +116,7 @@ impl Server {
             let Some((stream, peer, connection)) = accepted else { continue };
             let (router, builder, watcher) = (router.clone(), Arc::clone(&builder), graceful.watcher());
             let activity = Activity::new(self.timeouts);
-            tokio::spawn(async move {
+            tokio::spawn(Again::new(async move {
                 let service = service(router, peer, Arc::clone(&activity));
                 let io = TokioIo::new(Watched::new(stream, Arc::clone(&activity)));
                 let serving = builder.serve_connection(io, service).into_owned();
@@ -125,7 +127,7 @@ impl Server {
                     () = activity.over() => tracing::trace!("a connection waited too long"),
                 }
                 drop(connection);
-            });
+            }));
         }
         drop(self.listener);
         if tokio::time::timeout(grace, graceful.shutdown()).await.is_err() {
