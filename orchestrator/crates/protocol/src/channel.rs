@@ -8,6 +8,7 @@ mod answers;
 mod between;
 mod calls;
 mod fault;
+mod near;
 mod parts;
 mod streamed;
 
@@ -117,6 +118,12 @@ impl Channel {
     ) -> Self {
         let answers = BufReader::new(Answers::new(answers));
         Self { requests, answers, logs, limits, state: State::Idle, written: None }
+    }
+
+    /// Says which process of the host's answers, so that it runs beside the thread that waits for a quick answer. It
+    /// may use no more than one CPU at once.
+    pub fn keep_near(&mut self, pid: i32) {
+        self.answers.get_mut().keep_near(pid);
     }
 
     /// Waits until the language is up and says so.
@@ -234,10 +241,11 @@ impl Channel {
                 with_logs(Frame::read(&mut self.answers, self.limits.frame), &self.logs, logs, deadline);
             return Ok((answer(Said::Frame(frame.await??), None)?, State::Idle));
         };
-        self.send(frame, logs, deadline).await?;
+        // Where the program runs is decided before the request wakes it.
         if host.is_some() {
             self.answers.get_mut().expect();
         }
+        self.send(frame, logs, deadline).await?;
         // Most functions ask nothing of the service.
         let mut calls: Option<Calls> = None;
         let mut streaming: Option<Streaming> = None;

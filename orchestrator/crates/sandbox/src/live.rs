@@ -27,6 +27,9 @@ use idle::Idle;
 /// How long the runtime's end may take to be told after its pipes closed.
 const EXIT_TOLD_WITHIN: Duration = Duration::from_secs(1);
 
+/// A sandbox with no more has nothing of a second CPU, in thousandths.
+const ONE_CORE: u32 = 1000;
+
 /// The pipes, before and after it is known what is spoken over them.
 enum Ends {
     Pipes(Pipes),
@@ -52,6 +55,8 @@ pub struct Live {
     is_spent: bool,
     /// The size of its `/tmp`.
     tmp_bytes: u64,
+    /// What of a CPU core it may use.
+    cpu_millis: u32,
     /// None once it was given up.
     remains: Option<Remains>,
     kills: Kills,
@@ -73,6 +78,7 @@ impl Live {
             outlet: None,
             is_spent: false,
             tmp_bytes: spec.limits.tmp_bytes(),
+            cpu_millis: spec.limits.cpu_millis,
             remains: Some(remains),
             kills,
         }
@@ -152,6 +158,17 @@ impl Live {
         self.cgroup.oom_kills().is_ok_and(|count| count > 0)
     }
 
+    /// The host's id of the process that answers, where there is only one besides the init.
+    fn program(&self) -> Option<i32> {
+        let mut processes = self.cgroup.processes();
+        let init = self.control.init_pid().filter(|pid| *pid > 0).or(processes.iter().min().copied());
+        processes.retain(|pid| Some(*pid) != init);
+        match *processes {
+            [program] => Some(program),
+            _ => None,
+        }
+    }
+
     fn channel(&mut self) -> Result<&mut Channel, SandboxFault> {
         match &mut self.ends {
             Ends::Channel(channel) => Ok(channel),
@@ -178,6 +195,7 @@ impl Sandbox for Live {
 
     async fn bind(&mut self, limits: &Limits, code: &CodeDir) -> Result<(), Error> {
         self.cgroup.set_limits(limits)?;
+        self.cpu_millis = limits.cpu_millis;
         if limits.tmp_bytes() != self.tmp_bytes {
             crate::tmp::resize(self.cgroup.as_ref(), limits.tmp_bytes())?;
             self.tmp_bytes = limits.tmp_bytes();
@@ -224,6 +242,11 @@ impl Sandbox for Live {
         let reply = self.explained(outcome).await?;
         // Top-level code may start threads and processes: they are there between calls, too.
         self.idle.measure(&mut self.control, self.cgroup.as_ref(), deadline).await?;
+        if self.cpu_millis <= ONE_CORE
+            && let Some(pid) = self.program()
+        {
+            self.channel()?.keep_near(pid);
+        }
         Ok(reply)
     }
 

@@ -12,13 +12,20 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::unix::pipe;
+use tokio::time::Instant;
 
-/// How long the thread waits. Other tasks of this thread wait as long, so it is little.
-const MOMENT: Timespec = Timespec { tv_sec: 0, tv_nsec: 200_000 };
+use super::near::Near;
+
+/// How long the thread waits at most. Beyond the kernel's next tick (4 ms with most kernels): an end before it would have the
+/// clock set and set back for each call, which costs more than a quick function.
+const MOMENT: Timespec = Timespec { tv_sec: 0, tv_nsec: 5_000_000 };
+/// What is waited for so. Other tasks of the thread wait as long, so who takes longer is waited for otherwise next time.
+const QUICK: Duration = Duration::from_micros(300);
 /// The most calls in a row for which nobody waits so.
 const MAX_SKIPPED: u32 = 63;
 /// Bytes read at once: room for them is made in advance.
@@ -28,8 +35,12 @@ const STEP: usize = 128 << 10;
 #[derive(Debug)]
 pub(super) struct Answers {
     end: End,
+    /// Where the process behind it runs.
+    near: Near,
     /// Whether the next read may have the thread wait.
     is_prompt: bool,
+    /// Whether the last answer that was waited for so was not quick.
+    is_late: bool,
     /// Calls that go by before the thread waits again.
     skip: u32,
     /// The same, after the next one in vain.
@@ -71,23 +82,25 @@ impl End {
             Err(error) => Err(error),
         }
     }
-
-    /// Waits a moment on this thread; whether there is something to be read.
-    fn comes_at_once(&self) -> io::Result<bool> {
-        let mut pipe = [PollFd::from_borrowed_fd(self.descriptor()?, PollFlags::IN)];
-        Ok(rustix::event::poll(&mut pipe, Some(&MOMENT)).is_ok_and(|ready| ready > 0))
-    }
 }
 
 impl Answers {
-    pub(super) const fn new(pipe: pipe::Receiver) -> Self {
-        Self { end: End::Watched(pipe), is_prompt: false, skip: 0, next_skip: 0 }
+    pub(super) fn new(pipe: pipe::Receiver) -> Self {
+        Self {
+            end: End::Watched(pipe),
+            near: Near::default(),
+            is_prompt: false,
+            is_late: false,
+            skip: 0,
+            next_skip: 0,
+        }
     }
 
-    /// A request was written to a function: its answer may come at once.
+    /// A request is about to be written to a function: its answer may come at once.
     pub(super) fn expect(&mut self) {
         if self.skip > 0 {
             self.skip -= 1;
+            self.near.go();
             return;
         }
         self.end = match std::mem::replace(&mut self.end, End::Gone) {
@@ -95,13 +108,25 @@ impl Answers {
             unwatched => unwatched,
         };
         self.is_prompt = true;
+        self.near.come();
+    }
+
+    /// Says which process of the host's answers.
+    pub(super) fn keep_near(&mut self, pid: i32) {
+        self.near = Near::of(pid);
     }
 
     /// A frame came. What follows it may take its time, and others have something to do meanwhile.
     pub(super) fn has_come(&mut self) {
         if std::mem::take(&mut self.is_prompt) {
-            self.next_skip = 0;
+            if self.is_late { self.skip_more() } else { self.next_skip /= 2 }
         }
+    }
+
+    /// Has more calls than last time go the other way.
+    fn skip_more(&mut self) {
+        self.next_skip = (2 * self.next_skip + 1).min(MAX_SKIPPED);
+        self.skip = self.next_skip;
     }
 
     pub(super) fn descriptor(&self) -> io::Result<BorrowedFd<'_>> {
@@ -113,12 +138,21 @@ impl Answers {
         self.end.read(bytes)
     }
 
+    /// Waits a moment on this thread; whether there is something to be read.
+    fn comes_at_once(&mut self) -> io::Result<bool> {
+        let began = Instant::now();
+        let mut pipe = [PollFd::from_borrowed_fd(self.end.descriptor()?, PollFlags::IN)];
+        let comes = rustix::event::poll(&mut pipe, Some(&MOMENT)).is_ok_and(|ready| ready > 0);
+        self.is_late = began.elapsed() > QUICK;
+        Ok(comes)
+    }
+
     /// Has the poller watch the pipe from now on.
     fn watch(&mut self) -> io::Result<()> {
         if std::mem::take(&mut self.is_prompt) {
-            self.next_skip = (2 * self.next_skip + 1).min(MAX_SKIPPED);
-            self.skip = self.next_skip;
+            self.skip_more();
         }
+        self.near.go();
         self.end = match std::mem::replace(&mut self.end, End::Gone) {
             End::Unwatched(pipe) => End::Watched(pipe::Receiver::from_owned_fd_unchecked(pipe)?),
             watched => watched,
@@ -135,7 +169,7 @@ impl AsyncRead for Answers {
     ) -> Poll<io::Result<()>> {
         let answers = self.get_mut();
         if let End::Unwatched(_) = answers.end {
-            let may_be_there = !answers.is_prompt || answers.end.comes_at_once()?;
+            let may_be_there = !answers.is_prompt || answers.comes_at_once()?;
             if may_be_there && answers.end.read_into(buffer)? {
                 return Poll::Ready(Ok(()));
             }
@@ -145,5 +179,44 @@ impl AsyncRead for Answers {
             End::Watched(pipe) => Pin::new(pipe).poll_read(cx, buffer),
             End::Unwatched(_) | End::Gone => Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_thread_waits_for_who_is_quick_and_the_poller_for_the_others() {
+        let (mut sender, receiver) = pipe::pipe().expect("a pipe");
+        let mut answers = Answers::new(receiver);
+        let mut byte = [0];
+
+        answers.expect();
+        assert!(answers.is_prompt);
+        sender.write_all(b"1").await.expect("there is room");
+        answers.read_exact(&mut byte).await.expect("it is there");
+        answers.has_come();
+        assert!(matches!(answers.end, End::Unwatched(_)), "nobody else has to look");
+
+        for skipped in [1, 3, 7] {
+            answers.expect();
+            assert!(answers.is_prompt);
+            let waits = async {
+                tokio::select! { biased; _ = answers.read_exact(&mut byte) => false, () = async {} => true }
+            };
+            assert!(waits.await, "nothing came in the moment");
+            assert!(matches!(answers.end, End::Watched(_)));
+            for _ in 0..skipped {
+                answers.expect();
+                assert!(!answers.is_prompt, "the next {skipped} go the other way at once");
+            }
+        }
+        sender.write_all(b"2").await.expect("there is room");
+        answers.expect();
+        answers.read_exact(&mut byte).await.expect("it is there");
+        assert_eq!(&byte, b"2");
     }
 }
