@@ -15,7 +15,7 @@ const idioms = {
   'names': () => os.hostname().length > 0 && os.release().length > 0 && os.version().length > 0 && os.machine?.() !== '' && os.platform() === 'linux',
   'network interfaces': () => typeof os.networkInterfaces() === 'object' && Object.values(os.networkInterfaces()).flat().every(({ internal }) => internal),
   'folders': () => os.homedir() === '/tmp' && os.tmpdir() === '/tmp' && process.cwd() === '/workspace' && fs.existsSync(process.execPath),
-  'use of resources': () => process.cpuUsage().user > 0 && process.resourceUsage().maxRSS > 0 && v8.getHeapStatistics().heap_size_limit > 0,
+  'use of resources': () => process.cpuUsage().user + process.cpuUsage().system > 0 && process.resourceUsage().maxRSS > 0 && v8.getHeapStatistics().heap_size_limit > 0,
   'clocks': () => process.hrtime.bigint() > 0n && performance.now() > 0 && Date.now() > 1.7e12 && process.hrtime()[0] >= 0,
   'delay of the loop': async () => { const delay = monitorEventLoopDelay({ resolution: 1 }); delay.enable(); await new Promise((r) => setTimeout(r, 20)); delay.disable(); return delay.max > 0; },
   'time zones': () => at.toLocaleString('en-GB', { timeZone: 'Asia/Tokyo' }) === '01/02/2024, 00:00:00' && Intl.DateTimeFormat().resolvedOptions().timeZone.length > 0,
