@@ -142,9 +142,12 @@ def result(head, value):
     return dumps({"nonce": head["nonce"], "status": status, "headers": headers}), body
 
 
-def loaded_header(nonce, style):
-    """The header that says that the code is loaded."""
-    return dumps({"nonce": nonce, "handler_style": style})
+def loaded_header(nonce, style, is_forked):
+    """The header that says that the code is loaded, and whether each call has a process forked for it."""
+    head = {"nonce": nonce, "handler_style": style}
+    if is_forked:
+        head["is_forked"] = True
+    return dumps(head)
 
 
 def failure_header(nonce, kind, message, stack):

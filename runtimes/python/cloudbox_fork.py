@@ -1,31 +1,48 @@
-"""A process for each call: forked from the one that has loaded the code, and gone when the call is answered.
+"""A process for each call: forked from the one that has loaded the code, ahead of the call, and gone when it is answered.
 
-The child answers the service itself. Its parent waits for it, hands on the replies to its host calls, and takes the next
-request only when it is gone; a child that ends
-without an answer takes its parent along, so that the service sees an end of the very kind. The parent's memory and
-descriptors are out of the children's reach: none finds another call's request there, nor a way to answer in its place.
+Two descend from the parent at most: the one that has the call, and the one that waits for the next. That one is forked while
+the first works, so that no call waits for a fork. It takes the request from the service itself, answers it itself, and
+ends; the parent hands on the replies to its host calls, and says `loaded` again when it is gone.
+
+There is one reader of requests at any time: the child from its turn to its request, then the parent, until that child is
+gone. No code of a call runs in a process that has them, and neither the parent's memory and descriptors nor those of a
+child that waits can be reached: none finds another call's request there, nor a way to answer in its place. A child that ends
+without an answer takes the parent along, so that the service sees an end of the very kind.
 """
+import _socket  # `socket` takes a while to import.
 import os
 import select
 import signal
 import sys
 import warnings
 
-from cloudbox_wire import REPLY, Ended, Wire
+from cloudbox_wire import INVOKE, REPLY, Ended, Wire
 
 _PR_SET_DUMPABLE = 4
 # Milliseconds after which a child is looked for whose own children hold its descriptors.
 _LOOK = 100
+# What parent and child tell each other: it is the child's turn, it has its request, it has answered.
+_TURN, _TAKEN, _ANSWERED = b"g", b"t", b"."
 
 # User code may replace functions of shared modules; these are the ones the shim was started with.
 _fork, _wait, _read, _write, _close = os.fork, os.waitpid, os.read, os.write, os.close
-_exit, _kill, _getpid = os._exit, os.kill, os.getpid
+_exit, _kill, _getpid, _poll = os._exit, os.kill, os.getpid, select.poll
+_waitid, _pair = os.waitid, _socket.socketpair
 _exit_code, _is_signaled, _signal_of = os.WEXITSTATUS, os.WIFSIGNALED, os.WTERMSIG
 _set_handler, _unblock = signal.signal, signal.pthread_sigmask
 
 
+class _Child:
+    """A child as its parent knows it: its process, and the parent's end of what joins them."""
+
+    __slots__ = ("pid", "fd", "is_answered")
+
+    def __init__(self, pid, fd):
+        self.pid, self.fd, self.is_answered = pid, fd, False
+
+
 class Forker:
-    """Made in the parent, once the code is loaded. `wire` is the parent's."""
+    """Made in the parent, before the code is loaded. `wire` is the parent's."""
 
     def __init__(self, wire):
         try:
@@ -36,82 +53,130 @@ class Forker:
         address = _ctypes.dlsym(_ctypes.dlopen(None, 0), "prctl")
         self._set_dumpable = lambda value: _ctypes.call_function(address, (_PR_SET_DUMPABLE, value, 0, 0, 0))
         self._wire = wire
-        # A child leaves a mark when it has answered.
-        self._marks, self._mark = os.pipe()
-        os.set_blocking(self._marks, False)
+        # The child whose turn it is, and the one after it.
+        self._child = self._next = None
         # Python warns of threads that the child won't have; the author can't do without the fork.
         warnings.filterwarnings("ignore", "This process", DeprecationWarning)
         self._set_dumpable(0)
 
-    def call(self, work):
-        """Has `work(replies)` done in a child, and waits for its end."""
-        replies, relay = os.pipe()
+    def begin(self, prepare, work):
+        """Has the first child wait for a call. Each does `prepare()` before it waits, and then `work(header, body, replies)`,
+        where `replies` is a descriptor."""
+        self._prepare, self._work = prepare, work
+        self._child = self._make()
+        self._give_turn()
+
+    def serve(self, say_loaded):
+        """Has one child after the other take a call; `say_loaded()` tells the service that the next one may come."""
+        try:
+            while True:
+                self._see_off(self._child)
+                # What is left of replies that nobody waits for: the next one to read begins at a frame.
+                while self._wire.has_more():
+                    self._wire.read()
+                self._child, self._next = self._next, None
+                self._give_turn()
+                say_loaded()
+        except Ended:  # The service is gone.
+            _exit(0)
+
+    def _give_turn(self):
+        try:
+            _write(self._child.fd, _TURN)
+        except OSError:  # It has ended, which is seen next.
+            pass
+
+    def _make(self):
+        ours, theirs = (end.detach() for end in _pair())
         pid = _fork()
         if pid == 0:
-            self._be_child(work, replies, relay)
-        _close(replies)
+            _close(ours)
+            if self._child is not None:
+                _close(self._child.fd)
+            self._be_child(theirs)
+        _close(theirs)
+        return _Child(pid, ours)
+
+    def _see_off(self, child):
+        """Hands on what a child is sent, has the next one made meanwhile, and returns when it has answered and ended."""
+        poll = _poll()
+        poll.register(child.fd, select.POLLIN)
+        replies = Wire(None, child.fd)
+        while True:
+            ready = [fd for fd, _ in poll.poll(None if self._next is None else _LOOK)]
+            if child.fd in ready and not self._hear(child, poll):
+                break
+            if self._wire.requests in ready and not self._hand_on(replies):
+                poll.unregister(self._wire.requests)
+            if not ready and _has_ended(child.pid):
+                self._hear(child, poll)
+                break
+        _close(child.fd)
         try:
-            self._hand_on(relay, pid)
-        except Ended:  # The service is gone. A child that waits for a reply learns it from the end of the relay.
-            pass
-        _close(relay)
-        try:
-            status = _wait(pid, 0)[1]
+            status = _wait(child.pid, 0)[1]
         except ChildProcessError:  # The code ignores SIGCHLD, so that nobody learns how its children end.
             status = 0
-        try:
-            _read(self._marks, 1 << 16)
-        except BlockingIOError:
+        if not child.is_answered or self._next is None:
             _end_as(status)
 
-    def _hand_on(self, relay, pid):
-        """Gives the child its replies, until it has answered or has ended: then nobody reads the relay any more."""
-        poll = select.poll()
-        poll.register(relay, 0)
-        poll.register(self._marks, select.POLLIN)
-        poll.register(self._wire.requests, select.POLLIN)
-        out = Wire(None, relay)
-        while True:
-            ready = [fd for fd, _ in poll.poll(_LOOK)]
-            if relay in ready or self._marks in ready or not ready and _has_ended(pid):
-                return
-            if self._wire.requests in ready and not self._hand_on_some(out):
-                poll.unregister(self._wire.requests)
+    def _hear(self, child, poll):
+        """Whether the child goes on."""
+        try:
+            said = _read(child.fd, 1 << 12)
+        except OSError:  # It ended, and left unread what it was sent.
+            return False
+        child.is_answered |= _ANSWERED in said
+        if self._next is None and _TAKEN in said:
+            self._next = self._make()
+            # From now on its end is all that it can tell.
+            poll.modify(child.fd, 0)
+            poll.register(self._wire.requests, select.POLLIN)
+            return True
+        return bool(said) and not child.is_answered
 
-    def _hand_on_some(self, out):
-        """Whether more replies may come."""
+    def _hand_on(self, replies):
+        """Gives the child its replies; whether more of them may come."""
         is_first = True
         while is_first or self._wire.has_more():
             is_first = False
-            kind, header, body = frame = self._wire.read()
+            kind, header, body = self._wire.read()
             if kind != REPLY:
-                # The next request: the child has answered, and is about to end.
-                self._wire.give_back(frame)
-                return False
+                raise RuntimeError("a frame of kind %d while a call runs" % kind)
             try:
-                out.send(kind, header, body)
-            except BrokenPipeError:
+                replies.send(kind, header, body)
+            except OSError:  # It takes no more.
                 return False
         return True
 
-    def _be_child(self, work, replies, relay):
+    def _be_child(self, fd):
         try:
-            _close(self._wire.requests)
-            _close(relay)
-            self._set_dumpable(1)
             # The modules that Python has of its own see to it themselves.
             numpy_random = sys.modules.get("numpy.random")
             if numpy_random is not None:
                 numpy_random.seed()
-            work(replies)
-            _write(self._mark, b".")
+            self._prepare()
+            if not _read(fd, 1):
+                _exit(0)
+            kind, header, body = self._wire.read()
+            while kind == REPLY:
+                # To an earlier call, which has ended without waiting for it.
+                kind, header, body = self._wire.read()
+            if kind != INVOKE:
+                raise RuntimeError("a frame of kind %d out of turn" % kind)
+            _close(self._wire.requests)
+            _write(fd, _TAKEN)
+            self._set_dumpable(1)
+            self._work(header, body, fd)
+            _write(fd, _ANSWERED)
+        except Ended:  # The service is gone.
+            pass
         finally:
             _exit(0)
 
 
 def _has_ended(pid):
     try:
-        return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+        return _waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
     except ChildProcessError:
         return True
 

@@ -50,6 +50,12 @@ _RUNNING = None
 # Made by the first host call of the process.
 _HOST_CALLS = None
 _CO_COROUTINE = 0x80
+# The header of a call that never comes.
+_REHEARSED = (
+    b'{"nonce":"","invocation_id":"","mode":"http","data":"body","method":"POST","path":"/","query":"",'
+    b'"headers":[["accept","*/*"],["content-type","application/json"]],"timestamp":"","timeout_ms":1,"deadline_ms":1,'
+    b'"max_response_bytes":1024}'
+)
 
 # User code may replace functions of shared modules; these are the ones the shim was started with.
 _exit, _getpid = os._exit, os.getpid
@@ -259,6 +265,7 @@ class Function:
                 import asyncio  # noqa: F401 - else each child would import it
         elif is_coroutine:
             loop()
+        self.is_coroutine = is_coroutine
         if self.style == "asgi" and self.forker is None:
             settle(forms.own_module("cloudbox_asgi").begin(self.handler))
 
@@ -286,6 +293,13 @@ class Function:
         if self.stream is not None and self.stream.is_begun:
             return forms.own_module("cloudbox_pieces").last_frame(CHUNK, nonce)
         return (RESULT,) + answer.result(head, value)
+
+    def rehearse(self):
+        """Does what a call takes but for the handler: this process has pages of its own then that a call writes to."""
+        head = event.loads(_REHEARSED)
+        data, context = event.event_of(head, b'{"name":"Ada"}', self.facts, None, Host(head["nonce"]))
+        forms.Event(data, context, head, b"", None, None)
+        answer.result(head, {"statusCode": 200, "headers": {"x-name": "Ada"}, "body": data})
 
     def stream_of(self, head):
         """Where the answer goes if it comes in pieces."""
@@ -318,7 +332,7 @@ def load(head):
     def work():
         function = Function(head)
         made.append(function)
-        return LOADED, answer.loaded_header(head["nonce"], function.style), b""
+        return LOADED, answer.loaded_header(head["nonce"], function.style, function.forker is not None), b""
 
     frame = answered(head["nonce"], work)
     survivors.accept(_loop)
@@ -328,33 +342,37 @@ def load(head):
     return (made[0] if made else None), frame
 
 
-def serve(function, head, body):
-    """Answers a call, here or in a child."""
+def answer_of(function, head, body):
+    """The frame that answers a call."""
+    frame = answered(head["nonce"], lambda: function.invoke(head, body))
+    if _HOST_CALLS is not None:
+        end_host_calls()
+    stream = function.stream
+    if stream is not None and stream.is_begun and frame[0] == FAILURE:
+        return forms.own_module("cloudbox_pieces").last_frame(CHUNK, head["nonce"], frame[1])
+    return frame
 
-    def work():
-        frame = answered(head["nonce"], lambda: function.invoke(head, body))
-        if _HOST_CALLS is not None:
-            end_host_calls()
-        stream = function.stream
-        if stream is not None and stream.is_begun and frame[0] == FAILURE:
-            return forms.own_module("cloudbox_pieces").last_frame(CHUNK, head["nonce"], frame[1])
-        return frame
 
-    def reply(frame):
-        flush()
-        send(*frame)
+def serve_in_children(function, loaded):
+    """Answers each call in a process of its own, until the requests end; `loaded` is the frame that says that one may come."""
 
-    def work_in_child(replies):
+    def prepare():
+        if function.is_coroutine:
+            loop()
+        function.rehearse()
+
+    def work(header, body, replies):
         global _PID, _WIRE
         _PID = _getpid()
         _WIRE = Wire(replies, _ANSWERS)
         # What it leaves in its process ends with it.
-        reply(work())
+        frame = answer_of(function, event.loads(header), body)
+        flush()
+        send(*frame)
 
-    if function.forker is None:
-        reply(survivors.told_in(work(), _loop))
-    else:
-        function.forker.call(work_in_child)
+    function.forker.begin(prepare, work)
+    send(*loaded)
+    function.forker.serve(lambda: send(*loaded))
 
 
 def main():
@@ -376,9 +394,13 @@ def main():
         if kind == LOAD and function is None:
             function, frame = load(head)
             flush()
+            if function is not None and function.forker is not None:
+                serve_in_children(function, frame)
             send(*frame)
         elif kind == INVOKE and function is not None:
-            serve(function, head, body)
+            frame = survivors.told_in(answer_of(function, head, body), _loop)
+            flush()
+            send(*frame)
         else:
             raise RuntimeError("a frame of kind %d out of turn" % kind)
 

@@ -46,6 +46,9 @@ class Shim:
         self._reader = threading.Thread(target=self._collect, args=(logs,))
         self._reader.start()
         self._nonce = 0
+        # What the shim says where it is ready for another call, in front of which it has to come.
+        self.loaded = None
+        self._is_answered = False
         # What is done for a host call.
         self.on_call = lambda call: self.reply(call, call.json)
 
@@ -94,6 +97,7 @@ class Shim:
 
     def exchange(self, kind, header, body=b""):
         """Sends a request; the answer has the log frames that came before it."""
+        self.settle()
         self._nonce += 1
         nonce = "%032x" % self._nonce
         self.write(kind, dict(header, nonce=nonce), body)
@@ -107,6 +111,7 @@ class Shim:
                 continue
             if answer.kind != "log":
                 answer.lines = lines
+                self._is_answered = kind == "invoke"
                 return answer
             lines.append(answer.header)
 
@@ -130,7 +135,18 @@ class Shim:
         head = dict(code_dir=self.code_dir, main="index.py", entry_point="handler", handler_style="auto", env={"SECRET": "x"},
                     function=dict(id=7, name="greet", project_id=1, version=2, memory_mb=128))
         head.update(options)
-        return self.exchange("load", head)
+        self.loaded = self.exchange("load", head)
+        return self.loaded
+
+    def settle(self):
+        """Where calls have processes of their own: waits until that of the last one is gone; whether it went in order."""
+        if self._is_answered and self.loaded.header.get("is_forked"):
+            self._is_answered = False
+            said = self.read()
+            if said.kind != "end" and (said.kind, said.header) != ("loaded", self.loaded.header):
+                raise AssertionError("%s %r in place of loaded" % (said.kind, said.header))
+            return said.kind == "loaded"
+        return True
 
     def invoke(self, value=None, **options):
         """Has the handler called; `value` is bytes, or is sent as JSON."""

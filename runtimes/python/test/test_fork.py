@@ -100,6 +100,107 @@ class Fork(unittest.TestCase):
             self.assertEqual([shim.invoke(word).json for word in "ab"], ["a", "b"])
 
 
+def children(pid):
+    """The processes that a process has started, its threads' too."""
+    found = []
+    for thread in os.listdir("/proc/%d/task" % pid):
+        with open("/proc/%d/task/%s/children" % (pid, thread)) as file:
+            found += [int(child) for child in file.read().split()]
+    return found
+
+
+class Ahead(unittest.TestCase):
+    """The process of the next call is there before the call."""
+
+    def test_one_waits_and_takes_the_call(self):
+        with Shim("import os\ndef handler(data, context): return os.getpid()") as shim:
+            shim.load(isolation="process")
+            for _ in range(3):
+                [waiting] = children(shim.process.pid)
+                self.assertEqual(shim.invoke().json, waiting)
+                self.assertTrue(shim.settle())
+
+    def test_the_next_one_is_there_while_a_call_runs(self):
+        lines = ["deadline = time.time() + 60", "me, path = os.getpid(), '/proc/%d/task/%d/children' % (os.getppid(), os.getppid())",
+                 "others = []",
+                 "while not others and time.time() < deadline:",
+                 "    others = [pid for pid in map(int, open(path).read().split()) if pid != me]",
+                 "return others"]
+        with Shim(code(*lines)) as shim:
+            shim.load(isolation="process")
+            [next_one] = shim.invoke().json
+            self.assertTrue(shim.settle())
+            self.assertEqual(children(shim.process.pid), [next_one])
+
+    def test_one_that_waits_can_not_be_looked_into(self):
+        lines = ["path = '/proc/%d/task/%d/children' % (os.getppid(), os.getppid())", "found, others = [], []",
+                 "while not others: others = [pid for pid in open(path).read().split() if int(pid) != os.getpid()]",
+                 "for name in ('fd', 'mem', 'environ'):",
+                 "    path = '/proc/%s/%s' % (others[0], name)",
+                 "    try: found.append(os.listdir(path) if name == 'fd' else open(path, 'rb').read(1) and path)",
+                 "    except PermissionError: found.append(None)",
+                 "    except OSError: found.append('gone')",
+                 "return found"]
+        with Shim(code(*lines)) as shim:
+            shim.load(isolation="process")
+            found = shim.invoke().json
+            if os.getuid() != 0:  # Who runs the tests as root may look anywhere.
+                self.assertEqual(found, [None, None, None])
+
+    def test_randomness_differs_from_call_to_call(self):
+        head = "import os, random, secrets, tempfile, uuid\nrandom.seed(7)\nrandom.random()\n"
+        line = "return [random.random(), str(uuid.uuid4()), str(uuid.uuid1()), os.urandom(8).hex(), secrets.token_hex(8), tempfile.mktemp()]"
+        with Shim(head + code(line)) as shim:
+            shim.load(isolation="process")
+            for values in zip(*(shim.invoke().json for _ in range(4))):
+                self.assertEqual(len(set(values)), 4, values)
+
+    def test_time_and_deadline_are_those_of_the_call(self):
+        with Shim("import time\ndef handler(data, context): return [time.time(), context.get_remaining_time_in_millis()]") as shim:
+            shim.load(isolation="process")
+            time.sleep(0.3)
+            before = time.time()
+            now, left = shim.invoke().json
+            self.assertGreaterEqual(now, before)
+            self.assertGreater(left, 0)
+
+    def test_one_that_is_killed_while_it_waits_ends_the_shim(self):
+        with Shim(code("return 1")) as shim:
+            shim.load(isolation="process")
+            os.kill(children(shim.process.pid)[0], signal.SIGKILL)
+            self.assertEqual((shim.read().kind, shim.end()), ("end", -9))
+
+    def test_a_call_can_kill_the_next_ones_process_and_no_more(self):
+        lines = ["path = '/proc/%d/task/%d/children' % (os.getppid(), os.getppid())", "others = []",
+                 "while not others: others = [int(pid) for pid in open(path).read().split() if int(pid) != os.getpid()]",
+                 "os.kill(others[0], signal.SIGKILL)", "return 'answer'"]
+        with Shim(code(*lines)) as shim:
+            shim.load(isolation="process")
+            self.assertEqual(shim.invoke().json, "answer")
+            self.assertTrue(shim.settle(), "the shim does not know yet")
+            self.assertEqual((shim.read().kind, shim.end()), ("end", -9))
+
+    def test_replies_that_came_too_late_are_nobodys(self):
+        lines = ["for _ in range(data): threading.Thread(target=context.host_call, args=('slow', None), daemon=True).start()",
+                 "time.sleep(0.05)", "return data"]
+        with Shim(code(*lines)) as shim:
+            shim.load(isolation="process")
+            late = []
+            shim.on_call = late.append
+            for count in (3, 0, 2, 1):
+                self.assertEqual(shim.invoke(count).json, count)
+                for call in late:
+                    shim.reply(call, "x" * 1000)
+                late.clear()
+
+    def test_the_end_of_the_requests_ends_both(self):
+        with Shim(code("return 1")) as shim:
+            shim.load(isolation="process")
+            waiting = children(shim.process.pid)
+            self.assertEqual(shim.end(), 0)
+            self.assertEqual([pid for pid in waiting if os.path.exists("/proc/%d" % pid)], [])
+
+
 class Survivors(unittest.TestCase):
     def survivors(self, *lines, head="", calls=2):
         with Shim(head + code(*lines)) as shim:

@@ -29,7 +29,7 @@ use crate::stream::Outlet;
 use answers::Answers;
 use calls::Calls;
 pub use fault::{Fault, FaultKind};
-use parts::{check, failure, header};
+use parts::{check, failure, header, loaded};
 pub use streamed::Streamed;
 use streamed::Streaming;
 
@@ -43,6 +43,8 @@ pub struct Channel {
     state: State,
     /// Bytes of the last request that went into the pipe; none where the last exchange had no request.
     written: Option<usize>,
+    /// The nonce with which the shim says after each call that the process of that call is gone, where calls have one.
+    forks: Option<Nonce>,
 }
 
 /// How much one exchange may bring, in bytes.
@@ -64,6 +66,8 @@ impl Default for ChannelLimits {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Idle,
+    /// The process of the last call may still be about to end.
+    Ending,
     Broken,
 }
 
@@ -117,7 +121,7 @@ impl Channel {
         limits: ChannelLimits,
     ) -> Self {
         let answers = BufReader::new(Answers::new(answers));
-        Self { requests, answers, logs, limits, state: State::Idle, written: None }
+        Self { requests, answers, logs, limits, state: State::Idle, written: None, forks: None }
     }
 
     /// Says which process of the host's answers, so that it runs beside the thread that waits for a quick answer. It
@@ -149,17 +153,15 @@ impl Channel {
     ) -> Result<Reply<Result<Loaded, Failure>>, Fault> {
         let nonce = Nonce::generate();
         nonce.as_str().clone_into(&mut load.nonce);
-        let request =
-            Outbound { frame: Frame::new(Kind::Load, &load, Bytes::new()), nonce, host: None, outlet: None };
-        self.run(deadline, Some(request), |said, nonce| match said.frame()? {
-            frame if frame.kind == Kind::Loaded => {
-                let loaded: Loaded = header(&frame)?;
-                check(nonce, &loaded.nonce)?;
-                Ok(Ok(loaded))
-            }
+        let frame = Frame::new(Kind::Load, &load, Bytes::new());
+        let request = Outbound { frame, nonce: nonce.clone(), host: None, outlet: None };
+        let answer = |said: Said, nonce: Option<&Nonce>| match said.frame()? {
+            frame if frame.kind == Kind::Loaded => loaded(&frame, nonce).map(Ok),
             frame => failure(&frame, nonce).map(Err),
-        })
-        .await
+        };
+        let reply = self.run(deadline, Some(request), answer).await?;
+        self.forks = matches!(&reply.answer, Ok(loaded) if loaded.is_forked).then_some(nonce);
+        Ok(reply)
     }
 
     /// Has the handler called.
@@ -176,12 +178,16 @@ impl Channel {
         invoke.may_stream = outlet.is_some();
         let frame = Frame::new(Kind::Invoke, &invoke, body);
         let request = Outbound { frame, nonce, host: Some(host), outlet };
-        self.run(deadline, Some(request), |said, nonce| match said {
+        let answer = |said, nonce: Option<&Nonce>| match said {
             Said::Streamed(streamed) => Ok(Answer::Streamed(streamed)),
             Said::Result(head, body) => Ok(Answer::Result(head, body)),
             Said::Frame(frame) => failure(&frame, nonce).map(Answer::Failure),
-        })
-        .await
+        };
+        let reply = self.run(deadline, Some(request), answer).await?;
+        if self.forks.is_some() && self.state == State::Idle {
+            self.state = State::Ending;
+        }
+        Ok(reply)
     }
 
     /// One exchange: sends the request, collects logs, and gives the frame that ends it to `answer`.
@@ -210,8 +216,8 @@ impl Channel {
 
     /// Refuses a channel on which an exchange was broken off, or something came out of turn.
     fn begin(&mut self, is_request: bool) -> Result<(), FaultKind> {
-        if self.state == State::Broken {
-            return Err(FaultKind::tainted("an earlier exchange was broken off"));
+        if self.state != State::Idle {
+            return Err(FaultKind::tainted("an earlier exchange was broken off, or is not over"));
         }
         self.state = State::Broken;
         // A hello is not asked for, so it may be there already; anything else is out of turn.

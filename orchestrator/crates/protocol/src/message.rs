@@ -49,6 +49,9 @@ pub struct Loaded {
     pub nonce: String,
     /// The form that was found.
     pub handler_style: String,
+    /// Whether each call has a process forked for it: then the shim says `loaded` again after each, once that is gone.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_forked: bool,
 }
 
 /// How the result is wanted.

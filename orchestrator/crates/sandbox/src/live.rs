@@ -29,6 +29,9 @@ const EXIT_TOLD_WITHIN: Duration = Duration::from_secs(1);
 
 /// A sandbox with no more has nothing of a second CPU, in thousandths.
 const ONE_CORE: u32 = 1000;
+/// How long the shim may take to say that a forked call's process is gone, on a machine that has others to run: only a call
+/// that makes it wait comes near it.
+const FORK_GONE_WITHIN: Duration = Duration::from_secs(5);
 
 /// The pipes, before and after it is known what is spoken over them.
 enum Ends {
@@ -263,7 +266,12 @@ impl Sandbox for Live {
     }
 
     async fn settle(&mut self, patience: Duration) -> bool {
-        self.is_spent |= !self.idle.is_restored(&mut self.control, self.cgroup.as_ref(), patience).await;
+        let is_over = match &mut self.ends {
+            Ends::Channel(channel) => channel.settled(FORK_GONE_WITHIN).await,
+            _ => false,
+        };
+        let Self { control, cgroup, idle, .. } = self;
+        self.is_spent |= !is_over || !idle.is_restored(control, cgroup.as_ref(), patience).await;
         !self.is_spent
     }
 

@@ -65,7 +65,8 @@ impl Sandbox for FakeSandbox {
         logs.push(b"loading\n");
         match outcome {
             Outcome::Good => {
-                let loaded = Loaded { nonce: String::new(), handler_style: "event".to_owned() };
+                let loaded =
+                    Loaded { nonce: String::new(), handler_style: "event".to_owned(), is_forked: false };
                 Ok(Reply { answer: Ok(loaded), logs })
             }
             Outcome::Code => Ok(Reply { answer: Err(failure()), logs }),

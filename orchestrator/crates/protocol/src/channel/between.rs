@@ -1,20 +1,43 @@
 //! What can be said of a channel between two exchanges.
 
 use std::io;
+use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec};
+use tokio::time::timeout;
 
 use super::fault::FaultKind;
+use super::parts::loaded;
 use super::{Channel, State};
+use crate::frame::Frame;
 
 /// For a look that doesn't wait.
 const NOW: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
 
 impl Channel {
-    /// Whether another exchange may follow: the last one was answered, and no byte came after it.
+    /// Whether another exchange may follow: the last one was answered, and no byte came after it. Where calls have
+    /// processes of their own, [`Channel::settled`] has to come first.
     #[must_use]
     pub fn is_clean(&self) -> bool {
-        self.state == State::Idle && self.stray().is_none()
+        match self.state {
+            State::Idle => self.stray().is_none(),
+            State::Ending => true,
+            State::Broken => false,
+        }
+    }
+
+    /// After an answered exchange: waits until the shim says that the process of the call is gone, where calls have one.
+    /// Whether it said so, and nothing else, in that time. It may be forged: who relies on it counts processes.
+    pub async fn settled(&mut self, patience: Duration) -> bool {
+        if self.state != State::Ending {
+            return self.state == State::Idle;
+        }
+        self.state = State::Broken;
+        let said = timeout(patience, Frame::read(&mut self.answers, self.limits.frame)).await;
+        if matches!(said, Ok(Ok(frame)) if loaded(&frame, self.forks.as_ref()).is_ok()) {
+            self.state = State::Idle;
+        }
+        self.state == State::Idle
     }
 
     /// Whether it is certain that nobody has read a byte of the last request, and nobody can any more: it lies in the

@@ -2,7 +2,7 @@
 
 use super::fault::FaultKind;
 use crate::frame::{Frame, Kind};
-use crate::message::Failure;
+use crate::message::{Failure, Loaded};
 use crate::nonce::Nonce;
 
 pub(super) fn header<T: serde::de::DeserializeOwned>(frame: &Frame) -> Result<T, FaultKind> {
@@ -15,6 +15,15 @@ pub(super) fn check(nonce: Option<&Nonce>, echoed: &str) -> Result<(), FaultKind
         Some(nonce) if nonce.matches(echoed) => Ok(()),
         _ => Err(FaultKind::tainted("an answer to another request")),
     }
+}
+
+pub(super) fn loaded(frame: &Frame, nonce: Option<&Nonce>) -> Result<Loaded, FaultKind> {
+    if frame.kind != Kind::Loaded {
+        return Err(FaultKind::tainted(format!("a {:?} frame in place of loaded", frame.kind)));
+    }
+    let loaded: Loaded = header(frame)?;
+    check(nonce, &loaded.nonce)?;
+    Ok(loaded)
 }
 
 pub(super) fn failure(frame: &Frame, nonce: Option<&Nonce>) -> Result<Failure, FaultKind> {
