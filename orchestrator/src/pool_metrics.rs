@@ -17,6 +17,11 @@ pub fn describe() {
         "Of those, the ones that came from a generic spare"
     );
     describe_counter!("cloudbox_pool_spare_misses_total", "Starts for which no generic spare was ready");
+    describe_counter!(
+        "cloudbox_pool_prepared_leases_total",
+        "Calls with a sandbox of their own that found one ready with the code loaded"
+    );
+    describe_counter!("cloudbox_pool_prepared_misses_total", "Such calls that found none");
     describe_counter!("cloudbox_pool_failed_starts_total", "Starts that failed");
     describe_counter!("cloudbox_pool_evictions_total", "Sandboxes ended to make room for others");
     describe_counter!("cloudbox_pool_recycled_total", "Sandboxes ended for their age, use or idleness");
@@ -30,7 +35,8 @@ pub fn record(snapshot: &Snapshot) {
     let states = [
         ("starting", snapshot.starting),
         ("generic", snapshot.generic),
-        ("idle", snapshot.idle),
+        ("idle", snapshot.idle.saturating_sub(snapshot.prepared)),
+        ("prepared", snapshot.prepared),
         ("busy", snapshot.busy),
         ("draining", snapshot.draining),
     ];
@@ -46,6 +52,8 @@ pub fn record(snapshot: &Snapshot) {
     counter!("cloudbox_pool_starts_total").absolute(totals.starts);
     counter!("cloudbox_pool_spare_starts_total").absolute(totals.spare_starts);
     counter!("cloudbox_pool_spare_misses_total").absolute(totals.spare_misses);
+    counter!("cloudbox_pool_prepared_leases_total").absolute(totals.prepared_leases);
+    counter!("cloudbox_pool_prepared_misses_total").absolute(totals.prepared_misses);
     counter!("cloudbox_pool_failed_starts_total").absolute(totals.failed_starts);
     counter!("cloudbox_pool_evictions_total").absolute(totals.evictions);
     counter!("cloudbox_pool_recycled_total").absolute(totals.recycled);

@@ -66,6 +66,7 @@ pub(super) fn settings(config: &Config) -> Settings {
         idle_timeout: seconds(config.pool.idle_timeout_s),
         freeze_after: Duration::from_millis(config.pool.freeze_after_ms),
         max_learned_spares: u32::try_from(config.pool.max_spares).unwrap_or(u32::MAX),
+        max_prepared: u32::try_from(config.pool.max_prepared).unwrap_or(u32::MAX),
         ..Settings::default()
     }
 }

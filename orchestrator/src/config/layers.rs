@@ -49,6 +49,8 @@ const SCALARS: &[&str] = &[
     "pool.idle_timeout_s",
     "pool.freeze_after_ms",
     "pool.start_timeout_s",
+    "pool.max_spares",
+    "pool.max_prepared",
     "builds.timeout_s",
     "builds.memory_mb",
     "builds.cpu",

@@ -132,6 +132,9 @@ pub struct Pool {
     pub spares: BTreeMap<String, usize>,
     /// Generic spares at most of a runtime and a class of memory that `spares` doesn't name; 0 for none.
     pub max_spares: usize,
+    /// Sandboxes with code that are held ready at most of a function whose `isolation` is `invocation`, beside those that
+    /// have calls: as many as calls that came found none; 0 for none.
+    pub max_prepared: usize,
 }
 
 impl Default for Pool {
@@ -147,6 +150,7 @@ impl Default for Pool {
             freeze_after_ms: 25,
             spares: BTreeMap::new(),
             max_spares: 4,
+            max_prepared: 4,
         }
     }
 }

@@ -13,8 +13,9 @@ use crate::load::{SLOW, answers};
 
 /// How long anything may take, on a slow machine too: never the measure, but its end.
 const PATIENCE: Duration = Duration::from_secs(300);
-/// Spares that a kind of sandbox comes to have at most, as the settings are by themselves.
-const MAX_SPARES: usize = 4;
+/// Sandboxes that are ready for a function at most before it is called, as the settings are by themselves: spares, and those that have
+/// its code.
+const MAX_READY: usize = 4 + 4;
 
 /// Waits until readiness has this status.
 pub async fn is_ready(api: &Api, status: u16) -> Answer {
@@ -34,11 +35,11 @@ pub async fn fresh(api: &Api, n: usize) -> Answer {
     api.execute("fresh", &json!({ "data": { "n": n, "ms": 0 } })).await
 }
 
-/// Waits until sandboxes are made again, more of them than there can be spares; how long that took.
+/// Waits until sandboxes are made again, more of them than there can be ready; how long that took.
 pub async fn recovers(api: &Api) -> Duration {
     let began = Instant::now();
     let mut in_a_row = 0;
-    while in_a_row <= MAX_SPARES {
+    while in_a_row <= MAX_READY {
         let answer = fresh(api, 7).await;
         if answer.status == 200 {
             assert_eq!(answer.json::<Value>()["response"], 7);
@@ -74,7 +75,7 @@ fn cpu_seconds(service: &Service) -> f64 {
 
 /// Spares serve first; then there is no sandbox, and that is said at once.
 async fn refuses_what_is_cold(api: &Api) {
-    for n in 0..8 {
+    for n in 0..2 * MAX_READY {
         let answer = fresh(api, n).await;
         if answer.status == 200 {
             continue;

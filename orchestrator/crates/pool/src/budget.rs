@@ -204,6 +204,11 @@ impl Budget {
         Totals { memory_mb: held.memory_mb, sandboxes: held.sandboxes, draining: held.draining.sandboxes }
     }
 
+    /// Starts under way.
+    pub fn starting(&self) -> u32 {
+        self.held.lock().starting
+    }
+
     /// Waits until nothing is held.
     pub async fn emptied(&self) {
         loop {

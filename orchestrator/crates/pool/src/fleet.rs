@@ -1,5 +1,7 @@
 //! The sandboxes of one key, and the calls that wait for them.
 
+mod ahead;
+
 use std::sync::Arc;
 
 use cloudbox_sandbox::AfterCall;
@@ -25,6 +27,10 @@ pub(crate) struct Fleet {
     pub pace: Pace,
     /// How many stay up without calls.
     pub warm: u32,
+    /// How many are held ready beside those that have calls, where each serves one call.
+    pub ahead: u32,
+    /// When a call last wanted one of these.
+    pub asked: Option<Instant>,
     /// Whether none is kept after its call.
     pub is_retired: bool,
 }
@@ -46,6 +52,8 @@ impl Fleet {
             backoff: Backoff::default(),
             pace: Pace::default(),
             warm: 0,
+            ahead: 0,
+            asked: None,
             is_retired: false,
         }
     }
@@ -66,7 +74,7 @@ impl Fleet {
     pub fn wanted(&self, now: Instant, machine: &Machine) -> u32 {
         let for_queue = self.wanted_by_calls(now, machine);
         let for_warmth = if self.is_retired { 0 } else { self.warm.saturating_sub(self.standing()) };
-        let wanted = for_queue.max(for_warmth);
+        let wanted = for_queue.max(for_warmth).max(self.wanted_ahead());
         if self.backoff.is_probing() { wanted.min(1_u32.saturating_sub(self.starting)) } else { wanted }
     }
 
@@ -108,8 +116,8 @@ impl Fleet {
 
     /// Whether it can be forgotten.
     pub fn is_empty(&self, now: Instant) -> bool {
-        let is_warm = self.warm > 0 && !self.is_retired;
-        self.standing() == 0 && self.queue.is_empty() && !is_warm && self.backoff.is_over(now)
+        let is_held = self.warm.max(self.ahead) > 0 && !self.is_retired;
+        self.standing() == 0 && self.queue.is_empty() && !is_held && self.backoff.is_over(now)
     }
 }
 

@@ -81,6 +81,11 @@ impl Machine {
         }
     }
 
+    /// Starts under way beside which none begins for which no call waits: calls are to have the other half of the cores.
+    pub fn starts_ahead(&self) -> u32 {
+        (self.cores / 2).max(1)
+    }
+
     fn is_busy(&self, now: Instant) -> bool {
         match self.found.get() {
             Some((at, is_busy)) if now.duration_since(at) < AS_FOUND => is_busy,

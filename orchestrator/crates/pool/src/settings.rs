@@ -38,6 +38,8 @@ pub struct Settings {
     pub spares: Vec<SpareSpec>,
     /// Generic sandboxes that are held at most of a kind that `spares` doesn't have and starts asked for; 0 for none.
     pub max_learned_spares: u32,
+    /// Sandboxes with code that are held ready at most of a version whose calls have each a sandbox of its own; 0 for none.
+    pub max_prepared: u32,
 }
 
 impl Default for Settings {
@@ -59,6 +61,7 @@ impl Default for Settings {
             max_age: Duration::from_secs(3600),
             spares: Vec::new(),
             max_learned_spares: 0,
+            max_prepared: 0,
         }
     }
 }

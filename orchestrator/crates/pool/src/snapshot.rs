@@ -11,6 +11,8 @@ pub struct Snapshot {
     pub generic: u32,
     /// Sandboxes with code that wait for a call.
     pub idle: u32,
+    /// Of these, those that serve one call each, and are held ready for it.
+    pub prepared: u32,
     /// Leased sandboxes.
     pub busy: u32,
     /// Sandboxes that are being killed.
@@ -38,6 +40,10 @@ pub struct Totals {
     pub spare_starts: u64,
     /// Starts for which a spare would have suited, and none was ready.
     pub spare_misses: u64,
+    /// Of `warm_leases`, those of a sandbox that serves one call and was held ready for it.
+    pub prepared_leases: u64,
+    /// Leases of a sandbox that serves one call, for which none was held ready.
+    pub prepared_misses: u64,
     /// Starts that failed, of versions and of spares.
     pub failed_starts: u64,
     /// Sandboxes that were ended to make room for others.

@@ -1,6 +1,7 @@
 //! The pool's state, and what happens to it. Every method runs under the pool's one lock and never waits; what takes
 //! time goes into [`Effects`].
 
+mod ahead;
 mod idle;
 mod renewal;
 mod room;
@@ -116,8 +117,12 @@ impl State {
         }
         if let Some(slot) = fleet.take_idle(now) {
             self.totals.warm_leases += 1;
+            if slot.after_call == AfterCall::End {
+                self.took_prepared(target.key, now, effects);
+            }
             return Ok(Admission::Leased(slot));
         }
+        fleet.missed_prepared(&self.settings, &mut self.totals, now);
         let queued = self.enqueue(target.key, now, effects);
         if matches!(queued, Err(LeaseError::Overloaded { .. })) {
             self.totals.overloaded += 1;
@@ -230,6 +235,10 @@ impl State {
         let fleet = self.fleets.get_mut(&key).expect("a fleet stays while a start of it runs");
         fleet.starting -= 1;
         fleet.backoff.start_failed(began, now, &error);
+        if fleet.queue.is_empty() {
+            // Nobody waited for it: the next call says whether it is wanted.
+            fleet.ahead = 0;
+        }
         if fleet.standing() == 0 && !is_of_host(&error) {
             fleet.queue.fail_all(|| LeaseError::Launch(echo(&error)));
         } else {
@@ -301,6 +310,7 @@ impl State {
             starting: starting + refilling,
             generic: count(self.spares.ready()),
             idle: sum(|fleet| count(fleet.idle.len())),
+            prepared: sum(Fleet::prepared),
             busy: sum(|fleet| fleet.busy),
             draining: held.draining,
             queued: sum(|fleet| count(fleet.queue.len())),

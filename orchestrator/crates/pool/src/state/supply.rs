@@ -92,6 +92,9 @@ impl State {
         if fleet.wanted(now, &self.machine) == 0 || is_full || fleet.backoff.until(now).is_some() {
             return Step::Unwanted;
         }
+        if fleet.is_only_ahead() && self.budget.starting() >= self.machine.starts_ahead() {
+            return Step::NotNow;
+        }
         let target = Arc::clone(&fleet.target);
         if first.is_some_and(|first| self.goes_before(first, key)) {
             return Step::NotNow;

@@ -65,9 +65,10 @@ impl State {
         let is_old = |born: Instant| now.duration_since(born) >= settings.max_age;
         let mut ended = 0;
         for (key, fleet) in &mut self.fleets {
-            let mut spendable = fleet.spendable();
+            let (mut spendable, mut stale) = (fleet.spendable(), 0);
             let due = fleet.idle.extract_if(.., |idle| {
                 let is_stale = now.duration_since(idle.since) >= settings.idle_timeout && spendable > 0;
+                stale += u32::from(is_stale);
                 let is_due = is_stale || is_old(idle.slot.born);
                 spendable -= usize::from(is_due && spendable > 0);
                 is_due
@@ -76,6 +77,7 @@ impl State {
                 ended += 1;
                 effects.kill(*key, idle.slot);
             }
+            fleet.hold_fewer(stale, now, settings.idle_timeout);
         }
         for spare in self.spares.take_due(|spare| is_old(spare.born)) {
             ended += 1;

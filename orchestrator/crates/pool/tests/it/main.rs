@@ -1,5 +1,6 @@
 //! The pool against a fake driver, with paused time.
 
+mod ahead;
 mod backoff;
 mod burst;
 mod cost;
