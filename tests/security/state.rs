@@ -1,5 +1,6 @@
 //! D: what one call may see of another.
 
+mod dial;
 mod sharing;
 mod twins;
 
