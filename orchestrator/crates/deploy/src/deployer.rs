@@ -20,7 +20,6 @@ use tokio::sync::RwLock;
 
 use crate::build_folder;
 use crate::error::Error;
-use crate::garbage::Suspects;
 use crate::ledger::SharedHolds;
 use crate::patience::patiently;
 use crate::pipeline::{Site, Work};
@@ -28,6 +27,7 @@ use crate::progress::Halt;
 use crate::queue::{Place, Queue};
 use crate::registries::Registries;
 use crate::settings::Settings;
+use crate::suspects::Suspects;
 use run::Run;
 pub use run::Told;
 

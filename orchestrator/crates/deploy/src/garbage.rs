@@ -10,15 +10,15 @@ mod here;
 mod images;
 mod there;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::time::Duration;
 
 use cloudbox_storage::{Item, Kind};
 use cloudbox_store::References;
-use tokio::time::Instant;
 
 use crate::deployer::Deployer;
 use crate::error::Error;
+use crate::suspects::{Place, Suspects};
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug)]
@@ -27,15 +27,6 @@ pub struct Order {
     pub is_dry: bool,
     /// How long nothing must have referred to what goes.
     pub grace: Duration,
-}
-
-/// Where an item is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Place {
-    /// On this node.
-    Node,
-    /// In the object store.
-    Store,
 }
 
 /// What becomes of an item that nothing refers to.
@@ -75,25 +66,6 @@ pub struct Report {
     pub notes: Vec<String>,
 }
 
-/// What was found by earlier looks.
-#[derive(Debug, Default)]
-pub(crate) struct Suspects {
-    since: HashMap<(Place, Item), Instant>,
-}
-
-impl Suspects {
-    /// How long an item has to wait still; what is found for the first time begins to wait now.
-    fn wait(&mut self, place: Place, item: &Item, grace: Duration) -> Duration {
-        let since = *self.since.entry((place, item.clone())).or_insert_with(Instant::now);
-        grace.saturating_sub(since.elapsed())
-    }
-
-    /// Forgets those that are not among these, and those that were used meanwhile.
-    fn keep(&mut self, found: &HashSet<(Place, Item)>, touched: &HashSet<Item>) {
-        self.since.retain(|suspect, _| found.contains(suspect) && !touched.contains(&suspect.1));
-    }
-}
-
 /// One look and what follows from it.
 struct Look<'a> {
     deployer: &'a Deployer,
@@ -112,7 +84,7 @@ impl Deployer {
     pub async fn collect_garbage(&self, order: Order) -> Result<Report, Error> {
         let mut suspects = self.suspects.lock().await;
         let touched = self.site.holds.take_touched();
-        suspects.since.retain(|suspect, _| !touched.contains(&suspect.1));
+        suspects.forget(&touched);
         let references = self.store.objects().references().await?;
         let mut look = Look {
             deployer: self,
@@ -169,6 +141,3 @@ fn is_referenced(references: &References, item: &Item) -> bool {
         Kind::Dependencies | Kind::Image | Kind::Bundle => false,
     }
 }
-
-#[cfg(test)]
-mod tests;

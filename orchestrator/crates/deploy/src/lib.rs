@@ -20,12 +20,14 @@ mod queue;
 mod registries;
 mod settings;
 pub mod stages;
+mod suspects;
 
 pub use deployer::{Deployer, Outcome};
 pub use error::{Error, StageError};
-pub use garbage::{Fate, Found, Order, Place, Report};
+pub use garbage::{Fate, Found, Order, Report};
 pub use inline::{Built, Refused};
 pub use launch::{MAX_FILE_BYTES, launch_of, open_egress};
 pub use mirrors::Mirrors;
 pub use queue::Full;
 pub use settings::Settings;
+pub use suspects::Place;

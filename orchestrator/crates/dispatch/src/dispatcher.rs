@@ -26,7 +26,8 @@ use tokio_util::task::TaskTracker;
 use opening::Opening;
 pub use target::TargetError;
 
-use crate::call::{Call, Failure, Outcome};
+use crate::call::{Call, Outcome};
+use crate::failure::Failure;
 use crate::recorder::Recorder;
 use crate::services::{InvocationHost, Services};
 use crate::settle::{self, Settled};

@@ -14,7 +14,8 @@ use http::header::{HeaderName, HeaderValue};
 use jiff::Timestamp;
 use serde_json::value::RawValue;
 
-use crate::call::{Call, Failure, Outcome, Success};
+use crate::call::{Call, Outcome, Success};
+use crate::failure::Failure;
 use crate::json::{self, MAX_RESULT_DEPTH};
 use crate::timing;
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use cloudbox_types::{ErrorCode, ProjectId};
 use parking_lot::Mutex;
 
-use crate::call::Failure;
+use crate::failure::Failure;
 
 /// Seconds after which a project that was refused may have ended a call.
 const RETRY_AFTER_S: u32 = 1;

@@ -10,7 +10,7 @@ use cloudbox_protocol::HostError;
 use cloudbox_types::ErrorCode;
 use parking_lot::Mutex;
 
-use crate::call::Failure;
+use crate::failure::Failure;
 
 /// Bytes of one piece, at most.
 const MAX_PIECE_BYTES: usize = 256 << 10;

@@ -13,7 +13,6 @@ use tokio::time::timeout;
 
 use crate::address::AddressRule;
 use crate::allow::AllowList;
-use crate::gate::Gate;
 
 /// Lookups at once: each holds a thread for as long as the machine's name servers take.
 const LOOKUPS: usize = 128;
@@ -82,13 +81,6 @@ impl Broker {
     pub fn new(settings: Settings) -> Arc<Self> {
         let (lookups, connections) = (Semaphore::new(LOOKUPS), Semaphore::new(CONNECTIONS));
         Arc::new(Self { settings, lookups: Arc::new(lookups), connections: Arc::new(connections) })
-    }
-
-    /// The way out for sandboxes with this list; none where nothing of it is allowed.
-    #[must_use]
-    pub fn gate(self: &Arc<Self>, list: &AllowList) -> Option<Arc<Gate>> {
-        let allowed = list.below(&self.settings.ceiling);
-        (!allowed.is_empty()).then(|| Arc::new(Gate::new(Arc::clone(self), allowed)))
     }
 
     /// What stands against the entries, each compared with the ceiling.
@@ -191,13 +183,5 @@ mod tests {
             assert!(why.contains("not a public address"), "{private}: {why}");
         }
         assert_eq!(problem(&["*"], &["10.0.0.0/8"], &["10.0.0.1:80"]), None);
-    }
-
-    #[test]
-    fn a_list_of_which_nothing_is_allowed_any_more_opens_nothing() {
-        let broker = broker(&["*.example.com"], &[]);
-        let gate = |list: &[&str]| broker.gate(&AllowList::parse(list).unwrap());
-        assert!(gate(&["example.org"]).is_none() && gate(&[]).is_none());
-        assert_eq!(gate(&["example.org", "a.example.com"]).unwrap().allowed().entries().len(), 1);
     }
 }

@@ -60,11 +60,16 @@ impl DialError {
     }
 }
 
-impl Gate {
-    pub(crate) const fn new(broker: Arc<Broker>, allowed: AllowList) -> Self {
-        Self { broker, allowed }
+impl Broker {
+    /// The way out for sandboxes with this list; none where nothing of it is allowed.
+    #[must_use]
+    pub fn gate(self: &Arc<Self>, list: &AllowList) -> Option<Arc<Gate>> {
+        let allowed = list.below(&self.settings.ceiling);
+        (!allowed.is_empty()).then(|| Arc::new(Gate { broker: Arc::clone(self), allowed }))
     }
+}
 
+impl Gate {
     /// What may be reached.
     #[must_use]
     pub const fn allowed(&self) -> &AllowList {
@@ -139,5 +144,29 @@ impl Gate {
 
     pub(crate) fn bounds(&self) -> Bounds {
         self.broker.settings.bounds
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::address::AddressRule;
+    use crate::broker::{Settings, system_lookup};
+
+    #[test]
+    fn a_list_of_which_nothing_is_allowed_any_more_opens_nothing() {
+        let broker = Broker::new(Settings {
+            ceiling: AllowList::parse(&["*.example.com"]).unwrap(),
+            addresses: AddressRule::new(Vec::new()),
+            hosts: HashMap::new(),
+            bounds: Bounds { connections: 1, bytes: 1, idle: Duration::MAX, connect: Duration::MAX },
+            lookup: system_lookup(),
+        });
+        let gate = |list: &[&str]| broker.gate(&AllowList::parse(list).unwrap());
+        assert!(gate(&["example.org"]).is_none() && gate(&[]).is_none());
+        assert_eq!(gate(&["example.org", "a.example.com"]).unwrap().allowed().entries().len(), 1);
     }
 }

@@ -8,7 +8,8 @@ use cloudbox_protocol::stream::Inlet;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
-use crate::call::{Failure, Outcome, Success};
+use crate::call::{Outcome, Success};
+use crate::failure::Failure;
 use crate::settle;
 
 /// Where the outcome of a call goes whose answer has only begun.

@@ -1,13 +1,15 @@
 //! A function with one of its versions, as calls see it.
 
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
 
+use arc_swap::ArcSwap;
 use cloudbox_pool::Target;
-use cloudbox_types::{Function, Version};
+use cloudbox_types::{Function, FunctionId, Name, Split, Version};
 use metrics::Counter;
 use tokio::sync::OnceCell;
 
-use super::routes::Routes;
 use super::watch::Watch;
 
 /// A function with the version that a call gets. The table's own is that of the active version; the others of the
@@ -27,6 +29,35 @@ pub struct Entry {
     pub(super) routes: Routes,
     /// Counts calls that went well: looked up by its labels once.
     pub(super) succeeded: OnceLock<Counter>,
+}
+
+/// The other versions.
+#[derive(Debug, Default)]
+pub(super) struct Routes {
+    /// Of calls that name none; none for a function without a split of its own.
+    pub(super) active: Option<Fork>,
+    pub(super) aliases: BTreeMap<Name, Route>,
+    /// Versions that were called until now.
+    pub(super) known: ArcSwap<HashMap<i64, Arc<Entry>>>,
+}
+
+/// Where an alias leads.
+#[derive(Debug)]
+pub(super) struct Route {
+    pub(super) version: i64,
+    pub(super) fork: Option<Fork>,
+}
+
+/// Where some calls go another way.
+#[derive(Debug)]
+pub(super) struct Fork {
+    pub(super) function: FunctionId,
+    pub(super) split: Split,
+    /// Calls without a key, so far.
+    pub(super) count: AtomicU64,
+    pub(super) watch: Option<Arc<Watch>>,
+    /// The entry with the watch.
+    pub(super) watched: OnceLock<Arc<Entry>>,
 }
 
 impl Entry {

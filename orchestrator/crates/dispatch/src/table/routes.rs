@@ -1,16 +1,14 @@
 //! The versions of a function besides the active one: which calls get them, and what was made of them.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 
-use arc_swap::ArcSwap;
 use cloudbox_types::alias::ACTIVE;
-use cloudbox_types::{Alias, Function, FunctionId, Name, Split, Sticky};
+use cloudbox_types::{Alias, Function, FunctionId, Name, Sticky};
 use sha2::{Digest as _, Sha256};
 
 use super::Watches;
-use super::entry::Entry;
+use super::entry::{Entry, Fork, Route, Routes};
 use super::watch::Watch;
 
 /// A call's place between 0 and this decides which of two versions it gets: hundredths of a percent.
@@ -33,35 +31,6 @@ pub enum Wanted {
 pub trait KeySource {
     /// The caller's key; none where it has none.
     fn key(&self, sticky: &Sticky) -> Option<String>;
-}
-
-/// The other versions.
-#[derive(Debug, Default)]
-pub(super) struct Routes {
-    /// Of calls that name none; none for a function without a split of its own.
-    active: Option<Fork>,
-    aliases: BTreeMap<Name, Route>,
-    /// Versions that were called until now.
-    known: ArcSwap<HashMap<i64, Arc<Entry>>>,
-}
-
-/// Where an alias leads.
-#[derive(Debug)]
-struct Route {
-    version: i64,
-    fork: Option<Fork>,
-}
-
-/// Where some calls go another way.
-#[derive(Debug)]
-struct Fork {
-    function: FunctionId,
-    split: Split,
-    /// Calls without a key, so far.
-    count: AtomicU64,
-    watch: Option<Arc<Watch>>,
-    /// The entry with the watch.
-    watched: OnceLock<Arc<Entry>>,
 }
 
 /// Which version a call gets.

@@ -1,5 +1,7 @@
 //! Time: what is found waits, and what is used begins to wait anew.
 
+use cloudbox_storage::Kind;
+
 use super::*;
 
 fn item(name: &str) -> Item {
