@@ -81,12 +81,14 @@ fn name(fields: &mut Fields) -> Option<Name> {
 
 fn apply(settings: &mut FunctionSettings, fields: &mut Fields, ranges: &Ranges) {
     set(&mut settings.description, fields.short_text("description", 0..=2000));
-    if let Some(code) = code(fields) {
-        settings.code = Some(code);
+    let code = code(fields);
+    let has_code = code.is_some();
+    if has_code {
+        settings.code = code;
         // A function has one source: the last one that it was given.
         settings.package = None;
     }
-    image::apply(settings, fields);
+    image::apply(settings, fields, has_code);
     set(&mut settings.entry_point, entry_point(fields));
     set(&mut settings.handler_style, word(fields, "handler_style", &HandlerStyle::ALL));
     set(

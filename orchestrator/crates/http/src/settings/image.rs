@@ -14,15 +14,19 @@ const DOCKERFILE: &str = "./Dockerfile";
 /// Where it copies from.
 const CONTEXT: &str = "./";
 
-/// Whoever names an image wants the runtime that has images.
+/// Whoever names an image wants the runtime that has images, and whoever builds one a program of its own.
 pub(super) fn imply_runtime(fields: &mut Fields) {
-    if fields.has("image") || fields.has("build") {
-        fields.put_default("runtime", CUSTOM);
+    if (fields.has("image") || fields.has("build")) && !fields.has("runtime") {
+        fields.put("runtime", CUSTOM);
+        if fields.has("build") {
+            fields.put_default("language", Language::Custom.as_str());
+        }
     }
 }
 
-/// Takes `image` and `build`; a function of another runtime has neither.
-pub(super) fn apply(settings: &mut FunctionSettings, fields: &mut Fields) {
+/// Takes `image` and `build`; a function of another runtime has neither. `has_code` tells whether the body brings code: what
+/// was there before goes where the image's own program takes its place.
+pub(super) fn apply(settings: &mut FunctionSettings, fields: &mut Fields, has_code: bool) {
     let named = fields.short_text("image", 1..=MAX_LEN).map(ImageSource::Named);
     let built = build(fields);
     if named.is_some() && built.is_some() {
@@ -48,11 +52,14 @@ pub(super) fn apply(settings: &mut FunctionSettings, fields: &mut Fields) {
             "build",
             "is for the language custom; an image with a language's toolchain is named by `image`",
         );
-    } else if settings.language == Language::Custom && settings.code.is_some() {
-        fields.problem(
-            "code",
-            "is not for the language custom: its program is in the image; send `language`, too",
-        );
+    } else if settings.language == Language::Custom {
+        if has_code {
+            fields.problem(
+                "code",
+                "is not for the language custom: its program is in the image; send `language`, too",
+            );
+        }
+        settings.code = None;
     }
 }
 

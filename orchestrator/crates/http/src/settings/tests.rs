@@ -289,6 +289,37 @@ fn an_image_is_named_or_built_and_means_the_runtime_custom() {
 }
 
 #[test]
+fn a_function_with_code_becomes_an_images_program_and_comes_back() {
+    let changed = |settings: &FunctionSettings, body: Value| {
+        patch(settings, fields(body), &runtimes(), &Ranges::default())
+    };
+    let coded = made(json!({"name": "a", "language": "javascript", "code": "x"}));
+    let shim = changed(&coded, json!({"image": "a"})).unwrap();
+    assert_eq!(
+        (shim.language, shim.code.as_deref()),
+        (Language::Javascript, Some("x")),
+        "a shim runs it there"
+    );
+    for body in [json!({"image": "a", "language": "custom"}), json!({"build": {}})] {
+        let program = changed(&coded, body.clone()).unwrap();
+        assert_eq!((program.runtime.as_str(), program.language), ("custom", Language::Custom), "{body}");
+        assert_eq!(program.code, None, "its program is in the image: {body}");
+        let told = changed(&program, json!({"code": "y"})).unwrap_err().body.details.unwrap();
+        assert!(told[0].field == "code" && told[0].message.contains("send `language`"), "{told:?}");
+        let back = json!({"runtime": "nodejs18", "code": "y"});
+        let back = changed(&program, back).unwrap();
+        assert_eq!(
+            (back.language, back.image, back.code.as_deref()),
+            (Language::Javascript, None, Some("y"))
+        );
+    }
+    let refused = changed(&coded, json!({"image": "a", "language": "custom", "code": "y"})).unwrap_err();
+    assert_eq!(refused.body.details.unwrap()[0].field, "code");
+    let packed = FunctionSettings { code: None, package: Some("p".to_owned()), ..coded };
+    assert_eq!(changed(&packed, json!({"build": {}})).unwrap().package.as_deref(), Some("p"));
+}
+
+#[test]
 fn a_scale_has_names_of_two_habits() {
     let settings = made(json!({"name": "a"}));
     let scaled = |body: Value| scaling::patch(&settings, fields(body));
