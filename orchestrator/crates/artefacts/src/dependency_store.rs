@@ -148,7 +148,15 @@ impl DependencyStore {
     /// # Errors
     /// The folder can't be read, or something in it can't be removed.
     pub fn remove_unfinished(&self) -> Result<(), Error> {
-        remove_all(&self.folder, PREFIX)
+        remove_all(&self.folder, PREFIX)?;
+        let notes = self.folder.join(USERS);
+        for entry in fs::read_dir(&notes).into_iter().flatten().flatten() {
+            // Of a set that went, or was never put: a note comes after its set.
+            if !self.folder.join(entry.file_name()).is_dir() {
+                fs::remove_dir_all(entry.path()).map_err(Error::io("removing", entry.path()))?;
+            }
+        }
+        Ok(())
     }
 
     /// Takes a set in. Where another deployment was faster, its folder stays.
@@ -246,6 +254,15 @@ mod tests {
         store.forget_user("set", "two");
         assert_eq!(store.users("set"), ["one"]);
         assert_eq!((store.list().unwrap(), store.bytes("set")), (vec!["set".to_owned()], 5));
+        for left in ["gone", ".installing-a"] {
+            fs::create_dir_all(folder.path().join(USERS).join(left).join("one")).unwrap();
+        }
+        store.remove_unfinished().unwrap();
+        assert_eq!(
+            fs::read_dir(folder.path().join(USERS)).unwrap().count(),
+            1,
+            "those of the set that is there"
+        );
         drop(store.remove("set").unwrap());
         assert!(store.find("set").is_none() && store.users("set").is_empty());
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "`.users` and what was shared");

@@ -12,6 +12,7 @@ use crate::error::Error;
 use crate::fetch::Toolchains;
 use crate::image;
 use crate::install::{self, Installation};
+use crate::over;
 use crate::runtime_info::RuntimeInfo;
 use crate::shelf::Shelf;
 use crate::slot::Slot;
@@ -260,13 +261,15 @@ impl Catalogue {
         self.shelf.roots()
     }
 
-    /// Bundles that are kept and that no runtime here can be made of any more, since a definition or the init has changed, with
-    /// their bytes; those that a process uses are not among them.
+    /// Bundles that are kept and that no runtime here can be made of any more, since a definition or the init has changed, and
+    /// what is laid over images, with their bytes; those that a process uses are not among them.
     ///
     /// # Errors
     /// The init can't be read.
     pub fn old_bundles(&self) -> Result<Vec<(String, u64)>, Error> {
-        self.shelf.old(self.slots.iter().map(|slot| &*slot.language))
+        let mut old = self.shelf.old(self.slots.iter().map(|slot| &*slot.language))?;
+        old.extend(self.shelf.unused_overs());
+        Ok(old)
     }
 
     /// Removes one of them; false where a process has begun to use it.
@@ -274,7 +277,7 @@ impl Catalogue {
     /// # Errors
     /// Its files can't be removed.
     pub fn remove_bundle(&self, name: &str) -> Result<bool, Error> {
-        self.shelf.remove_named(name)
+        if over::is_one(name) { self.shelf.remove_over(name) } else { self.shelf.remove_named(name) }
     }
 
     fn of(&self, language: Language) -> impl Iterator<Item = &Slot> {

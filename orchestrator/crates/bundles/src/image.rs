@@ -2,31 +2,28 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use cloudbox_sandbox::{Program, RootFs};
 use cloudbox_types::{Image, Language, image};
 
-use crate::base;
 use crate::bundle::Bundle;
 use crate::catalogue::Catalogue;
-use crate::definition::{Definition, Root};
-use crate::digest::{self, Parts};
+use crate::definition::Definition;
+use crate::digest::Parts;
 use crate::error::Error;
 use crate::fetch::Toolchains;
+use crate::over::{self, Over};
 use crate::shelf::Shelf;
 use crate::slot::Slot;
 use crate::sources;
 use crate::toolchain;
-use crate::tree::Tree;
 
 /// The runtime of programs that speak the protocol by themselves.
 const CUSTOM: &str = include_str!("image/custom.toml");
 /// Counts changes of what is made of an image that nothing else shows.
 const FORMAT: &str = "image 1";
-/// What folders with our part of images begin with.
-const OVER: &str = "over-";
 
 /// The language of images' own programs.
 pub(crate) fn custom() -> Result<sources::Language, Error> {
@@ -44,7 +41,7 @@ pub(crate) fn bundle(
     if language.definition.has_build_root {
         return Err(Error::NotInImages { language: language.definition.language.clone() });
     }
-    let (path, own) = over(shelf, language)?;
+    let Over { path, own, in_use } = over::of(shelf, language)?;
     let name = format!("image-{}", language.definition.language);
     let root = RootFs { name, path, digest: root_digest(image, &own), base: Some(image.id.clone()) };
     Ok(Bundle {
@@ -54,7 +51,7 @@ pub(crate) fn bundle(
         build: root,
         definition: Arc::new(language.definition.clone()),
         image: Some(image.clone()),
-        _in_use: None,
+        _in_use: Some(in_use),
     })
 }
 
@@ -63,36 +60,6 @@ fn root_digest(image: &Image, own: &str) -> String {
     let mut parts = Parts::default();
     parts.add(FORMAT).add(&image.id).add(own);
     parts.finish()
-}
-
-/// The folder with what is laid over every image of a language, and the digest of what is in it.
-fn over(shelf: &Shelf, language: &sources::Language) -> Result<(PathBuf, String), Error> {
-    let name = &language.definition.language;
-    let staging = shelf.staging()?;
-    let tree = lay(staging.path().join("over"), shelf.init(), language)?;
-    let own = digest::folder(tree.path(), &digest::list(tree.path())?)?;
-    let to = shelf.folder().join(format!("{OVER}{name}-{}", &own[..16]));
-    if !to.is_dir() {
-        match fs::rename(tree.path(), &to) {
-            // Another process was faster.
-            Err(_) if to.is_dir() => {}
-            moved => moved.map_err(Error::io("moving into place", &to))?,
-        }
-    }
-    Ok((to, own))
-}
-
-fn lay(to: PathBuf, init: &Path, language: &sources::Language) -> Result<Tree, Error> {
-    let mut tree = Tree::create(to)?;
-    base::lay_over_image(&mut tree)?;
-    for file in language.definition.file.iter().filter(|file| file.root == Root::Run) {
-        for (to, bytes) in language.place(&file.from, &file.to) {
-            tree.file(to, bytes, false)?;
-        }
-    }
-    let bytes = fs::read(init).map_err(Error::io("reading", init))?;
-    tree.file("/cloudbox/init", &bytes, true)?;
-    Ok(tree)
 }
 
 impl Bundle {
@@ -152,7 +119,7 @@ impl Catalogue {
         for (language, image) in all.iter().filter(|(language, _)| !language.definition.has_build_root) {
             let name = &language.definition.language;
             if !own.contains_key(name) {
-                own.insert(name.clone(), over(self.shelf(), language)?.1);
+                own.insert(name.clone(), over::of(self.shelf(), language)?.own);
             }
             roots.extend(own.get(name).map(|own| root_digest(image, own)));
         }

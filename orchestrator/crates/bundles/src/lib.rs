@@ -18,6 +18,7 @@ mod image;
 mod install;
 mod libraries;
 mod make;
+mod over;
 mod runtime_info;
 mod shelf;
 mod slot;

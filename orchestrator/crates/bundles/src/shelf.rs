@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use cloudbox_sandbox::RootFs;
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 
@@ -16,6 +17,7 @@ use crate::definition::Definition;
 use crate::digest::{self, Parts};
 use crate::error::Error;
 use crate::make::{Made, Recipe};
+use crate::over::Over;
 use crate::sources::Language;
 
 /// Counts changes of how bundles are made that no definition shows.
@@ -34,6 +36,8 @@ pub struct Shelf {
     init: PathBuf,
     /// Ends the programs that make a bundle.
     stop: Stop,
+    /// What of ours is laid over images, by language: what was asked for so far.
+    pub(crate) overs: Mutex<BTreeMap<String, Over>>,
 }
 
 /// A bundle on the shelf.
@@ -63,7 +67,7 @@ impl Shelf {
     pub fn open(folder: &Path, init: PathBuf) -> Result<Self, Error> {
         fs::create_dir_all(folder).map_err(Error::io("making", folder))?;
         let folder = folder.canonicalize().map_err(Error::io("finding", folder))?;
-        let shelf = Self { folder, init, stop: Stop::default() };
+        let shelf = Self { folder, init, stop: Stop::default(), overs: Mutex::default() };
         // Where another process makes one just now, what is unfinished is that one's.
         let lock = shelf.lock_file(LOCK)?;
         if lock.try_lock().is_ok() {
@@ -251,7 +255,7 @@ impl Shelf {
         Ok(parts.finish())
     }
 
-    fn folders(&self, prefix: &str) -> Vec<PathBuf> {
+    pub(crate) fn folders(&self, prefix: &str) -> Vec<PathBuf> {
         let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
         let named = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(prefix));
         let mut paths: Vec<PathBuf> = named.map(|entry| entry.path()).collect();

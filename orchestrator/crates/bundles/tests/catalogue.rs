@@ -2,12 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test")]
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use cloudbox_bundles::{Catalogue, Error, SearchPlaces, Settings, State, Toolchains};
-use cloudbox_types::{Language, Limits};
+use cloudbox_types::{Image, Language, Limits};
 use tempfile::TempDir;
 
 const DEFINITION: &str = r#"
@@ -326,4 +327,35 @@ fn a_bundles_folder_that_is_a_file_is_an_error() {
     fs::write(machine.path("bundles"), "").unwrap();
     let error = Catalogue::open(machine.settings()).unwrap_err();
     assert!(matches!(error, Error::Io { path, .. } if path == machine.path("bundles")));
+}
+
+#[tokio::test]
+async fn what_is_laid_over_images_goes_when_no_process_uses_it() {
+    let machine = Machine::new(&["1.2"]);
+    let overs = || machine.bundles().into_iter().filter(|name| name.starts_with("over-")).collect::<Vec<_>>();
+    let image = Image {
+        name: "a:1".to_owned(),
+        id: "sha256:0".to_owned(),
+        argv: Vec::new(),
+        env: BTreeMap::new(),
+        workdir: String::new(),
+        build: None,
+    };
+    let (one, other) = (machine.catalogue(), machine.catalogue());
+    drop(one.image_bundle(Language::Javascript, &image).await.unwrap());
+    let name = overs().pop().unwrap();
+    // That of an earlier release, which another process took away from under this one.
+    fs::create_dir(machine.path("bundles").join("over-invented-0000000000000000")).unwrap();
+    fs::write(machine.path("bundles/over-invented-0000000000000000/file"), "four").unwrap();
+    let old = vec![("over-invented-0000000000000000".to_owned(), 4)];
+    assert_eq!(other.old_bundles().unwrap(), old, "one process still uses its own");
+    assert!(!other.remove_bundle(&name).unwrap());
+    assert!(other.remove_bundle(&old[0].0).unwrap() && other.remove_bundle(&old[0].0).unwrap());
+    assert!(overs().contains(&name));
+    drop(one);
+    assert_eq!(other.old_bundles().unwrap().pop().unwrap().0, name);
+    assert!(other.remove_bundle(&name).unwrap());
+    assert_eq!((overs().len(), machine.bundles().iter().any(|left| left.starts_with(".making"))), (0, false));
+    let bundle = other.image_bundle(Language::Javascript, &image).await.unwrap();
+    assert!(bundle.run.path.join("cloudbox/init").is_file(), "made again");
 }
