@@ -16,6 +16,7 @@ pub mod leftovers;
 pub mod machine;
 pub mod pack;
 pub mod postgres;
+pub mod registry;
 pub mod s3;
 pub mod service;
 pub mod silent;

@@ -25,7 +25,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("documents", &["database", "types"]),
     ("store", &["database", "documents", "types"]),
     ("bundles", &["sandbox", "types"]),
-    ("images", &["bundles", "protocol", "sandbox", "types"]),
+    ("images", &["archive", "bundles", "protocol", "sandbox", "storage", "types"]),
     ("artefacts", &["archive", "bundles", "storage", "types"]),
     (
         "deploy",
@@ -51,6 +51,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "deploy",
             "documents",
             "egress",
+            "images",
             "pool",
             "protocol",
             "sandbox",

@@ -67,6 +67,7 @@ impl App {
                 max_log_bytes: config.limits.max_log_bytes,
                 ranges: config.limits.ranges(),
                 code: Arc::clone(deployer.code()),
+                images: deployer.absent_images(),
                 broker: broker.clone(),
             },
         );
@@ -281,6 +282,13 @@ const AWS_VARIABLES: [&str; 16] = [
     "AWS_ROLE_SESSION_NAME",
 ];
 
+/// Where `docker login` of the user that the service runs as has put credentials.
+fn docker_config() -> Option<PathBuf> {
+    let folder = environment("DOCKER_CONFIG").map(PathBuf::from);
+    let folder = folder.or_else(|| Some(PathBuf::from(environment("HOME")?).join(".docker")));
+    folder.map(|folder| folder.join("config.json"))
+}
+
 async fn open_remote(config: &Config, store: &dyn Store) -> anyhow::Result<Option<Arc<Remote>>> {
     let Some(url) = config.storage_url.clone() else { return Ok(None) };
     let set = AWS_VARIABLES.into_iter().filter_map(|name| Some((name.to_owned(), environment(name)?)));
@@ -326,6 +334,7 @@ async fn open_deployer(
         images: cloudbox_images::Policy {
             allow: config.images.allow.clone(),
             registries: config.images.registries.clone(),
+            credentials: config.images.credentials.clone().or_else(docker_config),
             may_build: config.images.dockerfiles,
             may_run: config.images.run,
             is_offline: builds.offline,

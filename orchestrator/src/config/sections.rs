@@ -266,6 +266,8 @@ pub struct Images {
     pub allow: Vec<String>,
     /// Registries that an image is fetched from where the daemon has none of its name, such as `docker.io`. Empty: none.
     pub registries: Vec<String>,
+    /// A file with registries' credentials, as `docker login` writes it; none for the service's user's own.
+    pub credentials: Option<PathBuf>,
     /// Whether functions may bring a Dockerfile.
     pub dockerfiles: bool,
     /// Dangerous: whether a Dockerfile may have `RUN`, which the daemon's builder runs as root of a container of its own.

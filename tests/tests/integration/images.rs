@@ -1,5 +1,6 @@
-//! Images: as the toolchain of a runtime, as a function's own, and built from a Dockerfile. No registry is asked.
+//! Images: as the toolchain of a runtime, as a function's own, built from a Dockerfile, and fetched from a registry.
 
+use cloudbox_tests::registry::{self, Registry};
 use cloudbox_tests::service::Plan;
 use cloudbox_tests::{Answer, Api, Driver, Home, Service, TestImage, images, machine, pack};
 use cloudbox_types::ErrorCode;
@@ -23,9 +24,17 @@ async fn docker() {
         return;
     }
     let home = Home::new();
-    let settings = "[images]\nallow = [\"cbx-test-*\"]\ndockerfiles = true\nrun = true\n[pool.spares]\n";
+    let mut registry = Registry::start();
+    let mut settings = "[images]\nallow = [\"cbx-test-*\"]\ndockerfiles = true\nrun = true\n".to_owned();
+    if let Some(registry) = &registry {
+        // The file is read when it is needed.
+        let (name, file) = (registry.name(), registry.credentials("wrong"));
+        let from = settings.replace("\"cbx-test-*\"", &format!("\"cbx-test-*\", \"{name}/*\""));
+        settings = format!("{from}registries = [\"{name}\"]\ncredentials = {file:?}\n");
+    }
+    settings.push_str("[pool.spares]\n");
     let path = home.path().join("cloudbox.toml");
-    std::fs::write(&path, settings).unwrap();
+    std::fs::write(&path, &settings).unwrap();
     let service =
         Plan::new(Driver::Docker).at(&home).with("CLOUDBOX_CONFIG", path.to_str().unwrap()).start().await;
     let api = service.api();
@@ -40,6 +49,12 @@ async fn docker() {
     let entry = "ENTRYPOINT [\"python3\",\"program.py\"]";
     let custom = TestImage::import(&runtime, &files, &[&SETTINGS[..], &[entry]].concat());
     a_function_has_an_image(&api, &python.name, &custom.name).await;
+    a_function_changes_its_kind(&api, &custom.name).await;
+    let mut base = python.name.clone();
+    if let Some(registry) = &mut registry {
+        an_image_is_fetched(&api, registry, &custom.name).await;
+        base = registry.take(&python.name, "team/python");
+    }
     an_image_is_built(&api, &python.name).await;
     a_folder_says_what_its_image_is(&service, &python.name, &custom.name).await;
     refusals(&api, &python.name).await;
@@ -47,22 +62,26 @@ async fn docker() {
     service.stop().await;
 
     // The settings say the same of a runtime, from the next start on.
-    let named = format!("{settings}[runtimes.images]\n\"{runtime}\" = \"{}\"\n", python.name);
+    let named = format!("{settings}[runtimes.images]\n\"{runtime}\" = \"{base}\"\n");
     std::fs::write(&path, named).unwrap();
     let service =
         Plan::new(Driver::Docker).at(&home).with("CLOUDBOX_CONFIG", path.to_str().unwrap()).start().await;
     let api = service.api();
     let installed = api.settled_runtime(&runtime).await;
-    assert_eq!(
-        (&installed["image"], &installed["state"]),
-        (&json!(python.name), &json!("ready")),
-        "{installed}"
-    );
+    assert_eq!((&installed["image"], &installed["state"]), (&json!(base), &json!("ready")), "{installed}");
     let code = "def handler(data, context):\n    return open('/etc/marker').read()\n";
     let _ = api.create(&json!({ "name": "by-setting", "runtime": runtime, "code": code })).await.with(201);
     let _ = api.deploy("by-setting").await.with(200);
     let answer: Value = api.execute("by-setting", &json!({})).await.with(200).json();
     assert_eq!(answer["response"], "python", "{answer}");
+    if let Some(registry) = &mut registry {
+        registry.end();
+        let image = format!("{}/team/down:1", registry.name());
+        let _ = api.create(&json!({ "name": "down", "image": image })).await.with(201);
+        let refused = api.deploy("down").await.error(ErrorCode::DeploymentError);
+        assert!(refused["error"].as_str().unwrap().contains("can't be reached"), "{refused}");
+        let _ = registry::forget(&base);
+    }
     service.stop().await;
 }
 
@@ -200,6 +219,54 @@ async fn a_function_has_an_image(api: &Api, python: &str, custom: &str) {
     assert_eq!(answer.with(200).json::<Value>()["data"], json!([1]));
     let version: Value = api.get(&api.functions("/program/versions/1")).await.with(200).json();
     assert!(version["image"].as_str().unwrap().starts_with(&format!("{custom} (sha256:")), "{version}");
+}
+
+/// From code to a program of an image, and back.
+async fn a_function_changes_its_kind(api: &Api, custom: &str) {
+    api.launch("changing", "javascript", "exports.handler = async () => 'code';").await;
+    let runtime = images::runtime_of(api, "changing").await;
+    let change = json!({ "image": custom, "language": "custom" });
+    let changed: Value = api.patch("changing", &change).await.with(200).json();
+    assert_eq!((&changed["runtime"], &changed["code"]), (&json!("custom"), &Value::Null), "{changed}");
+    let _ = api.deploy("changing").await.with(200);
+    let answer: Value = api.execute("changing", &json!({ "data": 1 })).await.with(200).json();
+    assert_eq!(answer["response"]["data"], 1, "{answer}");
+    let back = json!({ "language": "javascript", "runtime": runtime,
+        "code": "exports.handler = async () => 'again';" });
+    let changed: Value = api.patch("changing", &back).await.with(200).json();
+    assert_eq!(changed["image"], Value::Null, "{changed}");
+    let _ = api.deploy("changing").await.with(200);
+    let answer: Value = api.execute("changing", &json!({})).await.with(200).json();
+    assert_eq!(answer["response"], "again", "{answer}");
+    let _ = api.post(&api.functions("/changing/versions/2/activate"), &json!({})).await.with(200);
+    let answer: Value = api.execute("changing", &json!({ "data": 2 })).await.with(200).json();
+    assert_eq!(answer["response"]["data"], 2, "the version keeps its image: {answer}");
+    let _ = api.delete(&api.functions("/changing")).await.with(204);
+}
+
+/// From a registry that wants credentials, and that is down in the end.
+async fn an_image_is_fetched(api: &Api, registry: &mut Registry, custom: &str) {
+    let refused = async |image: &str, parts: &[&str]| {
+        let _ = api.create(&json!({ "name": "fetched", "image": image })).await.with(201);
+        let refused = api.deploy("fetched").await.error(ErrorCode::DeploymentError);
+        let why = refused["error"].as_str().unwrap();
+        assert!(parts.iter().all(|part| why.contains(part)) && why.contains(image), "{parts:?}: {refused}");
+        let _ = api.delete(&api.functions("/fetched")).await.with(204);
+    };
+    let image = registry.take(custom, "team/program");
+    refused(&image, &["does not take the credentials", "config.json"]).await;
+    std::fs::remove_file(registry.credentials("none")).unwrap();
+    refused(&image, &["wants credentials", "docker login"]).await;
+    let _ = registry.credentials(registry::PASSWORD);
+    refused(&image.replace(":1", ":2"), &["no image of this name and tag"]).await;
+    refused(&image.replace("program", "nothing"), &["no image of this name and tag"]).await;
+
+    let _ = api.create(&json!({ "name": "fetched", "image": image })).await.with(201);
+    let _ = api.deploy("fetched").await.with(200);
+    let answer: Value = api.execute("fetched", &json!({ "data": 1 })).await.with(200).json();
+    assert_eq!(answer["response"]["data"], 1, "{answer}");
+    let _ = api.delete(&api.functions("/fetched")).await.with(204);
+    let _ = registry::forget(&image);
 }
 
 async fn an_image_is_built(api: &Api, base: &str) {

@@ -3,8 +3,9 @@
 
 use cloudbox_tests::pack::tgz;
 use cloudbox_tests::postgres::Postgres;
+use cloudbox_tests::registry::forget;
 use cloudbox_tests::s3::S3;
-use cloudbox_tests::{Answer, Api, Driver, Plan, Service, both_drivers};
+use cloudbox_tests::{Answer, Api, Driver, Home, Plan, Service, TestImage, both_drivers, images, machine};
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -20,8 +21,13 @@ const KEY: &str = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
 async fn two_nodes(driver: Driver) {
     let (server, s3) = (Postgres::shared().unwrap(), S3::start().await);
     let url = server.new_database().unwrap();
+    let home = Home::new();
+    let config = home.path().join("cloudbox.toml");
+    let images = "[images]\nallow = [\"cbx-test-*\"]\ndockerfiles = true\n";
+    std::fs::write(&config, if driver == Driver::Docker { images } else { "" }).unwrap();
     let node = async || {
         let plan = Plan::new(driver)
+            .with("CLOUDBOX_CONFIG", config.to_str().unwrap())
             .with("CLOUDBOX_DATABASE_URL", &url)
             .with("CLOUDBOX_SECRET_KEY", KEY)
             .with("CLOUDBOX_STORAGE_GC_INTERVAL_S", "0");
@@ -35,6 +41,9 @@ async fn two_nodes(driver: Driver) {
     others_deployments_go_on(&one.api()).await;
     changes_reach_the_other_node(&one.api(), &other.api()).await;
     garbage_goes_from_all_places(&one, &other, &s3).await;
+    if driver == Driver::Docker {
+        an_image_is_built_where_it_is_needed(&one, &other.api()).await;
+    }
     other.stop().await;
     one.stop().await;
 }
@@ -128,9 +137,15 @@ async fn upload(api: &Api, name: &str, text: &str) {
     let _ = Answer::of(request.header("content-type", "application/gzip").body(package)).await.with(200);
 }
 
-fn here(service: &Service) -> usize {
-    let count = |folder: &str| std::fs::read_dir(service.home().data().join(folder)).unwrap().count();
-    count("code") + count("packages")
+/// The names of all artefacts and packages of a node.
+fn here(service: &Service) -> Vec<String> {
+    let names = ["code", "packages"].map(|folder| {
+        let entries = std::fs::read_dir(service.home().data().join(folder)).unwrap();
+        entries
+            .map(move |entry| format!("{folder}/{}", entry.unwrap().file_name().display()))
+            .collect::<Vec<_>>()
+    });
+    names.concat()
 }
 
 async fn garbage_goes_from_all_places(one: &Service, other: &Service, s3: &S3) {
@@ -151,11 +166,12 @@ async fn garbage_goes_from_all_places(one: &Service, other: &Service, s3: &S3) {
         }
         let names = s3.names().await;
         let objects = |folder: &str| names.iter().filter(|name| name.starts_with(folder)).count();
-        let left = (objects("artefacts/"), objects("packages/"), here(one), here(other));
+        let (at_one, at_other) = (here(one), here(other));
+        let left = (objects("artefacts/"), objects("packages/"), at_one.len(), at_other.len());
         if left == (1, 1, 2, 1) {
             break;
         }
-        assert!(Instant::now() < by, "{left:?}: {names:?}");
+        assert!(Instant::now() < by, "{left:?}: {names:?} {at_one:?} {at_other:?}");
         sleep(PAUSE).await;
     }
     for api in &apis {
@@ -176,4 +192,52 @@ async fn garbage_goes_from_all_places(one: &Service, other: &Service, s3: &S3) {
             .count(),
         0
     );
+}
+
+/// An image of a Dockerfile is with the node that built it. Both nodes use one daemon here, so it is removed there.
+async fn an_image_is_built_where_it_is_needed(one: &Service, other: &Api) {
+    let api = one.api();
+    api.launch("base", "python", "def handler(data, context):\n    return 1\n").await;
+    let base = TestImage::import(&images::runtime_of(&api, "base").await, &[], &[]);
+    let program = std::fs::read_to_string(machine::root().join("examples/custom/program.py")).unwrap();
+    let _ = api
+        .create(&json!({ "name": "built", "build": { "dockerfile": "./docker/Dockerfile" } }))
+        .await
+        .with(201);
+    let deploy = async |text: &str| {
+        let dockerfile = format!(
+            "FROM {}\nCOPY . /own\nENV GREETING={text}\nWORKDIR /own\nCMD [\"python3\", \"program.py\"]\n",
+            base.name
+        );
+        let package = tgz(&[("docker/Dockerfile", &dockerfile), ("program.py", &program)]);
+        let upload = api.request(Method::PUT, &api.functions("/built/package")).body(package);
+        let _ = Answer::of(upload.header("content-type", "application/gzip")).await.with(200);
+        let _ = api.deploy("built").await.with(200);
+        the_daemon_forgets_what_was_built(one).await;
+    };
+    deploy("first").await;
+    comes_to(other, "built", &json!({ "greeting": "first", "data": "" })).await;
+    deploy("second").await;
+    drop(base);
+    comes_to(other, "built", &json!("OVERLOADED")).await;
+    let refused: Value = other.execute("built", &json!({})).await.with(503).json();
+    let why = refused["error"].as_str().unwrap();
+    assert!(why.contains("can't be started on this node") && why.contains("images.registries"), "{refused}");
+    let _ = api.delete(&api.functions("/built")).await.with(204);
+}
+
+/// Until no container is made of it any more, the daemon keeps it.
+async fn the_daemon_forgets_what_was_built(node: &Service) {
+    let id = std::fs::read_to_string(node.home().data().join("instance-id")).unwrap();
+    let filter = format!("{{\"label\":[\"cloudbox.imported-by={}\"]}}", id.trim());
+    let path: String = filter.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    let by = Instant::now() + PATIENCE;
+    loop {
+        let listed = machine::docker(&format!("/images/json?filters={path}")).unwrap();
+        let found = listed.split('"').find(|text| text.starts_with("cloudbox/image-custom:"));
+        let Some(name) = found else { return };
+        let _ = forget(name);
+        assert!(Instant::now() < by, "{name} should go");
+        sleep(PAUSE).await;
+    }
 }

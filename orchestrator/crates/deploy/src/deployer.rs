@@ -10,7 +10,7 @@ use std::time::Duration;
 use cloudbox_archive::Limits;
 use cloudbox_artefacts::{Bounds, CodeStore, DependencyStore, Elsewhere, remove_all};
 use cloudbox_bundles::Catalogue;
-use cloudbox_images::Images;
+use cloudbox_images::{AbsentImages, Images};
 use cloudbox_sandbox::SandboxDriver;
 use cloudbox_storage::{Holds, Ledger, Packages};
 use cloudbox_store::{Begin, Store};
@@ -124,6 +124,18 @@ impl Deployer {
     #[must_use]
     pub fn packages(&self) -> &Arc<Packages> {
         &self.site.packages
+    }
+
+    /// Makes images that this node hasn't got, for versions that other nodes deployed.
+    #[must_use]
+    pub fn absent_images(&self) -> Arc<AbsentImages> {
+        let Site { images, packages, settings, .. } = &self.site;
+        AbsentImages::new(
+            Arc::clone(images),
+            Arc::clone(packages),
+            settings.builds_dir.clone(),
+            settings.limits,
+        )
     }
 
     /// The images that functions bring.

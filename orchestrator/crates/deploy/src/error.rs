@@ -86,6 +86,7 @@ impl From<cloudbox_images::Error> for StageError {
             cloudbox_images::Error::Refused(sentence) => Self::Refused(sentence),
             cloudbox_images::Error::Sandbox(error) => error.into(),
             cloudbox_images::Error::Bundle(error) => Self::Runtime(error),
+            cloudbox_images::Error::Package(error) => Self::Storage(error),
         }
     }
 }

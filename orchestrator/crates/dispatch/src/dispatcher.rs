@@ -13,11 +13,12 @@ use std::time::Duration;
 use cloudbox_artefacts::CodeStore;
 use cloudbox_bundles::Catalogue;
 use cloudbox_egress::Broker;
+use cloudbox_images::AbsentImages;
 use cloudbox_pool::{Lease, LeaseError, Pool, Start, Target};
 use cloudbox_protocol::{Request, stream};
 use cloudbox_sandbox::SandboxDriver;
 use cloudbox_types::limits::Ranges;
-use cloudbox_types::{InvocationId, Timing};
+use cloudbox_types::{InvocationId, Timing, with_causes};
 use futures::FutureExt as _;
 use jiff::Timestamp;
 use tokio::time::Instant;
@@ -34,7 +35,7 @@ use crate::settle::{self, Settled};
 use crate::timing::{self, Begun};
 
 /// What bounds a call besides the function's own limits.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Settings {
     /// Bytes of a result.
     pub max_response_bytes: usize,
@@ -46,6 +47,8 @@ pub struct Settings {
     pub ranges: Ranges,
     /// Where the artefacts of versions are.
     pub code: Arc<CodeStore>,
+    /// Makes images that other nodes have.
+    pub images: Arc<AbsentImages>,
     /// The way out of sandboxes; none where there is none.
     pub broker: Option<Arc<Broker>>,
 }
@@ -111,6 +114,12 @@ impl Dispatcher {
             }
             Err(TargetError::Driver(cloudbox_sandbox::Error::Unavailable { .. })) => {
                 return Outcome::refused(id, call.version(), settle::unavailable());
+            }
+            Err(TargetError::Image(why)) => {
+                let name = &call.entry.function.settings.name;
+                let message =
+                    format!("Function {name} can't be started on this node: {}", with_causes(&*why));
+                return Outcome::refused(id, call.version(), Failure::overloaded(message, 10));
             }
             Err(error) => {
                 tracing::error!(invocation.id = %id, error = &error as &dyn std::error::Error,

@@ -12,6 +12,9 @@ pub enum Error {
     /// What is laid over an image can't be made, or the image is none for the runtime.
     #[error(transparent)]
     Bundle(#[from] cloudbox_bundles::Error),
+    /// The package that an image is built from can't be had.
+    #[error(transparent)]
+    Package(#[from] cloudbox_storage::Error),
 }
 
 impl Error {

@@ -15,10 +15,12 @@ use cloudbox_types::{Image, Limits};
 use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use tokio::time::Instant;
 
+use crate::credentials;
 use crate::dockerfile::Dockerfile;
 use crate::error::Error;
 use crate::policy::Policy;
 use crate::reference::Reference;
+use crate::registry::Asked;
 
 /// How long the fetching of an image may take.
 const FETCHED_WITHIN: Duration = Duration::from_secs(600);
@@ -29,7 +31,7 @@ const MAX_FILE_BYTES: u64 = 1 << 20;
 
 /// The images of the driver, as the operator's policy lets functions have them.
 pub struct Images {
-    driver: Arc<dyn SandboxDriver>,
+    pub(crate) driver: Arc<dyn SandboxDriver>,
     /// What is allowed.
     pub policy: Policy,
     /// Taken by who removes what a driver has made of an image, and by who needs it to be there.
@@ -111,18 +113,11 @@ impl Images {
         Dockerfile::read(dockerfile, &self.policy)
     }
 
-    /// Builds the image of a Dockerfile from a folder.
+    /// The ids of the images that a Dockerfile starts from, by their whole names.
     ///
     /// # Errors
-    /// A base can't be had or used, or a step failed; nothing is left then.
-    pub async fn build(
-        &self,
-        dockerfile: &Dockerfile,
-        context: PathBuf,
-        limits: Limits,
-        told: &mut (dyn FnMut(&str) + Send),
-    ) -> Result<Built, Error> {
-        let host = self.host()?;
+    /// One can't be had or used.
+    pub async fn bases(&self, dockerfile: &Dockerfile) -> Result<BTreeMap<String, String>, Error> {
         let mut ids = BTreeMap::new();
         for base in dockerfile.images()? {
             let facts = self.facts(&base).await?;
@@ -134,7 +129,23 @@ impl Images {
             }
             ids.insert(base.to_string(), facts.id);
         }
-        let dockerfile = dockerfile.with_ids(&ids)?;
+        Ok(ids)
+    }
+
+    /// Builds the image of a Dockerfile from a folder, on these bases.
+    ///
+    /// # Errors
+    /// A step failed; nothing is left then.
+    pub async fn build(
+        &self,
+        dockerfile: &Dockerfile,
+        bases: &BTreeMap<String, String>,
+        context: PathBuf,
+        limits: Limits,
+        told: &mut (dyn FnMut(&str) + Send),
+    ) -> Result<Built, Error> {
+        let host = self.host()?;
+        let dockerfile = dockerfile.with_ids(bases)?;
         let order = BuildOrder { context, dockerfile, limits, max_bytes: self.policy.max_bytes };
         let building = tokio::time::timeout(limits.timeout(), host.build(&order, told));
         let tag = building.await.map_err(|_| {
@@ -160,10 +171,7 @@ impl Images {
             Some(found) => found,
             None => {
                 self.policy.check_fetched(image)?;
-                tokio::time::timeout(FETCHED_WITHIN, host.pull(&name)).await.map_err(|_| {
-                    let seconds = FETCHED_WITHIN.as_secs();
-                    Error::refused(format!("the image {name} was not fetched within {seconds} s"))
-                })??;
+                self.fetch(host.as_ref(), image).await?;
                 let found = host.look_up(&name).await?;
                 found.ok_or_else(|| Error::refused(format!("{name} was fetched, and is not there")))?
             }
@@ -174,6 +182,25 @@ impl Images {
             return Err(Error::refused(why));
         }
         Ok(found)
+    }
+
+    /// Fetches an image, with the credentials that the operator has for its registry.
+    async fn fetch(&self, host: &dyn ImageHost, image: &Reference) -> Result<(), Error> {
+        let (name, file) = (image.short(), self.policy.credentials.as_deref());
+        let found = file.map(|file| credentials::find(file, &image.registry)).transpose();
+        let found =
+            found.map_err(|why| Error::refused(format!("the image {name} can't be fetched: {why}")))?;
+        let credentials = found.flatten();
+        let pulled = tokio::time::timeout(FETCHED_WITHIN, host.pull(&name, credentials.as_ref())).await;
+        let asked = Asked { image, file, had_credentials: credentials.is_some() };
+        match pulled {
+            Ok(Err(cloudbox_sandbox::Error::Image { why, .. })) => Err(Error::Refused(asked.explained(&why))),
+            Ok(pulled) => Ok(pulled?),
+            Err(_) => {
+                let seconds = FETCHED_WITHIN.as_secs();
+                Err(Error::refused(format!("the image {name} was not fetched within {seconds} s")))
+            }
+        }
     }
 
     /// Makes an image of the operator's choice the toolchain of a runtime; the runtime's state says how it goes.
@@ -230,5 +257,5 @@ impl Images {
 }
 
 fn of_facts(name: String, facts: ImageFacts) -> Image {
-    Image { name, id: facts.id, argv: facts.argv, env: facts.env, workdir: facts.workdir }
+    Image { name, id: facts.id, argv: facts.argv, env: facts.env, workdir: facts.workdir, build: None }
 }

@@ -1,5 +1,7 @@
 //! What the operator allows.
 
+use std::path::PathBuf;
+
 use cloudbox_bundles::template::matches;
 
 use crate::error::Error;
@@ -12,6 +14,8 @@ pub struct Policy {
     pub allow: Vec<String>,
     /// Registries that an image is fetched from where this machine has none of its name.
     pub registries: Vec<String>,
+    /// The file with registries' credentials, as `docker login` writes it.
+    pub credentials: Option<PathBuf>,
     /// Whether functions may bring a Dockerfile.
     pub may_build: bool,
     /// Whether a Dockerfile may have `RUN`: a stranger's code as root of a container that is not ours.
@@ -27,6 +31,7 @@ impl Default for Policy {
         Self {
             allow: Vec::new(),
             registries: Vec::new(),
+            credentials: None,
             may_build: false,
             may_run: false,
             is_offline: false,

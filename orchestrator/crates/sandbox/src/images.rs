@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use async_trait::async_trait;
-use cloudbox_types::Limits;
+use cloudbox_types::{Limits, Secret};
 
 use crate::error::Error;
 
@@ -38,6 +38,17 @@ pub struct BuildOrder {
     pub max_bytes: u64,
 }
 
+/// What a registry wants to know of who asks.
+#[derive(Clone, Debug)]
+pub struct Credentials {
+    /// Who.
+    pub username: String,
+    /// The password, or a token that has its place.
+    pub password: Secret<String>,
+    /// A token of the registry's own, in place of both.
+    pub identity_token: Option<Secret<String>>,
+}
+
 /// Who is told what a build prints, a piece at a time.
 pub type Told<'t> = &'t mut (dyn FnMut(&str) + Send);
 
@@ -53,8 +64,8 @@ pub trait ImageHost: Send + Sync {
     /// Fetches an image from its registry.
     ///
     /// # Errors
-    /// What the registry or the daemon says.
-    async fn pull(&self, name: &str) -> Result<(), Error>;
+    /// [`Error::Image`] with what the registry or the daemon says.
+    async fn pull(&self, name: &str, credentials: Option<&Credentials>) -> Result<(), Error>;
 
     /// Builds an image without a network, without what earlier builds left, and without secrets; its name, under which
     /// it stays until [`ImageHost::remove`].

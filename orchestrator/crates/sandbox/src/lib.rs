@@ -27,6 +27,6 @@ pub use driver::{
     SweepReport,
 };
 pub use error::Error;
-pub use images::{BuildOrder, ImageFacts, ImageHost};
+pub use images::{BuildOrder, Credentials, ImageFacts, ImageHost};
 pub use launch::{AfterCall, Launch, LaunchError};
 pub use spec::{CodeDir, Instance, Network, Program, RootFs, SandboxId, SandboxSpec, Workspace};

@@ -38,4 +38,18 @@ pub struct Image {
     /// Its working directory; empty for `/`.
     #[serde(default)]
     pub workdir: String,
+    /// How it was built; none for one that has a name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub build: Option<ImageBuild>,
+}
+
+/// How an image was built from a package, so that it can be built again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageBuild {
+    /// The Dockerfile's path in the package.
+    pub dockerfile: String,
+    /// The folder of the package that it copied from.
+    pub context: String,
+    /// The ids of the images that it started from, by their names.
+    pub bases: BTreeMap<String, String>,
 }

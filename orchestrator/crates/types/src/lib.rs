@@ -26,7 +26,7 @@ pub use egress::{Attempt, AttemptOutcome, Attempts, EgressRule};
 pub use error_code::ErrorCode;
 pub use function::{Function, FunctionStatus, Project, Scale};
 pub use id::{DeploymentId, FunctionId, InvocationId, ProjectId};
-pub use image::{Image, ImageSource};
+pub use image::{Image, ImageBuild, ImageSource};
 pub use isolation::{HandlerStyle, Isolation};
 pub use language::Language;
 pub use limits::Limits;

@@ -4,13 +4,12 @@
 //! For a shim the image takes the place of a runtime's root, and all stages are the usual ones. For a program there is
 //! nothing to check, to install or to compile: what its package holds becomes its workspace, or what its image is built from.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
-use cloudbox_archive::Dockerignore;
 use cloudbox_bundles::Bundle;
+use cloudbox_images::context::leave_out;
 use cloudbox_storage::Kind;
-use cloudbox_types::{ImageSource, Language, image::CUSTOM};
+use cloudbox_types::{ImageBuild, ImageSource, Language, image::CUSTOM};
 
 use crate::build_folder::BuildFolder;
 use crate::error::StageError;
@@ -111,39 +110,35 @@ pub(super) async fn build(site: &Site, work: &mut Work) -> Result<(), StageError
     build::collected(site, work, None).await
 }
 
-/// Removes from the build's context what its `.dockerignore` names: perhaps the Dockerfile, which has been read.
-async fn leave_out(context: PathBuf, dockerfile: PathBuf) -> Result<(), StageError> {
-    let removing = tokio::task::spawn_blocking(move || {
-        let rules = Dockerignore::read(&context, &dockerfile).map_err(StageError::Refused)?;
-        rules.apply(&context).map_err(|error| StageError::from(cloudbox_storage::Error::from(error)))
-    });
-    removing.await.map_err(|panic| StageError::io("reading", ".dockerignore")(panic.into()))?
-}
-
 /// The bundle of the image that is built from the Dockerfile, whose files are taken over before it is removed.
 async fn built(site: &Site, work: &mut Work) -> Result<Arc<Bundle>, StageError> {
-    let (Some(dockerfile), ImageSource::Built { context, dockerfile: path }) =
+    let (Some(dockerfile), ImageSource::Built { context: below, dockerfile: path }) =
         (&work.dockerfile, image_source(work)?)
     else {
         return Err(StageError::Refused("there is no Dockerfile".to_owned()));
     };
-    let context = work.folder().workspace().join(context);
+    let context = work.folder().workspace().join(&below);
     if !context.is_dir() {
         let sentence = "`build.context` is no folder of the package";
         return Err(StageError::Refused(sentence.to_owned()));
     }
-    leave_out(context.clone(), work.folder().workspace().join(path)).await?;
+    let (from, file) = (context.clone(), work.folder().workspace().join(&path));
+    tokio::task::spawn_blocking(move || leave_out(&from, &file))
+        .await
+        .map_err(|panic| StageError::io("reading", ".dockerignore")(panic.into()))??;
+    let bases = site.images.bases(dockerfile).await?;
     let mut listener = work.listener(Vec::new()).with_room(site.settings.max_output_bytes);
     let halt = work.halt.clone();
     let mut told = |text: &str| listener.hear(text.as_bytes());
-    let building = site.images.build(dockerfile, context, site.settings.limits, &mut told);
+    let building = site.images.build(dockerfile, &bases, context, site.settings.limits, &mut told);
     let built = tokio::select! {
         biased;
         built = building => built,
         why = halt.ordered() => return Err(StageError::Refused(why)),
     };
     listener.end();
-    let built = built?;
+    let mut built = built?;
+    built.image.build = Some(ImageBuild { dockerfile: path, context: below, bases });
     let adapted = async {
         let bundle = site.catalogue.image_bundle(Language::Custom, &built.image).await?;
         if built.image.argv.is_empty() {
@@ -171,7 +166,8 @@ pub(super) fn explained(work: &Work, error: StageError) -> StageError {
             if step == "exec" =>
         {
             StageError::Refused(format!(
-                "the image {} can't start the function's program: {message}. It has to be in the image, on its search path",
+                "the image {} can't start the function's program: {message}. It has to be in the image, on its search path; where the image's own program serves the calls, \
+                 set `language` to custom",
                 image.name
             ))
         }

@@ -25,6 +25,9 @@ pub enum TargetError {
     /// Its runtime can't be made on this machine.
     #[error("the runtime's bundle can't be used")]
     Bundle(#[from] cloudbox_bundles::Error),
+    /// The image that it runs in can't be had on this machine.
+    #[error("the version's image can't be had")]
+    Image(#[source] Arc<cloudbox_images::Error>),
     /// The driver can't use the bundle.
     #[error("the driver can't use the runtime's bundle")]
     Driver(#[from] cloudbox_sandbox::Error),
@@ -48,7 +51,13 @@ impl Dispatcher {
             Some(image) => self.catalogue.image_bundle(version.language, image).await?,
             None => self.catalogue.bundle(&version.runtime).await?,
         };
-        self.driver.prepare(&bundle.run).await?;
+        if let Err(error) = self.driver.prepare(&bundle.run).await {
+            let (cloudbox_sandbox::Error::Image { .. }, Some(image)) = (&error, &version.image) else {
+                return Err(error.into());
+            };
+            let made = self.settings.images.make(image, version.package.as_deref(), &bundle.run).await;
+            made.map_err(TargetError::Image)?;
+        }
         let mut launch = cloudbox_deploy::launch_of(
             function,
             version,

@@ -8,6 +8,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use async_trait::async_trait;
 use bollard::Docker;
+use bollard::auth::DockerCredentials;
+use bollard::errors::Error as DockerError;
 use bollard::models::{BuildInfo, ContainerUpdateBody};
 use bollard::query_parameters::{
     BuildImageOptionsBuilder, CreateImageOptionsBuilder, ListImagesOptionsBuilder, RemoveImageOptionsBuilder,
@@ -20,7 +22,7 @@ use super::image::{drain, status};
 use super::tree::{append_folder, body, header, stream, whole};
 use super::{SandboxId, Shared};
 use cloudbox_sandbox::error::Error;
-use cloudbox_sandbox::images::{BuildOrder, ImageFacts, ImageHost, Told};
+use cloudbox_sandbox::images::{BuildOrder, Credentials, ImageFacts, ImageHost, Told};
 
 /// The instructions' name in a build's context, after all that comes from a stranger.
 const DOCKERFILE: &str = ".cloudbox-dockerfile";
@@ -72,12 +74,22 @@ impl ImageHost for Shared {
         self.watch.guard(look_up(&self.docker, name)).await
     }
 
-    async fn pull(&self, name: &str) -> Result<(), Error> {
+    async fn pull(&self, name: &str, credentials: Option<&Credentials>) -> Result<(), Error> {
         let options = CreateImageOptionsBuilder::default().from_image(name).build();
-        let pulled = drain(self.docker.create_image(Some(options), None, None)).await;
-        pulled.map_err(|error| Error::Image {
-            image: name.to_owned(),
-            why: format!("it could not be fetched: {error}"),
+        let credentials = credentials.map(|known| DockerCredentials {
+            username: Some(known.username.clone()),
+            password: Some(known.password.expose().clone()),
+            identitytoken: known.identity_token.as_ref().map(|token| token.expose().clone()),
+            ..DockerCredentials::default()
+        });
+        let pulled = drain(self.docker.create_image(Some(options), None, credentials)).await;
+        pulled.map_err(|error| {
+            let told = match error {
+                DockerError::DockerResponseServerError { message, .. } => message,
+                DockerError::DockerStreamError { error } => error,
+                other => other.to_string(),
+            };
+            Error::Image { image: name.to_owned(), why: told.trim().to_owned() }
         })
     }
 

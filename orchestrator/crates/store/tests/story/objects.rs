@@ -65,7 +65,14 @@ pub async fn holds_and_removals_see_each_other(store: &dyn Store) {
 
 fn image() -> Image {
     let id = format!("sha256:{}", "1".repeat(64));
-    Image { name: "a/b".to_owned(), id, argv: Vec::new(), env: BTreeMap::new(), workdir: String::new() }
+    Image {
+        name: "a/b".to_owned(),
+        id,
+        argv: Vec::new(),
+        env: BTreeMap::new(),
+        workdir: String::new(),
+        build: None,
+    }
 }
 
 fn later() -> Timestamp {

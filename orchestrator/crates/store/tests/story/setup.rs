@@ -186,5 +186,10 @@ pub fn image() -> cloudbox_types::Image {
         argv: vec!["/app/run".to_owned(), "--fast".to_owned()],
         env: [("PATH".to_owned(), "/app:/bin".to_owned())].into(),
         workdir: "/app".to_owned(),
+        build: Some(cloudbox_types::ImageBuild {
+            dockerfile: "./Dockerfile".to_owned(),
+            context: "./".to_owned(),
+            bases: [("docker.io/a/b:1".to_owned(), format!("sha256:{}", "b".repeat(64)))].into(),
+        }),
     }
 }

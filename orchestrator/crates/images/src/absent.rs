@@ -1,0 +1,159 @@
+//! Images of versions that this machine hasn't got, since another node built or fetched them: made here when they are needed.
+//!
+//! What a version runs in stays what it was: a named image counts if it has the version's id here, and one of a Dockerfile is
+//! built from the version's own package, on the images that it was built on.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cloudbox_archive::{Limits as ArchiveLimits, Unpacked, unpack};
+use cloudbox_sandbox::RootFs;
+use cloudbox_storage::Packages;
+use cloudbox_types::{Image, ImageBuild, Limits};
+use futures::FutureExt as _;
+use futures::future::{BoxFuture, Shared};
+use parking_lot::Mutex;
+
+use crate::context::leave_out;
+use crate::dockerfile;
+use crate::error::Error;
+use crate::images::Images;
+use crate::reference::Reference;
+
+/// How long a failure stands before the next call tries again.
+const FAILED_FOR: Duration = Duration::from_secs(10);
+
+type Making = Shared<BoxFuture<'static, Result<(), Arc<Error>>>>;
+
+/// Makes images that are not here, each once at a time.
+pub struct AbsentImages {
+    images: Arc<Images>,
+    packages: Arc<Packages>,
+    builds_dir: PathBuf,
+    /// Of a build.
+    limits: Limits,
+    /// By the digest of the root that is made.
+    underway: Mutex<HashMap<String, Making>>,
+}
+
+impl AbsentImages {
+    /// Over the driver's images and the packages; builds have their folders in `builds_dir`.
+    #[must_use]
+    pub fn new(
+        images: Arc<Images>,
+        packages: Arc<Packages>,
+        builds_dir: PathBuf,
+        limits: Limits,
+    ) -> Arc<Self> {
+        Arc::new(Self { images, packages, builds_dir, limits, underway: Mutex::default() })
+    }
+
+    /// Makes the root of a version with this image and package. It goes on to its end when its caller gives up.
+    ///
+    /// # Errors
+    /// The image can't be had here, with the remedy.
+    pub async fn make(
+        self: &Arc<Self>,
+        image: &Image,
+        package: Option<&str>,
+        root: &RootFs,
+    ) -> Result<(), Arc<Error>> {
+        let making = {
+            let mut underway = self.underway.lock();
+            let begin = || self.begin(image.clone(), package.map(str::to_owned), root.clone());
+            underway.entry(root.digest.clone()).or_insert_with(begin).clone()
+        };
+        making.await
+    }
+
+    fn begin(self: &Arc<Self>, image: Image, package: Option<String>, root: RootFs) -> Making {
+        let this = Arc::clone(self);
+        let task = tokio::spawn(async move {
+            let made = this.made(&image, package.as_deref(), &root).await;
+            let is_made = made.is_ok();
+            let forget = async move {
+                if !is_made {
+                    tokio::time::sleep(FAILED_FOR).await;
+                }
+                this.underway.lock().remove(&root.digest);
+            };
+            tokio::spawn(forget);
+            made.map_err(Arc::new)
+        });
+        let broken = |_| Err(Arc::new(Error::refused("the making of an image was broken off")));
+        task.map(move |ended| ended.unwrap_or_else(broken)).boxed().shared()
+    }
+
+    async fn made(&self, image: &Image, package: Option<&str>, root: &RootFs) -> Result<(), Error> {
+        tracing::info!(
+            image = image.name,
+            image.id = image.id,
+            "an image of a version is not here: making it"
+        );
+        match &image.build {
+            Some(build) => self.build(build, package, root).await,
+            None => self.fetch(image, root).await,
+        }
+    }
+
+    /// By its name: it has to be the same image still.
+    async fn fetch(&self, image: &Image, root: &RootFs) -> Result<(), Error> {
+        let found = self.images.named(&image.name).await?;
+        if found.id != image.id {
+            return Err(Error::refused(format!(
+                "the image {} was {} when the function was deployed, and is {} here: deploy the function again, or load \
+                 that image on this node",
+                image.name, image.id, found.id
+            )));
+        }
+        Ok(self.images.driver.prepare(root).await?)
+    }
+
+    /// From the version's own package, on the same bases.
+    async fn build(&self, build: &ImageBuild, package: Option<&str>, root: &RootFs) -> Result<(), Error> {
+        let package =
+            package.ok_or_else(|| Error::refused("the version has no package to build its image from"))?;
+        let archive = self.packages.find(package).await?;
+        let (builds_dir, paths) = (self.builds_dir.clone(), build.clone());
+        let unpacking = tokio::task::spawn_blocking(move || {
+            let content = unpack(&archive, &builds_dir, &ArchiveLimits::PACKAGE)
+                .map_err(|error| Error::from(cloudbox_storage::Error::from(error)))?;
+            let text = prepared(&content, &paths)?;
+            Ok::<_, Error>((content, text))
+        });
+        let broken = |_| Err(Error::refused("the unpacking of its package was broken off"));
+        let (content, text) = unpacking.await.unwrap_or_else(broken)?;
+        let dockerfile = self.images.read(&text)?;
+        let bases = self.images.bases(&dockerfile).await?;
+        for (name, id) in &build.bases {
+            if bases.get(name) != Some(id) {
+                return Err(Error::refused(format!(
+                    "it is built on the image {}, which is another one here: deploy the function again, or load {id} on \
+                     this node",
+                    Reference::parse(name)?.short()
+                )));
+            }
+        }
+        let context = content.root.join(&build.context);
+        let built = self.images.build(&dockerfile, &bases, context, self.limits, &mut |_| {}).await?;
+        let root = RootFs { base: Some(built.image.id.clone()), ..root.clone() };
+        let taken = {
+            let _turn = self.images.keeping().await;
+            self.images.driver.prepare(&root).await
+        };
+        self.images.discard(&built).await;
+        Ok(taken?)
+    }
+}
+
+/// The Dockerfile's text, when its context holds what may be copied and no more.
+fn prepared(content: &Unpacked, build: &ImageBuild) -> Result<String, Error> {
+    let path = content.root.join(&build.dockerfile);
+    let is_fair = path.metadata().is_ok_and(|found| found.len() <= dockerfile::MAX_BYTES as u64);
+    let text = if is_fair { std::fs::read_to_string(&path).ok() } else { None };
+    let text = text.ok_or_else(|| Error::refused(format!("its package has no {}", build.dockerfile)))?;
+    leave_out(&content.root.join(&build.context), &path)?;
+    Ok(text)
+}
