@@ -59,6 +59,20 @@ def memory_mb(pids):
     return total / 1024
 
 
+def ran_us(pids):
+    """Microseconds of CPU that these processes have used, as the scheduler counts for each thread that is still there."""
+    total = 0
+    for pid in pids:
+        try:
+            threads = os.listdir(f"/proc/{pid}/task")
+        except OSError:
+            continue
+        for thread in threads:
+            fields = _read(f"/proc/{pid}/task/{thread}/schedstat").split()
+            total += int(fields[0]) if fields else 0
+    return total / 1000
+
+
 def busy_s():
     """Seconds of CPU that the whole machine has used since its start, but for what this program waited for: with
     nobody else about, those of what is measured, the kernel's part and a container daemon's included."""
