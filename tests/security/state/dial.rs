@@ -54,8 +54,10 @@ async fn is_random_in_each_call(stage: &Stage, name: &str) {
 async fn d_processes_made_ahead(stage: &Stage) {
     let settings = json!({ "isolation": "process", "max_instances": 1, "timeout": 20, "environment": { "WORD": "old", "SEED": "1" } });
     stage.deploy_code("ahead", Language::Python, CODE, &settings).await;
-    // A process waits beside the one of the call.
-    assert_eq!(run(stage, "ahead", "left()").await, json!([0, [], 1, 0]), "at first it is the call's own");
+    let found = run(stage, "ahead", "left()").await;
+    assert_eq!((&found[0], &found[1], &found[2]), (&json!(0), &json!([]), &json!(1)), "nothing at first");
+    // The process of the next call may be there already, and no other.
+    assert!(found[3].as_u64().is_some_and(|others| others <= 1), "{found}");
     assert_eq!(run(stage, "ahead", "plant()").await, "planted");
     let found = run(stage, "ahead", "left()").await;
     assert_eq!((&found[0], &found[1]), (&json!(0), &json!(["planted"])), "files are shared, globals are not");
