@@ -41,10 +41,10 @@ async fn two_nodes(driver: Driver) {
     others_deployments_go_on(&one.api()).await;
     changes_reach_the_other_node(&one.api(), &other.api()).await;
     garbage_goes_from_all_places(&one, &other, &s3).await;
-    if driver == Driver::Docker {
-        an_image_is_built_where_it_is_needed(&one, &other.api()).await;
-    }
     other.stop().await;
+    if driver == Driver::Docker {
+        an_image_is_built_where_it_is_needed(&one, node).await;
+    }
     one.stop().await;
 }
 
@@ -194,8 +194,9 @@ async fn garbage_goes_from_all_places(one: &Service, other: &Service, s3: &S3) {
     );
 }
 
-/// An image of a Dockerfile is with the node that built it. Both nodes use one daemon here, so it is removed there.
-async fn an_image_is_built_where_it_is_needed(one: &Service, other: &Api) {
+/// An image of a Dockerfile is with the node that built it. All nodes use one daemon here, so it is removed there, before a node
+/// starts that is to call it: one that runs gets an image ready as soon as it hears of a version.
+async fn an_image_is_built_where_it_is_needed(one: &Service, node: impl AsyncFn() -> Service) {
     let api = one.api();
     api.launch("base", "python", "def handler(data, context):\n    return 1\n").await;
     let base = TestImage::import(&images::runtime_of(&api, "base").await, &[], &[]);
@@ -216,13 +217,17 @@ async fn an_image_is_built_where_it_is_needed(one: &Service, other: &Api) {
         the_daemon_forgets_what_was_built(one).await;
     };
     deploy("first").await;
-    comes_to(other, "built", &json!({ "greeting": "first", "data": "" })).await;
+    let other = node().await;
+    comes_to(&other.api(), "built", &json!({ "greeting": "first", "data": "" })).await;
+    other.stop().await;
     deploy("second").await;
     drop(base);
-    comes_to(other, "built", &json!("OVERLOADED")).await;
-    let refused: Value = other.execute("built", &json!({})).await.with(503).json();
+    let other = node().await;
+    comes_to(&other.api(), "built", &json!("OVERLOADED")).await;
+    let refused: Value = other.api().execute("built", &json!({})).await.with(503).json();
     let why = refused["error"].as_str().unwrap();
     assert!(why.contains("can't be started on this node") && why.contains("images.registries"), "{refused}");
+    other.stop().await;
     let _ = api.delete(&api.functions("/built")).await.with(204);
 }
 
