@@ -213,13 +213,12 @@ async fn a_life_that_was_cut_off_is_cleaned_up_by_the_next() {
     if daemon::is_left_out() {
         return;
     }
-    let world = World::open().await;
-    // The folder of a sandbox whose container is gone, as after a restart of the machine.
-    let old = world.instance.run_dir.join("00c0ffee00c0ffee");
-    std::fs::create_dir_all(old.join("slot")).expect("a folder");
-    let World { driver, instance, rootfs, folder } = world;
+    let World { driver, instance, rootfs, folder } = World::open().await;
     driver.close().await.expect("nothing in the way");
     drop(driver);
+    // The folder of a sandbox whose container is gone, as after a restart of the machine.
+    let old = instance.run_dir.join("00c0ffee00c0ffee");
+    std::fs::create_dir_all(old.join("slot")).expect("a folder");
     let instance = Instance { boot: "next".to_owned(), ..instance };
     let driver = docker::open(&instance).await;
     assert_eq!(driver.sweep().await.expect("a sweep"), SweepReport { removed: 1, failed: 0 });
