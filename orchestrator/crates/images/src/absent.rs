@@ -15,6 +15,7 @@ use cloudbox_types::{Image, ImageBuild, Limits};
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, Shared};
 use parking_lot::Mutex;
+use tokio::sync::Semaphore;
 
 use crate::context::leave_out;
 use crate::dockerfile;
@@ -24,6 +25,8 @@ use crate::reference::Reference;
 
 /// How long a failure stands before the next call tries again.
 const FAILED_FOR: Duration = Duration::from_secs(10);
+/// How many are made at once: calls ask for them, and no queue of deployments bounds calls.
+const AT_ONCE: usize = 2;
 
 type Making = Shared<BoxFuture<'static, Result<(), Arc<Error>>>>;
 
@@ -36,6 +39,7 @@ pub struct AbsentImages {
     limits: Limits,
     /// By the digest of the root that is made.
     underway: Mutex<HashMap<String, Making>>,
+    turns: Semaphore,
 }
 
 impl AbsentImages {
@@ -47,7 +51,14 @@ impl AbsentImages {
         builds_dir: PathBuf,
         limits: Limits,
     ) -> Arc<Self> {
-        Arc::new(Self { images, packages, builds_dir, limits, underway: Mutex::default() })
+        Arc::new(Self {
+            images,
+            packages,
+            builds_dir,
+            limits,
+            underway: Mutex::default(),
+            turns: Semaphore::new(AT_ONCE),
+        })
     }
 
     /// Makes the root of a version with this image and package. It goes on to its end when its caller gives up.
@@ -71,7 +82,9 @@ impl AbsentImages {
     fn begin(self: &Arc<Self>, image: Image, package: Option<String>, root: RootFs) -> Making {
         let this = Arc::clone(self);
         let task = tokio::spawn(async move {
+            let turn = this.turns.acquire().await;
             let made = this.made(&image, package.as_deref(), &root).await;
+            drop(turn);
             let is_made = made.is_ok();
             let forget = async move {
                 if !is_made {
