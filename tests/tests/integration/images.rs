@@ -254,7 +254,7 @@ async fn an_image_is_fetched(api: &Api, registry: &mut Registry, custom: &str) {
         let _ = api.delete(&api.functions("/fetched")).await.with(204);
     };
     let image = registry.take(custom, "team/program");
-    refused(&image, &["does not take the credentials", "config.json"]).await;
+    refused(&image, &["does not take the credentials", "the operator's file"]).await;
     std::fs::remove_file(registry.credentials("none")).unwrap();
     refused(&image, &["wants credentials", "docker login"]).await;
     let _ = registry.credentials(registry::PASSWORD);

@@ -32,15 +32,23 @@ struct Entry {
 /// What the file has for a registry; none where there is no file, or nothing for it. What a helper keeps is not asked for.
 ///
 /// # Errors
-/// A sentence: the file can't be read.
+/// A sentence: the file can't be read. It reaches who deploys, whom the host's paths are no business of: the log has them.
 pub(crate) fn find(file: &Path, registry: &str) -> Result<Option<Credentials>, String> {
     let text = match std::fs::read(file) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        read => read.map_err(|error| format!("{} can't be read: {error}", file.display()))?,
+        Err(error) => {
+            tracing::warn!(path = %file.display(), %error, "the file of registries' credentials can't be read");
+            return Err(
+                "the operator's file of credentials can't be read; the service's log says why".to_owned()
+            );
+        }
+        Ok(text) => text,
     };
     // The parser's own words may quote what is in it.
-    let read: File = serde_json::from_slice(&text)
-        .map_err(|_| format!("{} is no file of credentials as `docker login` writes it", file.display()))?;
+    let read: File = serde_json::from_slice(&text).map_err(|_| {
+        tracing::warn!(path = %file.display(), "no file of registries' credentials");
+        "the operator's file of credentials is none as `docker login` writes it".to_owned()
+    })?;
     let entry = read.auths.into_iter().find(|(name, _)| host_of(name) == host_of(registry));
     Ok(entry.and_then(|(_, entry)| credentials(entry)))
 }

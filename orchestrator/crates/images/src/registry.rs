@@ -19,10 +19,11 @@ impl Asked<'_> {
         let (name, registry) = (self.image.short(), &self.image.registry);
         let lower = told.to_lowercase();
         let says = |words: &[&str]| words.iter().any(|word| lower.contains(word));
-        let file = self.file.map_or_else(
-            || "a file that images.credentials names".to_owned(),
-            |file| file.display().to_string(),
-        );
+        // Not its path: who deploys reads this.
+        let file = match self.file {
+            Some(_) => "the operator's file of credentials",
+            None => "a file that images.credentials names",
+        };
         let denied = says(&[
             "no basic auth",
             "unauthorized",
@@ -36,7 +37,8 @@ impl Asked<'_> {
             )
         } else if denied {
             format!(
-                "{registry} wants credentials, or has no such image: `docker login {registry}` puts some into {file}"
+                "{registry} wants credentials, or has no such image: the operator's `docker login {registry}` puts some into \
+                 {file}"
             )
         } else if says(&["manifest unknown", "not found", "does not exist", "name unknown"]) {
             format!("{registry} has no image of this name and tag")
@@ -68,7 +70,7 @@ mod tests {
                 "Get http://r/v2/a/b/manifests/1: no basic auth credentials",
                 "docker login r.example:5000",
             ),
-            (true, "unauthorized: authentication required", "the credentials that /etc/registries.json has"),
+            (true, "unauthorized: authentication required", "the credentials that the operator's file"),
             (false, "manifest for r/a/b:1 not found: manifest unknown", "no image of this name and tag"),
             (
                 false,
