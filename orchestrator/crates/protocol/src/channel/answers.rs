@@ -6,7 +6,7 @@
 //! by the answer and nobody else. Meanwhile the pipe is not watched by the poller, which would otherwise be woken as well.
 //!
 //! What doesn't come in that moment is waited for as everything is. A function that isn't quick costs a thread that
-//! moment only now and then: after each one in vain, twice as many calls go the other way at once.
+//! moment only now and then: after each answer that was late or didn't come, more calls than before go the other way at once.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -91,7 +91,8 @@ impl Answers {
             near: Near::default(),
             is_prompt: false,
             is_late: false,
-            skip: 0,
+            // The first call of a program is seldom quick, and many programs have only one.
+            skip: 1,
             next_skip: 0,
         }
     }
@@ -119,13 +120,14 @@ impl Answers {
     /// A frame came. What follows it may take its time, and others have something to do meanwhile.
     pub(super) fn has_come(&mut self) {
         if std::mem::take(&mut self.is_prompt) {
-            if self.is_late { self.skip_more() } else { self.next_skip /= 2 }
+            if self.is_late { self.skip_more() } else { self.next_skip = self.next_skip.saturating_sub(1) }
         }
     }
 
-    /// Has more calls than last time go the other way.
+    /// Has more calls than last time go the other way: so many more than a quick one takes back that who is quick every
+    /// other time is soon not waited for, either.
     fn skip_more(&mut self) {
-        self.next_skip = (2 * self.next_skip + 1).min(MAX_SKIPPED);
+        self.next_skip = (2 * self.next_skip + 3).min(MAX_SKIPPED);
         self.skip = self.next_skip;
     }
 
@@ -195,13 +197,15 @@ mod tests {
         let mut byte = [0];
 
         answers.expect();
+        assert!(!answers.is_prompt, "the first one may take longer");
+        answers.expect();
         assert!(answers.is_prompt);
         sender.write_all(b"1").await.expect("there is room");
         answers.read_exact(&mut byte).await.expect("it is there");
         answers.has_come();
         assert!(matches!(answers.end, End::Unwatched(_)), "nobody else has to look");
 
-        for skipped in [1, 3, 7] {
+        for skipped in [3, 9, 21] {
             answers.expect();
             assert!(answers.is_prompt);
             let waits = async {
