@@ -192,7 +192,7 @@ impl Images {
             found.map_err(|why| Error::refused(format!("the image {name} can't be fetched: {why}")))?;
         let credentials = found.flatten();
         let pulled = tokio::time::timeout(FETCHED_WITHIN, host.pull(&name, credentials.as_ref())).await;
-        let asked = Asked { image, file, had_credentials: credentials.is_some() };
+        let asked = Asked { image, has_file: file.is_some(), had_credentials: credentials.is_some() };
         match pulled {
             Ok(Err(cloudbox_sandbox::Error::Image { why, .. })) => Err(Error::Refused(asked.explained(&why))),
             Ok(pulled) => Ok(pulled?),

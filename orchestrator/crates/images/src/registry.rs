@@ -1,14 +1,12 @@
 //! What a registry says when it gives no image, and what can be done about it.
 
-use std::path::Path;
-
 use crate::reference::Reference;
 
 /// What the fetching of an image was done with.
 pub(crate) struct Asked<'a> {
     pub image: &'a Reference,
-    /// Where credentials are looked for.
-    pub file: Option<&'a Path>,
+    /// Whether there is a file that credentials are looked for in.
+    pub has_file: bool,
     /// Whether it had some for this registry.
     pub had_credentials: bool,
 }
@@ -20,9 +18,10 @@ impl Asked<'_> {
         let lower = told.to_lowercase();
         let says = |words: &[&str]| words.iter().any(|word| lower.contains(word));
         // Not its path: who deploys reads this.
-        let file = match self.file {
-            Some(_) => "the operator's file of credentials",
-            None => "a file that images.credentials names",
+        let file = if self.has_file {
+            "the operator's file of credentials"
+        } else {
+            "a file that images.credentials names"
         };
         let denied = says(&[
             "no basic auth",
@@ -62,8 +61,7 @@ mod tests {
     #[test]
     fn each_answer_has_its_remedy() {
         let image = Reference::parse("r.example:5000/a/b:1").unwrap();
-        let file = Path::new("/etc/registries.json");
-        let asked = |had_credentials| Asked { image: &image, file: Some(file), had_credentials };
+        let asked = |had_credentials| Asked { image: &image, has_file: true, had_credentials };
         for (had_credentials, told, part) in [
             (
                 false,
