@@ -1,7 +1,9 @@
 //! Sandboxes that serve one call each, held ready with their code loaded.
 
+use std::sync::Arc;
+
 use cloudbox_pool::fake::Outcome;
-use cloudbox_pool::{Settings, Start, Target};
+use cloudbox_pool::{Pool, Settings, Start, Target};
 use cloudbox_sandbox::{AfterCall, Launch};
 use tokio::time::{Instant, sleep};
 
@@ -14,6 +16,13 @@ fn preparing(max_prepared: u32) -> Settings {
 fn of_one_call(function: i64, version: i64) -> Target {
     let plain = target(function, version);
     Target { launch: Launch { after_call: AfterCall::End, ..plain.launch.clone() }, ..plain }
+}
+
+async fn calls_at_once(pool: &Arc<Pool>, target: &Arc<Target>, count: usize) {
+    let calls: Vec<_> = (0..count).map(|_| spawn_call(pool, target, "/")).collect();
+    for call in calls {
+        call.await.expect("no call panics").expect("each is answered");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -41,10 +50,7 @@ async fn as_many_are_held_as_calls_came_at_once_up_to_the_bound() {
     for (bound, held) in [(3, 3), (8, 5)] {
         let (driver, pool) = open(preparing(bound));
         let target = of(of_one_call(1, 1));
-        let calls: Vec<_> = (0..5).map(|_| spawn_call(&pool, &target, "/")).collect();
-        for call in calls {
-            call.await.unwrap().unwrap();
-        }
+        calls_at_once(&pool, &target, 5).await;
         sleep(10 * SECOND).await;
         assert_eq!(pool.snapshot().prepared, held);
         finish(&driver, &pool).await;
@@ -55,10 +61,7 @@ async fn as_many_are_held_as_calls_came_at_once_up_to_the_bound() {
 async fn what_nobody_takes_is_given_up() {
     let (driver, pool) = open(Settings { idle_timeout: 60 * SECOND, ..preparing(4) });
     let target = of(of_one_call(1, 1));
-    let calls: Vec<_> = (0..4).map(|_| spawn_call(&pool, &target, "/")).collect();
-    for call in calls {
-        call.await.unwrap().unwrap();
-    }
+    calls_at_once(&pool, &target, 4).await;
     // One call now and then takes one of the four; the others go.
     for _ in 0..8 {
         sleep(20 * SECOND).await;
@@ -78,10 +81,7 @@ async fn what_nobody_takes_is_given_up() {
 async fn the_bound_of_the_version_counts_them() {
     let (driver, pool) = open(preparing(4));
     let target = of(Target { max_instances: 2, ..of_one_call(1, 1) });
-    let calls: Vec<_> = (0..6).map(|_| spawn_call(&pool, &target, "/")).collect();
-    for call in calls {
-        call.await.unwrap().unwrap();
-    }
+    calls_at_once(&pool, &target, 6).await;
     sleep(10 * SECOND).await;
     assert_eq!(pool.snapshot().prepared, 2);
     assert_eq!(driver.book().live_peak, 2);
@@ -116,10 +116,7 @@ async fn they_make_room_for_calls_and_take_none_from_them() {
     // Room for three sandboxes.
     let (driver, pool) = open(Settings { memory_budget_mb: 192, ..preparing(4) });
     let (once, other) = (of(of_one_call(1, 1)), of(target(2, 1)));
-    let calls: Vec<_> = (0..3).map(|_| spawn_call(&pool, &once, "/")).collect();
-    for call in calls {
-        call.await.unwrap().unwrap();
-    }
+    calls_at_once(&pool, &once, 3).await;
     sleep(SECOND).await;
     assert_eq!(pool.snapshot().prepared, 3);
     let leases = [pool.lease(&other).await.unwrap(), pool.lease(&other).await.unwrap()];
@@ -146,10 +143,7 @@ async fn calls_that_wait_have_the_spares_and_the_starts() {
     assert_eq!((totals.starts, totals.spare_starts), (2, 1), "the one ahead is made from nothing");
     assert_eq!((pool.snapshot().generic, pool.snapshot().prepared), (1, 1));
     driver.rewrite(|script| script.create = 10 * SECOND);
-    let calls: Vec<_> = (0..2).map(|_| spawn_call(&pool, &target, "/")).collect();
-    for call in calls {
-        call.await.unwrap().unwrap();
-    }
+    calls_at_once(&pool, &target, 2).await;
     sleep(SECOND).await;
     assert_eq!(pool.snapshot().starting, 1, "one at a time on two cores");
     finish(&driver, &pool).await;
