@@ -6,23 +6,20 @@ usage: benches/density.py CLOUDBOX_BINARY [--drivers native:500,docker:500] [--b
 As many functions for each driver as are asked for, a third in each language, are called once and left alone. Needs root, since it reads
 the sandboxes' cgroups. Prints tables and writes them to benches/results/.
 """
-import argparse
 import glob
 import os
 import re
 import statistics
 import sys
 import time
-import urllib.request
 
 from bench import machine
 from bench.filled import Sqlite
 from bench.kept import Kept
-from bench.load import BODY
+from bench.options import Parser
 from bench.report import keep, percentile
 from bench.service import CODE
 
-HERE = os.path.dirname(os.path.abspath(__file__))
 MB = 2**20
 GOALS = {"node": 12, "python": 8, "go": 4}
 # Memory that each function may use: what the pool's budget counts.
@@ -98,16 +95,6 @@ def groups(service):
     return found
 
 
-def call(service, name):
-    """Milliseconds of one call."""
-    request = urllib.request.Request(service.url(name), data=BODY.encode(), method="POST")
-    request.add_header("Content-Type", "application/json")
-    began = time.perf_counter()
-    with urllib.request.urlopen(request, timeout=120) as answer:
-        answer.read()
-        return (time.perf_counter() - began) * 1e3, answer.headers["X-Cloudbox-Start"]
-
-
 def available_mb():
     """Megabytes that the machine has left."""
     return int(re.search(r"MemAvailable:\s+(\d+)", read("/proc/meminfo")).group(1)) / 1024
@@ -115,7 +102,7 @@ def available_mb():
 
 def calls(service, names, wanted):
     """p50 and p99 of a call of each that begins so, as text."""
-    times = [took for took, start in (call(service, name) for name in names) if start == wanted]
+    times = [took for took, start in (service.timed_call(name, timeout=120) for name in names) if start == wanted]
     if not times:
         return "none"
     return f"{statistics.median(times):.1f}, {percentile(times, 0.99):.1f} ({len(times)})"
@@ -152,7 +139,7 @@ def measure(options, driver, functions):
             database.multiply(service.data, language, functions // 3)
         service.start(**settings)
         for language in CODE:
-            call(service, language)
+            service.timed_call(language, timeout=120)
         time.sleep(5)
         before = available_mb()
         first = calls(service, names, "cold")
@@ -183,13 +170,9 @@ def measure(options, driver, functions):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("binary")
+    parser = Parser(__doc__)
     parser.add_argument("--drivers", default="native:500,docker:500", help="with how many functions each")
-    parser.add_argument("--bundles", default=os.path.join(HERE, "..", "target", "bundles"))
-    options = parser.parse_args()
-    options.bundles = os.path.abspath(options.bundles)
-    os.environ.pop("NODE_EXTRA_CA_CERTS", None)
+    options = parser.parse()
     if os.geteuid() != 0:
         sys.exit("only root may read and reclaim the sandboxes' memory")
     lines = [f"{machine.described()}. Functions, a third in each language, called once and left alone; means of all "

@@ -6,7 +6,6 @@ usage: benches/dial.py CLOUDBOX_BINARY [--rounds 3] [--seconds 3] [--drivers nat
 Interleaved rounds over both drivers; figures of one run can be compared with each other and with nothing else. Prints tables
 and writes them to benches/results/.
 """
-import argparse
 import http.client
 import os
 import re
@@ -17,11 +16,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 from bench import machine
 from bench.load import BODY, closed
+from bench.options import Parser
 from bench.report import keep, number, percentile
 from bench.servers import post
 from bench.service import CODE, TOKEN, Service
 
-HERE = os.path.dirname(os.path.abspath(__file__))
 # Seconds that sandboxes may take to be ready again.
 PATIENCE = 120
 
@@ -122,17 +121,12 @@ def tables(dials, options):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("binary")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=int, default=3)
+    parser = Parser(__doc__)
+    parser.add_rounds()
     parser.add_argument("--drivers", default="native,docker")
     parser.add_argument("--ready", type=int, default=8, help="sandboxes that are held ready of a function at most")
-    parser.add_argument("--bundles", default=os.path.join(HERE, "..", "target", "bundles"))
-    options = parser.parse_args()
-    os.environ.pop("NODE_EXTRA_CA_CERTS", None)
-    bundles = os.path.abspath(options.bundles)
-    dials = [Dialled(options.binary, driver, bundles, options.ready) for driver in options.drivers.split(",")]
+    options = parser.parse()
+    dials = [Dialled(options.binary, driver, options.bundles, options.ready) for driver in options.drivers.split(",")]
     try:
         for dial in dials:
             dial.start()

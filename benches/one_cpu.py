@@ -7,18 +7,17 @@ usage: benches/one_cpu.py CLOUDBOX_BINARY [--rounds 3] [--seconds 3] [--connecti
 CPU time is the scheduler's own count for each thread, so that other processes change it little. Prints a table and
 writes it to benches/results/.
 """
-import argparse
 import os
 import statistics
 
 from bench import machine
 from bench.load import closed
+from bench.options import Parser
 from bench.report import FLOOR, keep, number
 from bench.servers import all_peers, post
 from bench.service import CODE, Service
 from bench.tools import Tools
 
-HERE = os.path.dirname(os.path.abspath(__file__))
 PEERS = ("axum by itself", FLOOR, "node:http", "Go net/http", "workerd")
 COLUMNS = ("", "requests/s", "p50 µs", "CPU µs/call: server", "its other processes")
 
@@ -53,20 +52,16 @@ class Subject:
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("binary")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=int, default=3)
+    parser = Parser(__doc__)
+    parser.add_rounds()
     parser.add_argument("--connections", type=int, default=1)
-    parser.add_argument("--bundles", default=os.path.join(HERE, "..", "target", "bundles"))
-    options = parser.parse_args()
-    os.environ.pop("NODE_EXTRA_CA_CERTS", None)
+    options = parser.parse()
     release = os.path.dirname(os.path.abspath(options.binary))
     tools = Tools(os.path.join(release, "..", "bench-tools"), release)
     tools.fetch()
     # What this program starts stays where it is.
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-    service = Service(options.binary, "native", os.path.abspath(options.bundles))
+    service = Service(options.binary, "native", options.bundles)
     servers = [server for server in all_peers(tools) if server.name in PEERS]
     try:
         for server in servers:

@@ -6,17 +6,16 @@ usage: benches/run.py CLOUDBOX_BINARY [--rounds 3] [--seconds 3] [--first 100] [
 Prints a table and writes it, with the machine's description, to benches/results/. Figures of one run can be compared
 with each other and with nothing else: ratios matter.
 """
-import argparse
 import os
 
 from bench import machine, single
 from bench.load import closed, open_loop
+from bench.options import Parser
 from bench.report import Row, keep, ratios, table
 from bench.servers import all_peers, post
 from bench.service import CODE, Service
 from bench.tools import Tools
 
-HERE = os.path.dirname(os.path.abspath(__file__))
 CONNECTIONS = (1, 8, 64)
 # How each call of these is isolated from the one before, beside the sandbox around both.
 DIAL = [("node", "invocation"), ("python", "process"), ("python", "invocation"), ("go", "invocation")]
@@ -45,16 +44,13 @@ class Subject:
 
 
 def arguments():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("binary")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=int, default=3)
+    parser = Parser(__doc__)
+    parser.add_rounds()
     parser.add_argument("--rate", type=int, default=500, help="requests/s of the open loop; 0 leaves it out")
     parser.add_argument("--first", type=int, default=100, help="functions that are called for the first time")
     parser.add_argument("--drivers", default="native,docker")
     parser.add_argument("--only", default="", help="rows whose names have one of these words")
-    parser.add_argument("--bundles", default=os.path.join(HERE, "..", "target", "bundles"))
-    options = parser.parse_args()
+    options = parser.parse()
     options.words = [word for word in options.only.split(",") if word]
     options.drivers = options.drivers.split(",")
     return options
@@ -132,11 +128,10 @@ def first_calls(services, rows, options):
 
 def main():
     options = arguments()
-    os.environ.pop("NODE_EXTRA_CA_CERTS", None)
     release = os.path.dirname(os.path.abspath(options.binary))
     tools = Tools(os.path.join(release, "..", "bench-tools"), release)
     tools.fetch()
-    services = [Service(options.binary, driver, os.path.abspath(options.bundles)) for driver in options.drivers]
+    services = [Service(options.binary, driver, options.bundles) for driver in options.drivers]
     subjects, notes = [], []
     try:
         subjects += peers(tools, options)

@@ -7,10 +7,8 @@ usage: benches/stored.py CLOUDBOX_BINARY [--functions 10000] [--records 1000000]
 Warm calls of both services are measured in turns; then lists and logs of the full one over HTTP, and calls and changes
 while old records are deleted. Prints tables and writes them to benches/results/. Needs wrk.
 """
-import argparse
 import http.client
 import json
-import os
 import statistics
 import sys
 import time
@@ -20,10 +18,9 @@ from bench import machine
 from bench.load import closed
 from bench.filled import Postgres, Sqlite
 from bench.kept import Kept
+from bench.options import Parser
 from bench.report import keep, percentile
 from bench.service import TOKEN
-
-HERE = os.path.dirname(os.path.abspath(__file__))
 
 
 class Asker:
@@ -144,17 +141,14 @@ def deletion(service, options):
 
 
 def arguments():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("binary")
+    parser = Parser(__doc__)
     parser.add_argument("--functions", type=int, default=10_000)
     parser.add_argument("--records", type=int, default=1_000_000)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=int, default=3)
+    parser.add_rounds(rounds=5)
     parser.add_argument("--database", choices=["sqlite", "postgres"], default="sqlite")
     parser.add_argument("--asked", type=int, default=300, help="how often each list is asked for")
     parser.add_argument("--keep", action="store_true", help="leave the deletion of old records out")
-    parser.add_argument("--bundles", default=os.path.join(HERE, "..", "target", "bundles"))
-    return parser.parse_args()
+    return parser.parse()
 
 
 def run(services, database, options):
@@ -186,9 +180,8 @@ def run(services, database, options):
 
 def main():
     options = arguments()
-    os.environ.pop("NODE_EXTRA_CA_CERTS", None)
     database = Postgres() if options.database == "postgres" else Sqlite()
-    services = {name: Kept(options.binary, "native", os.path.abspath(options.bundles), database) for name in ("empty", "full")}
+    services = {name: Kept(options.binary, "native", options.bundles, database) for name in ("empty", "full")}
     try:
         text = run(services, database, options)
     finally:

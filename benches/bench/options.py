@@ -1,0 +1,26 @@
+"""What the benches of the service are asked alike."""
+import argparse
+import os
+
+BUNDLES = os.path.join(os.path.dirname(__file__), "..", "..", "target", "bundles")
+
+
+class Parser(argparse.ArgumentParser):
+    """A program's options: the service's binary, the folder of bundles, and what is added."""
+
+    def __init__(self, doc):
+        super().__init__(description=doc.splitlines()[0])
+        self.add_argument("binary")
+        self.add_argument("--bundles", default=BUNDLES)
+
+    def add_rounds(self, rounds=3):
+        """How often, and how long each time."""
+        self.add_argument("--rounds", type=int, default=rounds)
+        self.add_argument("--seconds", type=int, default=3)
+
+    def parse(self):
+        """The options. Node starts three times slower with certificates of its host's, which no peer and no sandbox needs."""
+        os.environ.pop("NODE_EXTRA_CA_CERTS", None)
+        options = self.parse_args()
+        options.bundles = os.path.abspath(options.bundles)
+        return options
