@@ -6,8 +6,9 @@ ends; the parent hands on the replies to its host calls, and says `loaded` again
 
 There is one reader of requests at any time: the child from its turn to its request, then the parent, until that child is
 gone. No code of a call runs in a process that has them, and neither the parent's memory and descriptors nor those of a
-child that waits can be reached: none finds another call's request there, nor a way to answer in its place. A child that ends
-without an answer takes the parent along, so that the service sees an end of the very kind.
+child that waits can be reached: none finds another call's request there, nor a way to answer in its place. Replies that go
+through one of them to another call lie in one place, which is cleared: the children to come are copies of that memory. A
+child that ends without an answer takes the parent along, so that the service sees an end of the very kind.
 """
 import _socket  # `socket` takes a while to import.
 import os
@@ -16,20 +17,80 @@ import signal
 import sys
 import warnings
 
-from cloudbox_wire import INVOKE, REPLY, Ended, Wire
+from cloudbox_wire import INVOKE, PREFIX, REPLY, Ended, pause
 
 _PR_SET_DUMPABLE = 4
 # Milliseconds after which a child is looked for whose own children hold its descriptors.
 _LOOK = 100
+# Bytes that are read at once, at most.
+_STEP = 64 << 10
+_ZEROS = bytes(_STEP)
 # What parent and child tell each other: it is the child's turn, it has its request, it has answered.
 _TURN, _TAKEN, _ANSWERED = b"g", b"t", b"."
 
 # User code may replace functions of shared modules; these are the ones the shim was started with.
-_fork, _wait, _read, _write, _close = os.fork, os.waitpid, os.read, os.write, os.close
+_fork, _wait, _read, _read_into, _write, _close = os.fork, os.waitpid, os.read, os.readv, os.write, os.close
 _exit, _kill, _getpid, _poll = os._exit, os.kill, os.getpid, select.poll
-_waitid, _pair = os.waitid, _socket.socketpair
+_waitid, _pair, _set_blocking = os.waitid, _socket.socketpair, os.set_blocking
 _exit_code, _is_signaled, _signal_of = os.WEXITSTATUS, os.WIFSIGNALED, os.WTERMSIG
 _set_handler, _unblock = signal.signal, signal.pthread_sigmask
+
+
+class _Requests:
+    """The pipe of requests: read frame by frame, and no byte beyond, since the next frame may be another process's."""
+
+    def __init__(self, fd):
+        self.fd = fd
+        # Where a frame lies that is another call's.
+        self._room = memoryview(bytearray(_STEP))
+
+    def head(self):
+        """Waits for a frame: its kind, and the lengths of its header and its body, which are still to be read."""
+        at = 0
+        while at < PREFIX.size:
+            at += self._some(at, PREFIX.size)
+        return PREFIX.unpack_from(self._room)
+
+    def take(self, length):
+        """The next bytes of the frame."""
+        pieces = []
+        while length:
+            try:
+                piece = _read(self.fd, min(length, _STEP))
+            except BlockingIOError:
+                pause()
+                continue
+            if not piece:
+                raise Ended()
+            pieces.append(piece)
+            length -= len(piece)
+        return b"".join(pieces)
+
+    def hand_on(self, left, fd=None):
+        """Writes the frame whose head was read, and `left` bytes that follow it, to a descriptor, or nowhere. This process
+        keeps none of it. Whether it was taken."""
+        have = most = PREFIX.size
+        while True:
+            if fd is not None and not _is_taken(fd, self._room[:have]):
+                fd = None
+            if not left:
+                break
+            have = self._some(0, min(left, _STEP))
+            most, left = max(most, have), left - have
+        self._room[:most] = _ZEROS[:most]
+        return fd is not None
+
+    def _some(self, at, end):
+        """Reads at least one byte into the room, and none beyond `end`; how many."""
+        while True:
+            try:
+                count = _read_into(self.fd, (self._room[at:end],))
+            except BlockingIOError:
+                pause()
+                continue
+            if not count:
+                raise Ended()
+            return count
 
 
 class _Child:
@@ -52,7 +113,7 @@ class Forker:
             raise RuntimeError("isolation \"process\" needs a Python with ctypes, which this one lacks: %s" % error) from None
         address = _ctypes.dlsym(_ctypes.dlopen(None, 0), "prctl")
         self._set_dumpable = lambda value: _ctypes.call_function(address, (_PR_SET_DUMPABLE, value, 0, 0, 0))
-        self._wire = wire
+        self._requests = _Requests(wire.requests)
         # The child whose turn it is, and the one after it.
         self._child = self._next = None
         # Python warns of threads that the child won't have; the author can't do without the fork.
@@ -71,9 +132,6 @@ class Forker:
         try:
             while True:
                 self._see_off(self._child)
-                # What is left of replies that nobody waits for: the next one to read begins at a frame.
-                while self._wire.has_more():
-                    self._wire.read()
                 self._child, self._next = self._next, None
                 self._give_turn()
                 say_loaded()
@@ -88,6 +146,9 @@ class Forker:
 
     def _make(self):
         ours, theirs = (end.detach() for end in _pair())
+        for fd in (ours, theirs):
+            # The author may have given all sockets a timeout.
+            _set_blocking(fd, True)
         pid = _fork()
         if pid == 0:
             _close(ours)
@@ -101,13 +162,12 @@ class Forker:
         """Hands on what a child is sent, has the next one made meanwhile, and returns when it has answered and ended."""
         poll = _poll()
         poll.register(child.fd, select.POLLIN)
-        replies = Wire(None, child.fd)
         while True:
             ready = [fd for fd, _ in poll.poll(None if self._next is None else _LOOK)]
             if child.fd in ready and not self._hear(child, poll):
                 break
-            if self._wire.requests in ready and not self._hand_on(replies):
-                poll.unregister(self._wire.requests)
+            if self._requests.fd in ready and not self._hand_on(child.fd):
+                poll.unregister(self._requests.fd)
             if not ready and _has_ended(child.pid):
                 self._hear(child, poll)
                 break
@@ -122,31 +182,25 @@ class Forker:
     def _hear(self, child, poll):
         """Whether the child goes on."""
         try:
-            said = _read(child.fd, 1 << 12)
+            # One byte: there is an object for each that the call could write.
+            said = _read(child.fd, 1)
         except OSError:  # It ended, and left unread what it was sent.
             return False
-        child.is_answered |= _ANSWERED in said
-        if self._next is None and _TAKEN in said:
+        child.is_answered |= said == _ANSWERED
+        if self._next is None and said == _TAKEN:
             self._next = self._make()
             # From now on its end is all that it can tell.
             poll.modify(child.fd, 0)
-            poll.register(self._wire.requests, select.POLLIN)
+            poll.register(self._requests.fd, select.POLLIN)
             return True
         return bool(said) and not child.is_answered
 
-    def _hand_on(self, replies):
-        """Gives the child its replies; whether more of them may come."""
-        is_first = True
-        while is_first or self._wire.has_more():
-            is_first = False
-            kind, header, body = self._wire.read()
-            if kind != REPLY:
-                raise RuntimeError("a frame of kind %d while a call runs" % kind)
-            try:
-                replies.send(kind, header, body)
-            except OSError:  # It takes no more.
-                return False
-        return True
+    def _hand_on(self, fd):
+        """Gives the child a reply; whether more of them may come."""
+        kind, header, body = self._requests.head()
+        if kind != REPLY:
+            raise RuntimeError("a frame of kind %d while a call runs" % kind)
+        return self._requests.hand_on(header + body, fd)
 
     def _be_child(self, fd):
         try:
@@ -157,13 +211,15 @@ class Forker:
             self._prepare()
             if not _read(fd, 1):
                 _exit(0)
-            kind, header, body = self._wire.read()
+            kind, header, body = self._requests.head()
             while kind == REPLY:
                 # To an earlier call, which has ended without waiting for it.
-                kind, header, body = self._wire.read()
+                self._requests.hand_on(header + body)
+                kind, header, body = self._requests.head()
             if kind != INVOKE:
                 raise RuntimeError("a frame of kind %d out of turn" % kind)
-            _close(self._wire.requests)
+            header, body = self._requests.take(header), self._requests.take(body)
+            _close(self._requests.fd)
             _write(fd, _TAKEN)
             self._set_dumpable(1)
             self._work(header, body, fd)
@@ -172,6 +228,16 @@ class Forker:
             pass
         finally:
             _exit(0)
+
+
+def _is_taken(fd, view):
+    """Writes all of it; false where nobody takes it."""
+    try:
+        while view:
+            view = view[_write(fd, view):]
+    except OSError:
+        return False
+    return True
 
 
 def _has_ended(pid):

@@ -5,15 +5,15 @@ import struct
 HELLO, LOAD, LOADED, INVOKE, RESULT, FAILURE, LOG, CALL, REPLY, CHUNK = range(1, 11)
 
 _STEP = 64 << 10
-_PREFIX = struct.Struct(">BII")
-_PREFIX_LEN = _PREFIX.size
+PREFIX = struct.Struct(">BII")
+_PREFIX_LEN = PREFIX.size
 
 # User code may replace functions of shared modules; these are the ones the shim was started with.
 _read, _write = os.read, os.write
-_pack, _unpack = _PREFIX.pack, _PREFIX.unpack_from
+_pack, _unpack = PREFIX.pack, PREFIX.unpack_from
 
 
-def _pause():
+def pause():
     """A millisecond: what to do where a descriptor was made non-blocking behind our back."""
     import select
 
@@ -39,7 +39,7 @@ class Wire:
             try:
                 piece = _read(self.requests, _STEP)
             except BlockingIOError:
-                _pause()
+                pause()
                 continue
             if not piece:
                 raise Ended()
@@ -81,4 +81,4 @@ class Wire:
             try:
                 at += _write(self._answers, frame[at:] if at else frame)
             except BlockingIOError:
-                _pause()
+                pause()

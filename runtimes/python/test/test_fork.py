@@ -94,6 +94,12 @@ class Fork(unittest.TestCase):
             shim.load(isolation="process")
             self.assertEqual([shim.invoke().json, shim.invoke().json], [1, 1])
 
+    def test_sockets_with_a_timeout(self):
+        with Shim("import socket\nsocket.setdefaulttimeout(0.01)\n" + code("return context.host_call('echo', data)")) as shim:
+            shim.load(isolation="process")
+            time.sleep(0.05)
+            self.assertEqual([shim.invoke(word).json for word in "ab"], ["a", "b"])
+
     def test_patched_functions(self):
         with Shim("import os\nos.fork = os.waitpid = os._exit = os.getpid = None\ndef handler(data, context): return data") as shim:
             shim.load(isolation="process")
@@ -199,6 +205,57 @@ class Ahead(unittest.TestCase):
             waiting = children(shim.process.pid)
             self.assertEqual(shim.end(), 0)
             self.assertEqual([pid for pid in waiting if os.path.exists("/proc/%d" % pid)], [])
+
+
+# Counts in all of the process's memory what looks like a marked reply.
+SEARCH = """
+import re, threading, time
+def marks():
+    count, pattern = 0, re.compile(rb"zq[0-9]{12}zq")
+    with open("/proc/self/maps") as maps, open("/proc/self/mem", "rb", 0) as memory:
+        for line in maps.read().splitlines():
+            if " r" not in line or "[v" in line:
+                continue
+            start, end = (int(part, 16) for part in line.split()[0].split("-"))
+            memory.seek(start)
+            count += len(pattern.findall(memory.read(end - start)))
+    return count
+def handler(data, context):
+    if data == "leave":
+        threading.Thread(target=context.host_call, args=("slow", None), daemon=True).start()
+        time.sleep(0.05)
+    elif data:
+        kept = context.host_call("echo", None)
+    return marks()
+"""
+
+
+class Memory(unittest.TestCase):
+    """A call finds no byte of a reply to an earlier one in its memory, which is a copy of the parent's."""
+
+    def check(self, reply):
+        for size in (100, 30000, 300000):
+            with self.subTest(size=size), Shim(SEARCH) as shim:
+                shim.load(isolation="process")
+                for turn in range(3):
+                    reply(shim, "".join("zq%012dzq" % (turn * 100000 + number) for number in range(size // 16)))
+                    self.assertEqual([shim.invoke("").json for _ in range(3)], [0, 0, 0])
+
+    def test_replies_are_not_kept(self):
+        def reply(shim, marked):
+            shim.on_call = lambda call: shim.reply(call, marked)
+            self.assertGreater(shim.invoke("call").json, 0, "the search finds them where they are")
+
+        self.check(reply)
+
+    def test_replies_that_nobody_waits_for_are_not_kept(self):
+        def reply(shim, marked):
+            late = []
+            shim.on_call = late.append
+            self.assertEqual(shim.invoke("leave").json, 0)
+            shim.reply(late[0], marked)
+
+        self.check(reply)
 
 
 class Survivors(unittest.TestCase):
