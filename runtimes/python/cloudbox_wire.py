@@ -1,6 +1,7 @@
 """Frames over two private descriptors: see ../PROTOCOL.md. Reads and writes block."""
 import os
 import struct
+from collections import deque
 
 HELLO, LOAD, LOADED, INVOKE, RESULT, FAILURE, LOG, CALL, REPLY, CHUNK = range(1, 11)
 
@@ -32,6 +33,8 @@ class Wire:
         self._answers = answers
         self._inbox = b""
         self._returned = None
+        self._outbox = deque()
+        self._is_sending = False
 
     def _some(self):
         """At least one byte."""
@@ -74,8 +77,19 @@ class Wire:
         self._returned = frame
 
     def send(self, kind, header, body=b""):
-        """Sends a frame in one write; `header` is JSON as bytes."""
-        frame = _pack(kind, len(header), len(body)) + header + body
+        """Sends a frame in one write; `header` is JSON as bytes. One thread at a time, whose own signals and finalizers may
+        send while it does: theirs follow."""
+        self._outbox.append(_pack(kind, len(header), len(body)) + header + body)
+        if self._is_sending:
+            return
+        self._is_sending = True
+        try:
+            while self._outbox:
+                self._write(self._outbox.popleft())
+        finally:
+            self._is_sending = False
+
+    def _write(self, frame):
         at = 0
         while at < len(frame):
             try:

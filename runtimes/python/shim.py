@@ -44,8 +44,9 @@ from cloudbox_wire import CALL, CHUNK, FAILURE, HELLO, INVOKE, LOAD, LOADED, LOG
 _KEPT = {"PATH", "HOME", "TMPDIR", "USER", "LANG", "LC_ALL", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR"}
 _WIRE = Wire(_REQUESTS, _ANSWERS)
 _PID = os.getpid()
-# Threads of a call may log while it is answered: frames are sent one after the other, and none after the answer.
-_LOCK = _thread.allocate_lock()
+# Threads of a call may log while it is answered: frames are sent one after the other, and none after the answer. Code that
+# runs in the middle of that in the same thread, a signal's or a finalizer's, must not wait for itself.
+_LOCK = _thread.RLock()
 _RUNNING = None
 # Made by the first host call of the process.
 _HOST_CALLS = None

@@ -95,12 +95,13 @@ class Shim:
         header = json.loads(self._exactly(header_len).decode("utf-8"))
         return Answer(KINDS[kind], header, self._exactly(body_len), [])
 
-    def exchange(self, kind, header, body=b""):
-        """Sends a request; the answer has the log frames that came before it."""
+    def exchange(self, kind, header, body=b"", after=lambda: None):
+        """Sends a request, and does `after()`; the answer has the log frames that came before it."""
         self.settle()
         self._nonce += 1
         nonce = "%032x" % self._nonce
         self.write(kind, dict(header, nonce=nonce), body)
+        after()
         lines = []
         while True:
             answer = self.read()
@@ -148,11 +149,11 @@ class Shim:
             return said.kind == "loaded"
         return True
 
-    def invoke(self, value=None, **options):
+    def invoke(self, value=None, after=lambda: None, **options):
         """Has the handler called; `value` is bytes, or is sent as JSON."""
         body = value if isinstance(value, bytes) else json.dumps(value).encode("utf-8")
         head = dict(invocation_id="i-1", mode="raw", data="body", method="POST", path="/p/1/functions/greet", query="", headers=[],
                     timestamp="2026-01-31T00:00:00Z", timeout_ms=1000, deadline_ms=int(time.time() * 1000) + 60000,
                     max_response_bytes=1 << 20)
         head.update(options)
-        return self.exchange("invoke", head, body)
+        return self.exchange("invoke", head, body, after)

@@ -1,4 +1,5 @@
 """What hostile or broken code can do to the conversation: at most spoil its own answer."""
+import time
 import unittest
 
 from shim_process import Shim
@@ -41,6 +42,29 @@ class Hostile(unittest.TestCase):
             shim.load()
             self.assertEqual(shim.invoke({}).kind, "end")
             self.assertEqual(shim.end(), 4)
+
+    def test_lines_of_a_signal_in_the_middle_of_a_line(self):
+        lines = ["threading.Timer(20, os._exit, (1,)).start()",
+                 "signal.signal(signal.SIGALRM, lambda *_: context.log('signal'))", "signal.setitimer(signal.ITIMER_REAL, 0.05)",
+                 "context.log('x' * 60000, more='y' * 150000)", "return 1"]
+        for isolation in ("version", "process"):
+            with self.subTest(isolation=isolation), Shim("import signal, threading\n" + handler(*lines)) as shim:
+                shim.load(isolation=isolation)
+                # The pipe is full while the line is written, so that the signal comes in its middle.
+                answer = shim.invoke({}, after=lambda: time.sleep(0.2))
+                self.assertEqual(answer.kind, "result", "it waits for itself")
+                self.assertEqual([len(line["message"]) for line in answer.lines], [60000, 6])
+
+    def test_lines_of_a_finalizer(self):
+        lines = ["threading.Timer(20, os._exit, (1,)).start()",
+                 "def log(phase, info):", "    if len(seen) < 300: seen.append(phase); context.log(phase)",
+                 "seen = []", "gc.callbacks.append(log)", "gc.set_threshold(1)",
+                 "for number in range(100): context.log('line', number=[number])", "gc.callbacks.remove(log)", "return len(seen)"]
+        with Shim("import gc, threading\n" + handler(*lines)) as shim:
+            shim.load(isolation="process")
+            answer = shim.invoke({})
+            self.assertEqual(answer.kind, "result", "it waits for itself")
+            self.assertEqual(len(answer.lines), 100 + answer.json)
 
     def test_ten_megabytes_of_prints(self):
         with Shim(handler("for _ in range(10240): print('x' * 1023)", "return 1")) as shim:
