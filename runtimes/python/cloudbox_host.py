@@ -14,7 +14,7 @@ _MAX_IN_FLIGHT = 64
 _MAX_IN_FLIGHT_BYTES = 8 << 20
 _MAX_ARGUMENT_BYTES = 1 << 20
 
-_write, _exit = os.write, os._exit
+_write, _exit, _ident = os.write, os._exit, threading.get_ident
 
 
 class HostCallError(Exception):
@@ -57,6 +57,8 @@ class HostCalls:
         self._waiting = deque()
         self._changed = threading.Condition()
         self._is_reading = False
+        # Which thread does.
+        self._reader = None
         # Wakes up the thread that reads.
         self._woken, self._wake = os.pipe()
         self._loops = {}
@@ -67,6 +69,9 @@ class HostCalls:
 
     def call(self, nonce, method, args, is_raw=False):
         """Asks the service for `method`, and waits for the result, which is bytes where `is_raw` says so."""
+        if self._reader == _ident():
+            # It would wait for what it reads itself.
+            raise HostCallError("%s: this thread waits for another host call, and a signal has interrupted it" % method, "NESTED_CALL")
         one = self._begin(nonce, method, args, None, is_raw)
         with self._changed:
             while not one.is_done:
@@ -148,7 +153,7 @@ class HostCalls:
 
     def _lead(self, timeout):
         """Reads for all who wait, once; the lock is held before and after, not while it waits."""
-        self._is_reading = True
+        self._is_reading, self._reader = True, _ident()
         self._changed.release()
         frames = []
         try:
@@ -157,7 +162,7 @@ class HostCalls:
             _exit(0)
         finally:
             self._changed.acquire()
-            self._is_reading = False
+            self._is_reading, self._reader = False, None
             for header, body in frames:
                 self._take(header, body)
             self._send_some()

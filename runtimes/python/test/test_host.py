@@ -1,4 +1,5 @@
 """Host calls: from threads, coroutines and forked children; replies in any order, bounds, errors, leftovers."""
+import time
 import unittest
 
 from shim_process import Shim
@@ -136,6 +137,16 @@ class Host(unittest.TestCase):
     def test_large_results(self):
         self.check(code("return len(call('echo', data))"), 3 << 20,
                    lambda shim: lambda call: shim.reply(call, "x" * (3 << 20)))
+
+    def test_a_signal_while_it_waits(self):
+        lines = ["threading.Timer(20, os._exit, (1,)).start()", "found = []",
+                 "def nested(*_):", "    try: call('inner')", "    except Exception as error: found.append(error.code)",
+                 "signal.signal(signal.SIGALRM, nested)", "signal.setitimer(signal.ITIMER_REAL, 0.05)",
+                 "return [call('outer', 1), found, call('after', 2)]"]
+        with Shim(code(*lines, head="import os, signal, threading")) as shim:
+            shim.load(isolation="process")
+            shim.on_call = lambda call: (time.sleep(0.2), shim.reply(call, call.json))
+            self.assertEqual(shim.invoke().json, [1, ["NESTED_CALL"], 2])
 
     def test_an_end_while_it_waits(self):
         with Shim(code("threading.Timer(0.02, os._exit, (3,)).start()", "call('never')")) as shim:
