@@ -1,37 +1,39 @@
 """A process for each call: forked from the one that has loaded the code, ahead of the call, and gone when it is answered.
 
-Two descend from the parent at most: the one that has the call, and the one that waits for the next. That one is forked while
-the first works, so that no call waits for a fork. It takes the request from the service itself, answers it itself, and
-ends; the parent hands on the replies to its host calls, and says `loaded` again when it is gone.
+One waits for a call, takes it from the service itself, answers it itself, and ends. The next one is forked when the answer
+is on its way: nobody waits then. The parent says `loaded` again when the first is gone.
 
-There is one reader of requests at any time: the child from its turn to its request, then the parent, until that child is
-gone. No code of a call runs in a process that has them, and neither the parent's memory and descriptors nor those of a
-child that waits can be reached: none finds another call's request there, nor a way to answer in its place. Replies that go
-through one of them to another call lie in one place, which is cleared: the children to come are copies of that memory. A
-child that ends without an answer takes the parent along, so that the service sees an end of the very kind.
+There is one reader of requests at any time: the child that waits, until it has its own; the parent, where that child asks
+for the replies to its host calls, until it has answered; then the next child. No code of a call runs in a process that has
+them, and neither the parent's memory and descriptors nor those of a child that waits can be reached: none finds another
+call's request there, nor a way to answer in its place. Replies that go through one of them to another call lie in one place,
+which is cleared: the children to come are copies of that memory. A child that ends without an answer takes the parent along,
+so that the service sees an end of the very kind.
+
+What the parent does between two forks, and what it has mapped, each child pays for: a page that is written to after a fork
+is copied.
 """
-import _socket  # `socket` takes a while to import.
 import os
 import select
 import signal
 import sys
 import warnings
 
-from cloudbox_wire import INVOKE, PREFIX, REPLY, Ended, pause
+from cloudbox_wire import INVOKE, PREFIX, REPLY, Ended, Wire, framed, pause
 
 _PR_SET_DUMPABLE = 4
 # Milliseconds after which a child is looked for whose own children hold its descriptors.
-_LOOK = 100
+_LOOK = 500
 # Bytes that are read at once, at most.
 _STEP = 64 << 10
 _ZEROS = bytes(_STEP)
-# What parent and child tell each other: it is the child's turn, it has its request, it has answered.
-_TURN, _TAKEN, _ANSWERED = b"g", b"t", b"."
+# What a child tells its parent: it wants replies, it has answered.
+_ASKS, _ANSWERED = b"?", b"."
 
 # User code may replace functions of shared modules; these are the ones the shim was started with.
 _fork, _wait, _read, _read_into, _write, _close = os.fork, os.waitpid, os.read, os.readv, os.write, os.close
-_exit, _kill, _getpid, _poll = os._exit, os.kill, os.getpid, select.poll
-_waitid, _pair, _set_blocking = os.waitid, _socket.socketpair, os.set_blocking
+_exit, _kill, _getpid, _poll, _IN = os._exit, os.kill, os.getpid, select.poll, select.POLLIN
+_waitid, _pipe = os.waitid, os.pipe
 _exit_code, _is_signaled, _signal_of = os.WEXITSTATUS, os.WIFSIGNALED, os.WTERMSIG
 _set_handler, _unblock = signal.signal, signal.pthread_sigmask
 
@@ -68,7 +70,7 @@ class _Requests:
 
     def hand_on(self, left, fd=None):
         """Writes the frame whose head was read, and `left` bytes that follow it, to a descriptor, or nowhere. This process
-        keeps none of it. Whether it was taken."""
+        keeps none of it."""
         have = most = PREFIX.size
         while True:
             if fd is not None and not _is_taken(fd, self._room[:have]):
@@ -78,7 +80,6 @@ class _Requests:
             have = self._some(0, min(left, _STEP))
             most, left = max(most, have), left - have
         self._room[:most] = _ZEROS[:most]
-        return fd is not None
 
     def _some(self, at, end):
         """Reads at least one byte into the room, and none beyond `end`; how many."""
@@ -93,13 +94,24 @@ class _Requests:
             return count
 
 
-class _Child:
-    """A child as its parent knows it: its process, and the parent's end of what joins them."""
+class _CallWire(Wire):
+    """The wire of a child: who first wants a reply has the parent hand them on from then on."""
 
-    __slots__ = ("pid", "fd", "is_answered")
+    def __init__(self, replies, answers, word):
+        self._word, self._is_asked = word, False
+        super().__init__(replies, answers)
 
-    def __init__(self, pid, fd):
-        self.pid, self.fd, self.is_answered = pid, fd, False
+    @property
+    def requests(self):
+        """Where replies come."""
+        if not self._is_asked:
+            self._is_asked = True
+            _write(self._word, _ASKS)
+        return self._replies
+
+    @requests.setter
+    def requests(self, fd):
+        self._replies = fd
 
 
 class Forker:
@@ -113,104 +125,85 @@ class Forker:
             raise RuntimeError("isolation \"process\" needs a Python with ctypes, which this one lacks: %s" % error) from None
         address = _ctypes.dlsym(_ctypes.dlopen(None, 0), "prctl")
         self._set_dumpable = lambda value: _ctypes.call_function(address, (_PR_SET_DUMPABLE, value, 0, 0, 0))
-        self._requests = _Requests(wire.requests)
-        # The child whose turn it is, and the one after it.
-        self._child = self._next = None
+        self._requests, self._answers = _Requests(wire.requests), wire.answers
         # Python warns of threads that the child won't have; the author can't do without the fork.
         warnings.filterwarnings("ignore", "This process", DeprecationWarning)
         self._set_dumpable(0)
 
     def begin(self, prepare, work):
-        """Has the first child wait for a call. Each does `prepare()` before it waits, and then `work(header, body, replies)`,
-        where `replies` is a descriptor."""
+        """Has the first child wait for a call. Each does `prepare()` before it waits, and then `work(header, body, wire)`."""
         self._prepare, self._work = prepare, work
-        self._child = self._make()
-        self._give_turn()
+        self._make()
 
-    def serve(self, say_loaded):
-        """Has one child after the other take a call; `say_loaded()` tells the service that the next one may come."""
+    def serve(self, loaded):
+        """Has one child after the other take a call; the frame `loaded` tells the service that the next one may come."""
+        loaded, poll = memoryview(framed(*loaded)), _poll()
         try:
             while True:
-                self._see_off(self._child)
-                self._child, self._next = self._next, None
-                self._give_turn()
-                say_loaded()
+                pid, words, replies = self._pid, self._words, self._replies
+                poll.register(words, _IN)
+                if not self._is_answered(poll, pid, words, replies):
+                    _end_as(_reap(pid))
+                poll.unregister(words)
+                _close(words)
+                _close(replies)
+                self._make()
+                _reap(pid)
+                if not _is_taken(self._answers, loaded):
+                    raise Ended()
         except Ended:  # The service is gone.
             _exit(0)
 
-    def _give_turn(self):
-        try:
-            _write(self._child.fd, _TURN)
-        except OSError:  # It has ended, which is seen next.
-            pass
-
     def _make(self):
-        ours, theirs = (end.detach() for end in _pair())
-        for fd in (ours, theirs):
-            # The author may have given all sockets a timeout.
-            _set_blocking(fd, True)
+        words, word = _pipe()
+        theirs, replies = _pipe()
         pid = _fork()
         if pid == 0:
-            _close(ours)
-            if self._child is not None:
-                _close(self._child.fd)
-            self._be_child(theirs)
+            _close(words)
+            _close(replies)
+            self._be_child(theirs, word)
         _close(theirs)
-        return _Child(pid, ours)
+        _close(word)
+        self._pid, self._words, self._replies = pid, words, replies
 
-    def _see_off(self, child):
-        """Hands on what a child is sent, has the next one made meanwhile, and returns when it has answered and ended."""
-        poll = _poll()
-        poll.register(child.fd, select.POLLIN)
-        while True:
-            ready = [fd for fd, _ in poll.poll(None if self._next is None else _LOOK)]
-            if child.fd in ready and not self._hear(child, poll):
-                break
-            if self._requests.fd in ready and not self._hand_on(child.fd):
+    def _is_answered(self, poll, pid, words, replies):
+        """Waits until the child has answered, or has ended without that. Hands on its replies, where it asks for them."""
+        on_pipe = None
+        try:
+            while True:
+                ready = poll.poll(_LOOK)
+                if not ready and _has_ended(pid):
+                    return False
+                for fd, _ in ready:
+                    if fd != words:
+                        self._hand_on(replies)
+                        continue
+                    # One byte: there is an object for each that the call could write.
+                    said = _read(words, 1)
+                    if said != _ASKS:
+                        return said == _ANSWERED
+                    if on_pipe is None:
+                        poll.register(self._requests.fd, _IN)
+                        # A child that has ended takes no replies.
+                        on_pipe = _set_handler(signal.SIGPIPE, signal.SIG_IGN) or signal.SIG_IGN
+        finally:
+            if on_pipe is not None:
                 poll.unregister(self._requests.fd)
-            if not ready and _has_ended(child.pid):
-                self._hear(child, poll)
-                break
-        _close(child.fd)
-        try:
-            status = _wait(child.pid, 0)[1]
-        except ChildProcessError:  # The code ignores SIGCHLD, so that nobody learns how its children end.
-            status = 0
-        if not child.is_answered or self._next is None:
-            _end_as(status)
+                _set_handler(signal.SIGPIPE, on_pipe)
 
-    def _hear(self, child, poll):
-        """Whether the child goes on."""
-        try:
-            # One byte: there is an object for each that the call could write.
-            said = _read(child.fd, 1)
-        except OSError:  # It ended, and left unread what it was sent.
-            return False
-        child.is_answered |= said == _ANSWERED
-        if self._next is None and said == _TAKEN:
-            self._next = self._make()
-            # From now on its end is all that it can tell.
-            poll.modify(child.fd, 0)
-            poll.register(self._requests.fd, select.POLLIN)
-            return True
-        return bool(said) and not child.is_answered
-
-    def _hand_on(self, fd):
-        """Gives the child a reply; whether more of them may come."""
+    def _hand_on(self, replies):
         kind, header, body = self._requests.head()
         if kind != REPLY:
             raise RuntimeError("a frame of kind %d while a call runs" % kind)
-        return self._requests.hand_on(header + body, fd)
+        self._requests.hand_on(header + body, replies)
 
-    def _be_child(self, fd):
+    def _be_child(self, replies, word):
         try:
             # The modules that Python has of its own see to it themselves.
             numpy_random = sys.modules.get("numpy.random")
             if numpy_random is not None:
                 numpy_random.seed()
             self._prepare()
-            if not _read(fd, 1):
-                _exit(0)
             kind, header, body = self._requests.head()
             while kind == REPLY:
                 # To an earlier call, which has ended without waiting for it.
@@ -218,12 +211,11 @@ class Forker:
                 kind, header, body = self._requests.head()
             if kind != INVOKE:
                 raise RuntimeError("a frame of kind %d out of turn" % kind)
-            header, body = self._requests.take(header), self._requests.take(body)
+            frame = self._requests.take(header + body)
             _close(self._requests.fd)
-            _write(fd, _TAKEN)
             self._set_dumpable(1)
-            self._work(header, body, fd)
-            _write(fd, _ANSWERED)
+            self._work(frame[:header], frame[header:], _CallWire(replies, self._answers, word))
+            _write(word, _ANSWERED)
         except Ended:  # The service is gone.
             pass
         finally:
@@ -238,6 +230,14 @@ def _is_taken(fd, view):
     except OSError:
         return False
     return True
+
+
+def _reap(pid):
+    """Waits for a child's end: its status."""
+    try:
+        return _wait(pid, 0)[1]
+    except ChildProcessError:  # The code ignores SIGCHLD, so that nobody learns how its children end.
+        return 0
 
 
 def _has_ended(pid):

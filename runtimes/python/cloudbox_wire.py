@@ -21,6 +21,11 @@ def pause():
     select.select([], [], [], 0.001)
 
 
+def framed(kind, header, body=b""):
+    """A frame's bytes; `header` is JSON as bytes."""
+    return _pack(kind, len(header), len(body)) + header + body
+
+
 class Ended(EOFError):
     """The other end is gone."""
 
@@ -30,7 +35,7 @@ class Wire:
 
     def __init__(self, requests, answers):
         self.requests = requests
-        self._answers = answers
+        self.answers = answers
         self._inbox = b""
         self._returned = None
         self._outbox = deque()
@@ -77,9 +82,9 @@ class Wire:
         self._returned = frame
 
     def send(self, kind, header, body=b""):
-        """Sends a frame in one write; `header` is JSON as bytes. One thread at a time, whose own signals and finalizers may
+        """Sends a frame in one write. One thread at a time, whose own signals and finalizers may
         send while it does: theirs follow."""
-        self._outbox.append(_pack(kind, len(header), len(body)) + header + body)
+        self._outbox.append(framed(kind, header, body))
         if self._is_sending:
             return
         self._is_sending = True
@@ -93,6 +98,6 @@ class Wire:
         at = 0
         while at < len(frame):
             try:
-                at += _write(self._answers, frame[at:] if at else frame)
+                at += _write(self.answers, frame[at:] if at else frame)
             except BlockingIOError:
                 pause()
