@@ -12,8 +12,8 @@ use parking_lot::Mutex;
 use tempfile::TempDir;
 
 use crate::artefact::{digest_of, files_of};
+use crate::elsewhere::Elsewhere;
 use crate::error::Error;
-use crate::remote_code::Elsewhere;
 use crate::unfinished::{aside, names, remove_all, unshared_bytes};
 
 /// What a folder that is being written, or is about to be removed, begins with.

@@ -7,6 +7,7 @@
 mod artefact;
 mod code_store;
 mod dependency_store;
+mod elsewhere;
 mod error;
 mod regular;
 mod remote_code;
@@ -15,9 +16,10 @@ mod unfinished;
 pub use artefact::{Artefact, Bounds, Shared, collect};
 pub use code_store::CodeStore;
 pub use dependency_store::{DependencyStore, InstalledSet, key};
+pub use elsewhere::Elsewhere;
 pub use error::Error;
 pub use regular::{not_regular, open_regular};
-pub use remote_code::{Elsewhere, FOLDER as ARTEFACTS, digest_of_object};
+pub use remote_code::{FOLDER as ARTEFACTS, digest_of_object};
 pub use unfinished::remove_all;
 
 /// Where a build says which file is to be loaded; no part of the artefact.

@@ -5,33 +5,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use cloudbox_archive::{Limits, Refused, pack, unpack};
-use cloudbox_storage::{Error as StorageError, Remote, is_digest};
+use cloudbox_storage::{Error as StorageError, is_digest};
 use cloudbox_types::Unsealed;
 use tokio::runtime::Handle;
 
-use crate::artefact::{Bounds, digest_of, paths_of, set_final_mode};
+use crate::artefact::{digest_of, paths_of, set_final_mode};
 use crate::code_store::CodeStore;
+use crate::elsewhere::Elsewhere;
 use crate::error::Error;
 
 /// Where artefacts are in the object store.
 pub const FOLDER: &str = "artefacts";
-
-/// The object store, and what an artefact from there may be.
-#[derive(Debug)]
-pub struct Elsewhere {
-    remote: Arc<Remote>,
-    bounds: Bounds,
-    /// Held by whoever fetches: many sandboxes that start at once fetch an artefact once.
-    fetching: tokio::sync::Mutex<()>,
-}
-
-impl Elsewhere {
-    /// Artefacts of at most these bounds in an object store.
-    #[must_use]
-    pub fn new(remote: Arc<Remote>, bounds: Bounds) -> Self {
-        Self { remote, bounds, fetching: tokio::sync::Mutex::default() }
-    }
-}
 
 /// An artefact's key in the object store.
 pub(crate) fn object_name(digest: &str) -> String {

@@ -14,7 +14,7 @@ use crate::image;
 use crate::install::{self, Installation};
 use crate::over;
 use crate::runtime_info::RuntimeInfo;
-use crate::shelf::Shelf;
+use crate::shelf::{self, Shelf};
 use crate::slot::Slot;
 use crate::sources;
 use crate::toolchain::{self, SearchPlaces};
@@ -277,7 +277,8 @@ impl Catalogue {
     /// # Errors
     /// Its files can't be removed.
     pub fn remove_bundle(&self, name: &str) -> Result<bool, Error> {
-        if over::is_one(name) { self.shelf.remove_over(name) } else { self.shelf.remove_named(name) }
+        let lock = if over::is_one(name) { over::LOCK } else { shelf::BUNDLE };
+        self.shelf.take_away(name, lock)
     }
 
     fn of(&self, language: Language) -> impl Iterator<Item = &Slot> {

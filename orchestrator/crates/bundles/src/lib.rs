@@ -6,6 +6,7 @@
 //! our init and shim. No registry and no network.
 
 mod base;
+mod base_image;
 pub mod bundle;
 pub mod catalogue;
 mod command;
@@ -27,13 +28,13 @@ pub mod template;
 pub mod toolchain;
 mod tree;
 
+pub use base_image::BaseInstallation;
 pub use bundle::Bundle;
 pub use catalogue::{Catalogue, Resolved, Settings};
 pub use definition::Definition;
 pub use dependencies::{Brought, Install, Wanted};
 pub use error::Error;
 pub use fetch::Toolchains;
-pub use image::BaseInstallation;
 pub use install::Installation;
 pub use runtime_info::{RuntimeInfo, State};
 pub use toolchain::SearchPlaces;

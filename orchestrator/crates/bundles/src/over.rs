@@ -10,23 +10,15 @@ use crate::base;
 use crate::definition::Root;
 use crate::digest;
 use crate::error::Error;
-use crate::shelf::Shelf;
+use crate::shelf::{Over, Shelf};
 use crate::sources;
 use crate::tree::Tree;
 
 /// What names of these folders begin with.
 const PREFIX: &str = "over-";
 
-/// Our part of a language's images.
-#[derive(Clone, Debug)]
-pub struct Over {
-    /// Its folder.
-    pub path: PathBuf,
-    /// The digest of what is in it.
-    pub own: String,
-    /// The folder, locked as long as this process may use it: nobody removes it meanwhile.
-    pub in_use: Arc<File>,
-}
+/// What of such a folder processes lock that use it: the folder itself.
+pub const LOCK: &str = ".";
 
 /// Our part of a language's images, the same for as long as the process lives.
 pub fn of(shelf: &Shelf, language: &sources::Language) -> Result<Over, Error> {
@@ -100,19 +92,5 @@ impl Shelf {
             Some((path.file_name()?.to_str()?.to_owned(), bytes))
         });
         unused.collect()
-    }
-
-    /// Removes one of these folders; false where a process uses it.
-    pub fn remove_over(&self, name: &str) -> Result<bool, Error> {
-        let path = self.folder().join(name);
-        let Ok(folder) = File::open(&path) else { return Ok(true) };
-        if folder.try_lock().is_err() {
-            return Ok(false);
-        }
-        // Its name goes at once: who comes now makes another one.
-        let aside = self.staging()?;
-        fs::rename(&path, aside.path().join("gone")).map_err(Error::io("moving away", &path))?;
-        aside.close().map_err(Error::io("removing", path))?;
-        Ok(true)
     }
 }

@@ -1,27 +1,28 @@
 //! Where bundles are kept: `bundles_dir/<runtime>-<key>/{run,build,bundle.json}`, complete or not there at all.
 
+mod kept;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use cloudbox_sandbox::RootFs;
 use parking_lot::Mutex;
-use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 
-use crate::bundle::Bundle;
 use crate::command::Stop;
-use crate::definition::Definition;
-use crate::digest::{self, Parts};
+use crate::digest::Parts;
 use crate::error::Error;
-use crate::make::{Made, Recipe};
-use crate::over::Over;
+use crate::make::Recipe;
 use crate::sources::Language;
+use kept::Record;
+pub use kept::{Kept, Over};
 
 /// Counts changes of how bundles are made that no definition shows.
 const FORMAT: &str = "3";
+
+/// What is known of a bundle, in its folder; locked by processes that use the bundle.
+pub const BUNDLE: &str = "bundle.json";
 
 /// Folders that are being made begin so.
 const UNFINISHED: &str = ".making-";
@@ -38,28 +39,6 @@ pub struct Shelf {
     stop: Stop,
     /// What of ours is laid over images, by language: what was asked for so far.
     pub(crate) overs: Mutex<BTreeMap<String, Over>>,
-}
-
-/// A bundle on the shelf.
-#[derive(Clone, Debug)]
-pub struct Kept {
-    /// The whole version of its toolchain.
-    pub toolchain: String,
-    folder: PathBuf,
-    record: Record,
-    /// Its `bundle.json`, locked as long as this process may use the bundle: nobody removes it meanwhile.
-    in_use: Arc<File>,
-}
-
-/// `bundle.json`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Record {
-    runtime: String,
-    toolchain: String,
-    /// SHA-256 of the definition, the files beside it and the init.
-    recipe: String,
-    run: Made,
-    build: Option<Made>,
 }
 
 impl Shelf {
@@ -150,7 +129,7 @@ impl Shelf {
             run,
             build,
         };
-        let path = temporary.path().join("bundle.json");
+        let path = temporary.path().join(BUNDLE);
         let text = serde_json::to_vec_pretty(&record).map_err(|error| Error::Io {
             what: "writing",
             path: path.clone(),
@@ -166,7 +145,7 @@ impl Shelf {
     /// Puts a finished bundle into its place, and removes older ones of the same runtime that no process uses.
     fn replace(&self, runtime: &str, from: TempDir, to: &Path) -> Result<(), Error> {
         for path in self.folders(&format!("{runtime}-")) {
-            let is_used = File::open(path.join("bundle.json")).is_ok_and(|file| file.try_lock().is_err());
+            let is_used = File::open(path.join(BUNDLE)).is_ok_and(|file| file.try_lock().is_err());
             if path == to || !is_used {
                 fs::remove_dir_all(&path).map_err(Error::io("removing", path))?;
             }
@@ -182,7 +161,7 @@ impl Shelf {
     /// Removes the bundles of a runtime that no process uses.
     pub fn remove(&self, runtime: &str) -> Result<(), Error> {
         for path in self.folders(&format!("{runtime}-")) {
-            let Ok(file) = File::open(path.join("bundle.json")) else { continue };
+            let Ok(file) = File::open(path.join(BUNDLE)) else { continue };
             if file.try_lock().is_err() {
                 return Err(Error::InUse { runtime: runtime.to_owned() });
             }
@@ -204,7 +183,7 @@ impl Shelf {
             }
         }
         let old = self.folders("").into_iter().filter_map(|path| {
-            let file = File::open(path.join("bundle.json")).ok()?;
+            let file = File::open(path.join(BUNDLE)).ok()?;
             let record: Record = serde_json::from_reader(&file).ok()?;
             let is_wanted = recipes.values().any(|recipe| *recipe == record.recipe);
             if is_wanted || file.try_lock().is_err() {
@@ -216,21 +195,24 @@ impl Shelf {
         Ok(old.collect())
     }
 
-    /// Removes a bundle by its folder's name; false where a process uses it.
-    pub fn remove_named(&self, name: &str) -> Result<bool, Error> {
+    /// Removes a folder, unless a process uses it, and so has `lock` of it locked; false where one does.
+    pub fn take_away(&self, name: &str, lock: &str) -> Result<bool, Error> {
         let path = self.folder.join(name);
-        let Ok(file) = File::open(path.join("bundle.json")) else { return Ok(true) };
+        let Ok(file) = File::open(path.join(lock)) else { return Ok(true) };
         if file.try_lock().is_err() {
             return Ok(false);
         }
-        fs::remove_dir_all(&path).map_err(Error::io("removing", path))?;
+        // Its name goes at once: who comes now makes another one.
+        let aside = self.staging()?;
+        fs::rename(&path, aside.path().join("gone")).map_err(Error::io("moving away", &path))?;
+        aside.close().map_err(Error::io("removing", path))?;
         Ok(true)
     }
 
     /// The digests of all roots here.
     pub fn roots(&self) -> BTreeSet<String> {
         let kept = self.folders("").into_iter().filter_map(|path| {
-            let record = fs::read(path.join("bundle.json")).ok()?;
+            let record = fs::read(path.join(BUNDLE)).ok()?;
             serde_json::from_slice::<Record>(&record).ok()
         });
         kept.flat_map(|record| std::iter::once(record.run.digest).chain(record.build.map(|made| made.digest)))
@@ -275,50 +257,4 @@ fn key(recipe: &Recipe<'_>, digest: &str) -> String {
     let mut key = parts.finish();
     key.truncate(16);
     key
-}
-
-impl Kept {
-    fn read(folder: &Path) -> Option<Self> {
-        let file = File::open(folder.join("bundle.json")).ok()?;
-        file.lock_shared().ok()?;
-        let record: Record = serde_json::from_reader(&file).ok()?;
-        let toolchain = record.toolchain.clone();
-        Some(Self { toolchain, folder: folder.to_owned(), record, in_use: Arc::new(file) })
-    }
-
-    /// Whether all of it is there: a power cut may have left empty files.
-    fn is_whole(&self) -> bool {
-        let is_same = |name: &str, made: &Made| {
-            digest::list(&self.folder.join(name))
-                .is_ok_and(|listing| listing.paths.len() == made.entries && listing.bytes == made.bytes)
-        };
-        is_same("run", &self.record.run)
-            && self.record.build.as_ref().is_none_or(|made| is_same("build", made))
-    }
-
-    /// The bundle, ready for use.
-    pub fn into_bundle(self, runtime: &str, definition: Arc<Definition>) -> Bundle {
-        let run = RootFs {
-            name: runtime.to_owned(),
-            path: self.folder.join("run"),
-            digest: self.record.run.digest,
-            base: None,
-        };
-        let build = self.record.build.map(|made| RootFs {
-            name: format!("{runtime}-build"),
-            path: self.folder.join("build"),
-            digest: made.digest,
-            base: None,
-        });
-        let build = build.unwrap_or_else(|| run.clone());
-        Bundle {
-            runtime: runtime.to_owned(),
-            toolchain: self.toolchain,
-            run,
-            build,
-            definition,
-            image: None,
-            _in_use: Some(self.in_use),
-        }
-    }
 }

@@ -5,7 +5,7 @@ use cloudbox_types::{Page, PageRequest, ProjectId, Record, RecordStatus};
 use sqlx::AssertSqlSafe;
 
 use crate::error::Error;
-use crate::records::{Listed, bound, newest_first};
+use crate::listed::{Listed, bound, newest_first};
 use crate::sql_store::SqlStore;
 use crate::store::RecordFilter;
 

@@ -13,7 +13,6 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use crate::error::Error;
-use crate::store::Environment;
 
 /// Bytes of the key.
 const KEY_BYTES: usize = 32;
@@ -21,6 +20,9 @@ const KEY_BYTES: usize = 32;
 const NONCE_BYTES: usize = 12;
 /// The form of a kept value; another way of encrypting gets another word.
 const FORM: &str = "v1";
+
+/// What a `FunctionSettings`' environment is, for signatures.
+pub type Environment = BTreeMap<String, Secret<String>>;
 
 /// The key that environment values are encrypted with, and the ones before it. They are wiped from memory when dropped.
 #[derive(Clone)]

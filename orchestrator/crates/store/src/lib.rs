@@ -1,14 +1,17 @@
 //! What is kept: projects, functions, versions, deployments, records and documents, in SQLite or PostgreSQL.
 //!
-//! One interface, [`Store`], and one implementation in SQL that both databases understand (`sql_store`); what differs
+//! One interface, [`Store`], and one implementation in SQL that both databases understand (`answers`); what differs
 //! between them is in the crate `database` and in `open`. One story test (`tests/story.rs`) holds both to the same behaviour.
 
+mod answers;
 mod changes;
 mod deployments;
 pub mod error;
 mod functions;
+mod grown;
 mod inline_records;
 mod key;
+mod listed;
 mod nodes;
 mod objects;
 mod open;

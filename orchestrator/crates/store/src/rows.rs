@@ -8,8 +8,7 @@ use cloudbox_types::{
 };
 
 use crate::error::Error;
-use crate::key::{EnvironmentKey, Owner, names};
-use crate::store::Environment;
+use crate::key::{Environment, EnvironmentKey, Owner, names};
 
 /// What a row becomes.
 pub(crate) trait Read {

@@ -5,10 +5,10 @@ use cloudbox_types::{FunctionId, Page, PageRequest, ProjectId, Secret};
 use jiff::Timestamp;
 
 use crate::error::Error;
-use crate::key::Owner;
+use crate::key::{Environment, Owner};
 use crate::rows::Read as _;
 use crate::sql_store::{SqlStore, committed};
-use crate::store::{Environment, Rotation, SharedSecret};
+use crate::store::{Rotation, SharedSecret};
 
 /// Bytes of all names and values of a project, as for a function's own environment.
 const MAX_BYTES: usize = 64 << 10;

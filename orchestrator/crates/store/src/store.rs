@@ -359,6 +359,3 @@ pub trait Store: Send + Sync + 'static {
     /// Writes out what is pending and closes the connections.
     async fn close(&self);
 }
-
-/// What a `FunctionSettings`' environment is, for signatures.
-pub type Environment = BTreeMap<String, Secret<String>>;

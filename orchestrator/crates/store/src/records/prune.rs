@@ -46,26 +46,6 @@ struct Crowd {
 const OF_FUNCTIONS: Crowd = Crowd { last: LAST, up_to: UP_TO };
 const OF_PROJECTS: Crowd = Crowd { last: crate::inline_records::LAST, up_to: crate::inline_records::UP_TO };
 
-/// Who may have more records than are to stay: whoever got one since the last look, and at the first look everybody.
-#[derive(Debug, Default)]
-pub(crate) struct Grown {
-    is_begun: bool,
-    functions: BTreeSet<i64>,
-    projects: BTreeSet<i64>,
-}
-
-impl Grown {
-    /// Notes that they got records.
-    pub(crate) fn note(
-        &mut self,
-        functions: impl Iterator<Item = FunctionId>,
-        projects: impl Iterator<Item = ProjectId>,
-    ) {
-        self.functions.extend(functions.map(|id| id.0));
-        self.projects.extend(projects.map(|id| id.0));
-    }
-}
-
 impl SqlStore {
     /// Deletes some of what is to go; 0 when nothing is left of it.
     pub(crate) async fn delete_oldest(
