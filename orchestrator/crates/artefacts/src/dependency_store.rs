@@ -6,8 +6,8 @@ use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 
-use cloudbox_bundles::Wanted;
 use cloudbox_bundles::digest::Parts;
+use cloudbox_dependencies::Wanted;
 use cloudbox_storage::{Hold, Holds, Kind};
 use tempfile::TempDir;
 use tokio::sync::OwnedMutexGuard;

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::sync::Arc;
 
+use cloudbox_dependencies::Install;
 use cloudbox_sandbox::{Program, RootFs};
 use cloudbox_types::{Image, Language, Limits};
 
 use crate::definition::{Definition, Step};
-use crate::dependencies::Install;
 use crate::template::fill;
 
 /// What every program of a sandbox has in its environment, unless the definition says otherwise.
@@ -34,7 +34,7 @@ pub struct Bundle {
     pub build: RootFs,
     pub(crate) definition: Arc<Definition>,
     /// The image that the roots are made from.
-    pub(crate) image: Option<Image>,
+    pub image: Option<Image>,
     /// Keeps other processes from removing the roots while this one may use them.
     pub(crate) _in_use: Option<Arc<File>>,
 }

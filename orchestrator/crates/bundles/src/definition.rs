@@ -7,11 +7,11 @@
 
 use std::collections::BTreeMap;
 
+use cloudbox_dependencies::Install;
 use cloudbox_types::Language;
 use jiff::civil::Date;
 use serde::Deserialize;
 
-use crate::dependencies::Install;
 use crate::error::Error;
 use crate::template::fill;
 

@@ -6,6 +6,7 @@ use cloudbox_artefacts::{Artefact, CodeStore, DependencyStore, InstalledSet};
 use cloudbox_bundles::{Bundle, Catalogue};
 use cloudbox_images::Images;
 use cloudbox_images::dockerfile::Dockerfile;
+use cloudbox_mirrors::Registries;
 use cloudbox_sandbox::SandboxDriver;
 use cloudbox_storage::{Hold, Holds, Packages};
 use cloudbox_types::{Function, Image, Stage};
@@ -13,7 +14,6 @@ use tempfile::TempDir;
 
 use crate::build_folder::BuildFolder;
 use crate::progress::{BuildLog, Halt, Listener};
-use crate::registries::Registries;
 use crate::settings::Settings;
 
 /// What every deployment works with.

@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
+use cloudbox_mirrors::redact;
 use cloudbox_types::Stage;
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
-
-use crate::mirrors::redact;
 
 /// The longest line that is kept as one.
 const MAX_LINE: usize = 16 << 10;

@@ -6,11 +6,10 @@ use std::time::Duration;
 
 use cloudbox_check::Reader;
 use cloudbox_egress::Broker;
+use cloudbox_mirrors::Mirrors;
 use cloudbox_protocol::channel::ChannelLimits;
 use cloudbox_storage::Remote;
 use cloudbox_types::Limits;
-
-use crate::mirrors::Mirrors;
 
 /// The settings of a [`crate::Deployer`].
 #[derive(Clone, Debug)]

@@ -4,14 +4,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use cloudbox_artefacts::{Bounds, InstalledSet, collect, key};
-use cloudbox_bundles::{Brought, Bundle, Install, Wanted};
+use cloudbox_bundles::Bundle;
+use cloudbox_dependencies::{Brought, Install, Wanted};
+use cloudbox_mirrors::{named, redact, secrets_in, trusted};
 
 use crate::build_folder::BuildFolder;
 use crate::build_sandbox::{Done, Step};
 use crate::error::StageError;
-use crate::mirrors::{redact, secrets_in};
 use crate::pipeline::{Site, Work};
-use crate::registries::{named, trusted};
 use crate::settings::Settings;
 
 /// What every failure of an installation begins with.

@@ -8,7 +8,8 @@ use std::sync::atomic::AtomicUsize;
 
 use base64::Engine;
 use cloudbox_bundles::{Catalogue, SearchPlaces, Toolchains};
-use cloudbox_deploy::{Deployer, Mirrors, Outcome, Settings};
+use cloudbox_deploy::{Deployer, Outcome, Settings};
+use cloudbox_mirrors::Mirrors;
 use cloudbox_store::{EnvironmentKey, FunctionPatch, NewFunction, Store};
 use cloudbox_types::function::FunctionSettings;
 use cloudbox_types::{Function, FunctionId, Language, Name, ProjectId};

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use base64::Engine;
 use cloudbox_bundles::{Catalogue, SearchPlaces, Toolchains};
-use cloudbox_deploy::{Deployer, Mirrors, Outcome, Settings, launch_of};
+use cloudbox_deploy::{Deployer, Outcome, Settings, launch_of};
 use cloudbox_drivers::{docker, native};
+use cloudbox_mirrors::Mirrors;
 use cloudbox_protocol::channel::ChannelLimits;
 use cloudbox_protocol::{Answer, Invoke, Request};
 use cloudbox_sandbox::{Error, Instance, SandboxDriver, SandboxId};

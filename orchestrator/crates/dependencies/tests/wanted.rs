@@ -1,22 +1,26 @@
 //! What may be wanted, and what package managers are given for it.
 
-use super::*;
-use crate::definition::Definition;
+#![expect(clippy::unwrap_used, reason = "a test may panic where it can't go on")]
+
+use std::collections::BTreeMap;
+
+use cloudbox_bundles::Definition;
+use cloudbox_dependencies::{Brought, Install, Wanted};
 
 fn install(text: &str) -> Install {
     Definition::parse(text).unwrap().install.unwrap()
 }
 
 fn npm() -> Install {
-    install(include_str!("../../../../../runtimes/node/runtime.toml"))
+    install(include_str!("../../../../runtimes/node/runtime.toml"))
 }
 
 fn pip() -> Install {
-    install(include_str!("../../../../../runtimes/python/runtime.toml"))
+    install(include_str!("../../../../runtimes/python/runtime.toml"))
 }
 
 fn go() -> Install {
-    install(include_str!("../../../../../runtimes/go/runtime.toml"))
+    install(include_str!("../../../../runtimes/go/runtime.toml"))
 }
 
 fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Brought, Install, Wanted};
+use crate::{Brought, Install, Wanted};
 
 /// The file that the function's own list is written to.
 const LIST: &str = "dependencies.txt";

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::{Brought, Install, Wanted, differs};
+use crate::{Brought, Install, Wanted, differs};
 
 /// A name with extras, specifiers, a marker, hashes.
 static LINE: LazyLock<Regex> = LazyLock::new(|| {

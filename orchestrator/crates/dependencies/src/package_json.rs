@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::{Brought, Install, Wanted, differs};
+use crate::{Brought, Install, Wanted, differs};
 
 /// The parts of a manifest that say what is installed.
 const LISTS: [&str; 2] = ["dependencies", "optionalDependencies"];

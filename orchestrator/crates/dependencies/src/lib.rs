@@ -5,9 +5,6 @@ mod modules;
 mod package_json;
 mod requirements;
 
-#[cfg(test)]
-mod tests;
-
 use std::collections::BTreeMap;
 
 use regex::Regex;
