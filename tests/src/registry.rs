@@ -124,6 +124,14 @@ pub fn forget(name: &str) -> String {
     ask("DELETE", &format!("/images/{name}?force=1"), "")
 }
 
+/// The same, where no container of any kind is made of it; else nothing happens.
+///
+/// # Panics
+/// No daemon answers.
+pub fn remove(name: &str) {
+    let _ = ask("DELETE", &format!("/images/{name}"), "");
+}
+
 fn ask(method: &str, path: &str, header: &str) -> String {
     let mut stream = UnixStream::connect(DOCKER_SOCKET).unwrap();
     write!(stream, "{method} {path} HTTP/1.0\r\nHost: docker\r\n{header}\r\n").unwrap();

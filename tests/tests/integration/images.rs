@@ -1,5 +1,8 @@
 //! Images: as the toolchain of a runtime, as a function's own, built from a Dockerfile, and fetched from a registry.
 
+use std::collections::BTreeSet;
+use std::time::Duration;
+
 use cloudbox_tests::registry::{self, Registry};
 use cloudbox_tests::service::Plan;
 use cloudbox_tests::{Answer, Api, Driver, Home, Service, TestImage, images, machine, pack};
@@ -52,10 +55,13 @@ async fn docker() {
     a_function_changes_its_kind(&api, &custom.name).await;
     let mut base = python.name.clone();
     if let Some(registry) = &mut registry {
-        an_image_is_fetched(&api, registry, &custom.name).await;
+        let files = [files[0], ("/etc/marker", "fetched")];
+        let sent = TestImage::import(&runtime, &files, &[&SETTINGS[..], &[entry]].concat());
+        an_image_is_fetched(&api, &home, registry, sent).await;
         base = registry.take(&python.name, "team/python");
     }
     an_image_is_built(&api, &python.name).await;
+    an_image_is_built_again(&api, &home, &python.name).await;
     a_folder_says_what_its_image_is(&service, &python.name, &custom.name).await;
     refusals(&api, &python.name).await;
     what_nothing_refers_to_goes(&api, &python.name).await;
@@ -142,7 +148,7 @@ async fn until_gone(api: &Api, name: &str) -> Vec<String> {
         if !machine::docker("/images/json").unwrap().contains(&format!("\"{name}\"")) {
             return gone;
         }
-        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
     }
     panic!("{name} is still there; gone: {gone:?}");
 }
@@ -245,7 +251,7 @@ async fn a_function_changes_its_kind(api: &Api, custom: &str) {
 }
 
 /// From a registry that wants credentials, and that is down in the end.
-async fn an_image_is_fetched(api: &Api, registry: &mut Registry, custom: &str) {
+async fn an_image_is_fetched(api: &Api, home: &Home, registry: &mut Registry, sent: TestImage) {
     let refused = async |image: &str, parts: &[&str]| {
         let _ = api.create(&json!({ "name": "fetched", "image": image })).await.with(201);
         let refused = api.deploy("fetched").await.error(ErrorCode::DeploymentError);
@@ -253,7 +259,9 @@ async fn an_image_is_fetched(api: &Api, registry: &mut Registry, custom: &str) {
         assert!(parts.iter().all(|part| why.contains(part)) && why.contains(image), "{parts:?}: {refused}");
         let _ = api.delete(&api.functions("/fetched")).await.with(204);
     };
-    let image = registry.take(custom, "team/program");
+    let image = registry.take(&sent.name, "team/program");
+    // The daemon has none of it any more.
+    drop(sent);
     refused(&image, &["does not take the credentials", "the operator's file"]).await;
     std::fs::remove_file(registry.credentials("none")).unwrap();
     refused(&image, &["wants credentials", "docker login"]).await;
@@ -261,10 +269,13 @@ async fn an_image_is_fetched(api: &Api, registry: &mut Registry, custom: &str) {
     refused(&image.replace(":1", ":2"), &["no image of this name and tag"]).await;
     refused(&image.replace("program", "nothing"), &["no image of this name and tag"]).await;
 
+    let before = imported(home);
     let _ = api.create(&json!({ "name": "fetched", "image": image })).await.with(201);
     let _ = api.deploy("fetched").await.with(200);
     let answer: Value = api.execute("fetched", &json!({ "data": 1 })).await.with(200).json();
     assert_eq!(answer["response"]["data"], 1, "{answer}");
+    let _ = registry::forget(&image);
+    what_was_removed_is_back(api, home, "fetched", &before).await;
     let _ = api.delete(&api.functions("/fetched")).await.with(204);
     let _ = registry::forget(&image);
 }
@@ -299,6 +310,53 @@ async fn an_image_is_built(api: &Api, base: &str) {
     let refused = api.deploy("built").await.error(ErrorCode::DeploymentError);
     assert!(refused["build_logs"].as_str().unwrap().contains("ZeroDivisionError"), "{refused}");
     assert_eq!(refused["stage"], "build", "{refused}");
+}
+
+async fn an_image_is_built_again(api: &Api, home: &Home, base: &str) {
+    let before = imported(home);
+    let program = std::fs::read_to_string(machine::root().join("examples/custom/program.py")).unwrap();
+    let dockerfile = format!("FROM {base}\nCOPY program.py /own/\nCMD [\"python3\", \"/own/program.py\"]\n");
+    let package = pack::tgz(&[("Dockerfile", &dockerfile), ("program.py", &program)]);
+    let _ = api.create(&json!({ "name": "rebuilt", "build": {} })).await.with(201);
+    let upload = api.request(Method::PUT, &api.functions("/rebuilt/package")).body(package);
+    let _ = Answer::of(upload.header("content-type", "application/gzip")).await.with(200);
+    let _ = api.deploy("rebuilt").await.with(200);
+    what_was_removed_is_back(api, home, "rebuilt", &before).await;
+    let _ = api.delete(&api.functions("/rebuilt")).await.with(204);
+}
+
+/// Somebody makes room in the daemon while the service runs: the next cold start has the image again.
+async fn what_was_removed_is_back(api: &Api, home: &Home, function: &str, before: &BTreeSet<String>) {
+    let made: Vec<String> = imported(home).difference(before).cloned().collect();
+    assert_eq!(made.len(), 1, "{made:?}");
+    for n in 1..=2 {
+        // Nothing warm is left, and no container that keeps the image.
+        let _ = api.patch(function, &json!({ "environment": { "N": n.to_string() } })).await.with(200);
+        while imported(home).contains(&made[0]) {
+            registry::remove(&made[0]);
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        let answer = loop {
+            let answer = api.execute(function, &json!({ "data": n })).await;
+            // That it takes long is no failure.
+            if answer.status != 503 || !answer.text().contains("is being made") {
+                break answer.with(200);
+            }
+        };
+        assert_eq!(answer.json::<Value>()["response"]["data"], n);
+    }
+    assert!(imported(home).contains(&made[0]));
+}
+
+/// The images that this service imported and the daemon has.
+fn imported(home: &Home) -> BTreeSet<String> {
+    let instance = std::fs::read_to_string(home.data().join("instance-id")).unwrap();
+    let answer = machine::docker("/images/json").unwrap();
+    let images: Vec<Value> = serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap();
+    let own = images.iter().filter(|image| {
+        image["Labels"]["cloudbox.imported-by"].as_str().is_some_and(|id| instance.starts_with(id))
+    });
+    own.filter_map(|image| Some(image["RepoTags"][0].as_str()?.to_owned())).collect()
 }
 
 /// By the client, from a folder with a `cloudbox-function.yml`.

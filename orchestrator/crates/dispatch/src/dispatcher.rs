@@ -3,6 +3,7 @@
 //! Public calls, `execute`, and every door that is added later end here.
 
 mod opening;
+mod rooted;
 mod surviving;
 mod target;
 
@@ -155,13 +156,13 @@ impl Dispatcher {
         target: &Arc<Target>,
         opening: &Opening,
     ) -> Result<Settled, LeaseError> {
-        let lease = self.pool.lease(target).await?;
+        let lease = self.lease(&call.entry, target).await?;
         let settled = self.exchange(begun, call, target, lease, opening).await;
         if !settled.is_untaken() {
             return Ok(settled);
         }
         tracing::info!(invocation.id = %begun.id, "the sandbox ended before it took the call; another one gets it");
-        let lease = self.pool.lease(target).await?;
+        let lease = self.lease(&call.entry, target).await?;
         Ok(self.exchange(begun, call, target, lease, opening).await)
     }
 

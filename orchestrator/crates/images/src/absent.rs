@@ -1,4 +1,5 @@
-//! Images of versions that this machine hasn't got, since another node built or fetched them: made here when they are needed.
+//! Images of versions that this machine hasn't got, since another node built or fetched them, or since somebody removed them
+//! from the daemon: made here when they are needed.
 //!
 //! What a version runs in stays what it was: a named image counts if it has the version's id here, and one of a Dockerfile is
 //! built from the version's own package, on the images that it was built on.
@@ -27,6 +28,18 @@ use crate::reference::Reference;
 const FAILED_FOR: Duration = Duration::from_secs(10);
 /// How many are made at once: calls ask for them, and no queue of deployments bounds calls.
 const AT_ONCE: usize = 2;
+
+/// Where an image comes from.
+#[derive(Clone, Debug)]
+pub enum Origin {
+    /// A function names it, or has a Dockerfile in this package.
+    Function {
+        /// The version's package.
+        package: Option<String>,
+    },
+    /// The operator made it the toolchain of a runtime.
+    Runtime,
+}
 
 type Making = Shared<BoxFuture<'static, Result<(), Arc<Error>>>>;
 
@@ -61,29 +74,29 @@ impl AbsentImages {
         })
     }
 
-    /// Makes the root of a version with this image and package. It goes on to its end when its caller gives up.
+    /// Makes the root of a version with this image. It goes on to its end when its caller gives up.
     ///
     /// # Errors
     /// The image can't be had here, with the remedy.
     pub async fn make(
         self: &Arc<Self>,
         image: &Image,
-        package: Option<&str>,
+        origin: Origin,
         root: &RootFs,
     ) -> Result<(), Arc<Error>> {
         let making = {
             let mut underway = self.underway.lock();
-            let begin = || self.begin(image.clone(), package.map(str::to_owned), root.clone());
+            let begin = || self.begin(image.clone(), origin, root.clone());
             underway.entry(root.digest.clone()).or_insert_with(begin).clone()
         };
         making.await
     }
 
-    fn begin(self: &Arc<Self>, image: Image, package: Option<String>, root: RootFs) -> Making {
+    fn begin(self: &Arc<Self>, image: Image, origin: Origin, root: RootFs) -> Making {
         let this = Arc::clone(self);
         let task = tokio::spawn(async move {
             let turn = this.turns.acquire().await;
-            let made = this.made(&image, package.as_deref(), &root).await;
+            let made = this.made(&image, &origin, &root).await;
             drop(turn);
             let is_made = made.is_ok();
             let forget = async move {
@@ -99,21 +112,26 @@ impl AbsentImages {
         task.map(move |ended| ended.unwrap_or_else(broken)).boxed().shared()
     }
 
-    async fn made(&self, image: &Image, package: Option<&str>, root: &RootFs) -> Result<(), Error> {
+    async fn made(&self, image: &Image, origin: &Origin, root: &RootFs) -> Result<(), Error> {
         tracing::info!(
             image = image.name,
             image.id = image.id,
             "an image of a version is not here: making it"
         );
-        match &image.build {
-            Some(build) => self.build(build, package, root).await,
-            None => self.fetch(image, root).await,
+        match (&image.build, origin) {
+            (Some(build), Origin::Function { package }) => self.build(build, package.as_deref(), root).await,
+            (_, Origin::Function { .. }) => {
+                self.take(image, root, self.images.named(&image.name).await?).await
+            }
+            (_, Origin::Runtime) => {
+                let reference = Reference::parse(&image.name)?;
+                self.take(image, root, self.images.of_operator(&reference).await?).await
+            }
         }
     }
 
-    /// By its name: it has to be the same image still.
-    async fn fetch(&self, image: &Image, root: &RootFs) -> Result<(), Error> {
-        let found = self.images.named(&image.name).await?;
+    /// What its name stands for: it has to be the same image still.
+    async fn take(&self, image: &Image, root: &RootFs, found: Image) -> Result<(), Error> {
         if found.id != image.id {
             return Err(Error::refused(format!(
                 "the image {} was {} when the function was deployed, and is {} here: deploy the function again, or load \
@@ -151,13 +169,7 @@ impl AbsentImages {
         }
         let context = content.root.join(&build.context);
         let built = self.images.build(&dockerfile, &bases, context, self.limits, &mut |_| {}).await?;
-        let root = RootFs { base: Some(built.image.id.clone()), ..root.clone() };
-        let taken = {
-            let _turn = self.images.keeping().await;
-            self.images.driver.prepare(&root).await
-        };
-        self.images.discard(&built).await;
-        Ok(taken?)
+        self.images.take_over(&built, async |_| Ok::<_, Error>((root.clone(), ()))).await
     }
 }
 

@@ -8,8 +8,8 @@ use std::time::Duration;
 use cloudbox_bundles::BaseInstallation;
 use cloudbox_protocol::channel::ChannelLimits;
 use cloudbox_sandbox::{
-    BuildOrder, ImageFacts, ImageHost, Network, SandboxDriver, SandboxFault, SandboxFaultKind, SandboxSpec,
-    Workspace,
+    BuildOrder, ImageFacts, ImageHost, Network, RootFs, SandboxDriver, SandboxFault, SandboxFaultKind,
+    SandboxSpec, Workspace,
 };
 use cloudbox_types::{Image, Limits};
 use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -94,8 +94,16 @@ impl Images {
         self.check_on()?;
         let reference = Reference::parse(name)?;
         self.policy.check_allowed(&reference)?;
-        let facts = self.facts(&reference).await?;
-        Ok(of_facts(reference.short(), facts))
+        self.of_operator(&reference).await
+    }
+
+    /// The image of this name, for a runtime: installing one is the operator's right.
+    ///
+    /// # Errors
+    /// It can't be had.
+    pub(crate) async fn of_operator(&self, image: &Reference) -> Result<Image, Error> {
+        let facts = self.facts(image).await?;
+        Ok(of_facts(image.short(), facts))
     }
 
     /// Reads a Dockerfile, before anything is done about it.
@@ -153,14 +161,36 @@ impl Images {
         })??;
         let facts = host.look_up(&tag).await?;
         let facts = facts.ok_or_else(|| Error::refused("the image is gone that was just built"))?;
+        if facts.argv.is_empty() {
+            host.remove(&tag).await;
+            let why = "the image has neither an ENTRYPOINT nor a CMD: nothing says what to start";
+            return Err(Error::refused(why));
+        }
         Ok(Built { image: of_facts("Dockerfile".to_owned(), facts), tag })
     }
 
-    /// Removes the image that was built.
-    pub async fn discard(&self, built: &Built) {
+    /// Makes a root of the image that was built, as `root_of` says while nothing is removed that it holds, and removes the
+    /// image, whatever came of it.
+    ///
+    /// # Errors
+    /// Those of `root_of`; the driver can't make the root.
+    pub async fn take_over<T, E: From<Error>>(
+        &self,
+        built: &Built,
+        root_of: impl AsyncFnOnce(&Image) -> Result<(RootFs, T), E>,
+    ) -> Result<T, E> {
+        let taking = async {
+            let _turn = self.keeping().await;
+            let (root, held) = root_of(&built.image).await?;
+            let root = RootFs { base: Some(built.image.id.clone()), ..root };
+            self.driver.prepare(&root).await.map_err(Error::from)?;
+            Ok(held)
+        };
+        let taken = taking.await;
         if let Ok(host) = self.host() {
             host.remove(&built.tag).await;
         }
+        taken
     }
 
     /// Looks an image up, and fetches it where that is allowed and it isn't here.
@@ -225,8 +255,7 @@ impl Images {
         image: &Reference,
     ) -> Result<(Image, String), Error> {
         installation.note("looking for its image");
-        let facts = self.facts(image).await?;
-        let image = of_facts(image.short(), facts);
+        let image = self.of_operator(image).await?;
         installation.note("making its root");
         let (bundle, program) = installation.bundle(&image)?;
         self.driver.prepare(&bundle.run).await?;

@@ -13,7 +13,7 @@ mod policy;
 mod reference;
 mod registry;
 
-pub use absent::AbsentImages;
+pub use absent::{AbsentImages, Origin};
 pub use error::Error;
 pub use images::{Built, Images};
 pub use policy::Policy;

@@ -139,22 +139,16 @@ async fn built(site: &Site, work: &mut Work) -> Result<Arc<Bundle>, StageError> 
     listener.end();
     let mut built = built?;
     built.image.build = Some(ImageBuild { dockerfile: path, context: below, bases });
-    let adapted = async {
-        let bundle = site.catalogue.image_bundle(Language::Custom, &built.image).await?;
-        if built.image.argv.is_empty() {
-            let why = "the image has neither an ENTRYPOINT nor a CMD: nothing says what to start";
-            return Err(StageError::Refused(why.to_owned()));
-        }
-        let _turn = site.images.keeping().await;
-        let hold = site.holds.hold(Kind::Image, &bundle.run.digest);
-        site.driver.prepare(&bundle.run).await?;
-        Ok((bundle, hold))
-    };
-    let adapted = adapted.await;
-    site.images.discard(&built).await;
     work.say(format!("the image is {}", built.image.id));
+    let (bundle, hold) = site
+        .images
+        .take_over(&built, async |image| {
+            let bundle = site.catalogue.image_bundle(Language::Custom, image).await?;
+            let hold = site.holds.hold(Kind::Image, &bundle.run.digest);
+            Ok::<_, StageError>((bundle.run.clone(), (bundle, hold)))
+        })
+        .await?;
     work.image = Some(built.image);
-    let (bundle, hold) = adapted?;
     work.image_hold = Some(hold);
     Ok(bundle)
 }

@@ -11,7 +11,7 @@ use super::Dispatcher;
 use crate::table::Entry;
 
 /// As long as a call may wait for a sandbox: whoever waits longer for a runtime had better come again.
-const TARGET_WITHIN: Duration = Duration::from_secs(10);
+pub(super) const TARGET_WITHIN: Duration = Duration::from_secs(10);
 
 /// Why a version can't be brought up at all.
 #[derive(Debug, thiserror::Error)]
@@ -47,17 +47,7 @@ impl Dispatcher {
     async fn make_target(&self, entry: &Entry) -> Result<Arc<Target>, TargetError> {
         let version = entry.version.as_ref().ok_or(TargetError::NoVersion)?;
         let function = &entry.function;
-        let bundle = match &version.image {
-            Some(image) => self.catalogue.image_bundle(version.language, image).await?,
-            None => self.catalogue.bundle(&version.runtime).await?,
-        };
-        if let Err(error) = self.driver.prepare(&bundle.run).await {
-            let (cloudbox_sandbox::Error::Image { .. }, Some(image)) = (&error, &version.image) else {
-                return Err(error.into());
-            };
-            let made = self.settings.images.make(image, version.package.as_deref(), &bundle.run).await;
-            made.map_err(TargetError::Image)?;
-        }
+        let bundle = self.rooted(version).await?;
         let mut launch = cloudbox_deploy::launch_of(
             function,
             version,
