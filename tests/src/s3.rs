@@ -99,11 +99,32 @@ impl S3 {
     /// # Panics
     /// The server refuses.
     pub async fn names(&self) -> Vec<String> {
-        let url = format!("http://{}/{BUCKET}?list-type=2&prefix=a/b/", self.direct);
+        self.keys("list-type=2&prefix=a/b/").await
+    }
+
+    async fn keys(&self, query: &str) -> Vec<String> {
+        let url = format!("http://{}/{BUCKET}?{query}", self.direct);
         let answer = client().get(url).send().await.unwrap().error_for_status().unwrap();
         let text = answer.text().await.unwrap();
         let keys = text.split("<Key>").skip(1).filter_map(|rest| rest.split("</Key>").next());
         keys.map(|key| key.trim_start_matches("a/b/").to_owned()).collect()
+    }
+
+    /// Begins an upload in parts and leaves it at that, as who is killed meanwhile.
+    ///
+    /// # Panics
+    /// The server refuses.
+    pub async fn begin_upload(&self, key: &str) {
+        let url = format!("{}?uploads", self.url(key));
+        client().post(url).send().await.unwrap().error_for_status().unwrap();
+    }
+
+    /// The names of the objects of the services' prefix that are being uploaded in parts.
+    ///
+    /// # Panics
+    /// The server refuses.
+    pub async fn uploads(&self) -> Vec<String> {
+        self.keys("uploads&prefix=a/b/").await
     }
 
     /// An object, past whoever is in front.

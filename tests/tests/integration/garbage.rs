@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use cloudbox_tests::pack::tgz;
+use cloudbox_tests::s3::{Line, S3};
 use cloudbox_tests::{Answer, Api, Driver, Plan, both_drivers};
 use cloudbox_types::ErrorCode;
 use reqwest::Method;
@@ -17,11 +18,54 @@ async fn garbage(driver: Driver) {
     let (api, data) = (service.api(), service.home().data());
     what_is_needed_stays(&api).await;
     what_nothing_refers_to_goes(&api, &data, &store).await;
+    uploads_to_a_folder_that_were_broken_off_go(&api, &store).await;
     what_another_installation_keeps_stays(&api, &store).await;
     service.stop().await;
 }
 
 both_drivers! { garbage }
+
+/// In a bucket nobody sees them, and they take room all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn uploads_that_were_broken_off_go() {
+    let Some(driver) = [Driver::Native, Driver::Docker].into_iter().find(|driver| driver.is_tested()) else {
+        return;
+    };
+    let s3 = S3::start().await;
+    let plan = s3.settings().iter().fold(Plan::new(driver), |plan, (name, value)| plan.with(name, value));
+    let service = plan.with("CLOUDBOX_STORAGE_GC_INTERVAL_S", "0").start().await;
+    let api = service.api();
+    let _ = api.create(&json!({ "name": "sent", "language": "javascript" })).await.with(201);
+    upload(&api, "sent", tgz(&[("index.js", &code("sent"))])).await;
+    let objects = s3.names().await;
+    let package = objects.iter().find(|name| name.starts_with("packages/")).unwrap();
+    // Of an object that was sent again later, of one that was not, and of somebody else's.
+    s3.begin_upload(package).await;
+    s3.begin_upload(&format!("artefacts/{}.tar.gz", "0".repeat(64))).await;
+    s3.begin_upload("packages/readme.txt").await;
+
+    let uploads = [("upload", "object_store"); 2];
+    let waiting = collect(&api, &json!({})).await;
+    assert_eq!(kinds(&waiting), uploads, "{waiting:?}");
+    assert!(waiting.iter().all(|item| item["state"] == "waiting" && item["waits_s"].as_u64() > Some(0)));
+    let would = collect(&api, &now(true)).await;
+    assert!(would.iter().all(|item| item["state"] == "removable"), "{would:?}");
+    assert_eq!(s3.uploads().await.len(), 3, "a dry run ends nothing");
+    let removed = collect(&api, &now(false)).await;
+    assert_eq!(kinds(&removed), uploads, "{removed:?}");
+    assert!(removed.iter().all(|item| item["state"] == "removed"), "{removed:?}");
+    assert_eq!(s3.uploads().await, ["packages/readme.txt"], "what has no name of ours is not ours");
+    assert_eq!(s3.names().await, objects);
+    answers(&api, "sent", "sent").await;
+
+    s3.begin_upload(package).await;
+    s3.set(Line::Forbidden);
+    let left_out: Value = api.post("/api/storage/gc", &now(false)).await.with(200).json();
+    assert!(left_out["notes"].to_string().contains("object store"), "{left_out}");
+    s3.set(Line::Whole);
+    assert_eq!(s3.uploads().await.len(), 2);
+    service.stop().await;
+}
 
 /// What is found but for images and bundles: those of other releases may be there.
 async fn collect(api: &Api, order: &Value) -> Vec<Value> {
@@ -137,6 +181,20 @@ async fn what_nothing_refers_to_goes(api: &Api, data: &Path, store: &Path) {
     answers(api, "packed", "packed").await;
     let wrong = api.post("/api/storage/gc", &json!({ "grace_s": 99_999_999 })).await;
     assert_eq!(wrong.error(ErrorCode::ValidationError)["details"][0]["field"], "grace_s");
+}
+
+/// There they are files beside their objects.
+async fn uploads_to_a_folder_that_were_broken_off_go(api: &Api, store: &Path) {
+    let left = store.join("artefacts").join(format!("{}.tar.gz#1", "0".repeat(64)));
+    let own = store.join("packages/readme.txt#1");
+    [&left, &own].iter().for_each(|path| fs::write(path, "half").unwrap());
+    let waiting = collect(api, &json!({})).await;
+    assert_eq!(kinds(&waiting), [("upload", "object_store")], "{waiting:?}");
+    assert_eq!((&waiting[0]["state"], &waiting[0]["bytes"]), (&json!("waiting"), &json!(4)));
+    let removed = collect(api, &now(false)).await;
+    assert_eq!(removed[0]["state"], "removed", "{removed:?}");
+    assert!(!left.exists() && own.exists());
+    fs::remove_file(own).unwrap();
 }
 
 /// Its rows are in a database that this service doesn't know.

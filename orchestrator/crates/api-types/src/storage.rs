@@ -44,7 +44,7 @@ pub struct Garbage {
 /// One thing that nothing refers to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct GarbageItem {
-    /// `artefact`, `package`, `dependencies`, `image` or `bundle`.
+    /// `artefact`, `package`, `dependencies`, `image`, `bundle` or `upload`, one to the object store that was broken off.
     #[schema(example = "artefact")]
     pub kind: String,
     /// Its SHA-256, or the image's or bundle's name.
@@ -52,7 +52,7 @@ pub struct GarbageItem {
     /// `node`: on this node; `object_store`: where all nodes find it.
     #[schema(example = "node")]
     pub place: String,
-    /// Bytes that are free when it is gone.
+    /// Bytes that are free when it is gone; 0 for an upload to S3, which doesn't tell.
     pub bytes: u64,
     /// `removed`, `removable` (in a dry run), `waiting`, `needed` (after all) or `failed`.
     #[schema(example = "removed")]

@@ -1,5 +1,5 @@
-//! What nothing refers to any more, and how it goes: artefacts, packages, sets of dependencies, images, bundles, and objects
-//! of the object store.
+//! What nothing refers to any more, and how it goes: artefacts, packages, sets of dependencies, images, bundles, objects of the
+//! object store, and uploads to it that were broken off.
 //!
 //! An item goes when no row refers to it and nobody holds it at a look, and at every look of the grace before. Its
 //! removal begins before the last look at the database and comes to nothing where somebody takes hold meanwhile
@@ -138,6 +138,6 @@ fn is_referenced(references: &References, item: &Item) -> bool {
     match item.kind {
         Kind::Artefact => references.artefacts.contains(&item.name),
         Kind::Package => references.packages.contains(&item.name),
-        Kind::Dependencies | Kind::Image | Kind::Bundle => false,
+        Kind::Dependencies | Kind::Image | Kind::Bundle | Kind::Upload => false,
     }
 }

@@ -31,6 +31,12 @@ impl SharedHolds {
         Self { objects: store.objects(), hold_for, remove_within: 4 * patience + REMOVAL }
     }
 
+    /// Whether a node is about to refer to an object, or to send it.
+    pub async fn is_held(&self, item: &Item) -> Result<bool, cloudbox_store::Error> {
+        let Some(kind) = kind(item) else { return Ok(false) };
+        self.objects.is_held(kind, &item.name).await
+    }
+
     /// Removes an object by `remove`, unless a row or a node needs it; none where one does.
     pub async fn remove<T>(
         &self,
@@ -75,7 +81,7 @@ fn kind(item: &Item) -> Option<ObjectKind> {
     match item.kind {
         Kind::Artefact => Some(ObjectKind::Artefact),
         Kind::Package => Some(ObjectKind::Package),
-        Kind::Dependencies | Kind::Image | Kind::Bundle => None,
+        Kind::Dependencies | Kind::Image | Kind::Bundle | Kind::Upload => None,
     }
 }
 

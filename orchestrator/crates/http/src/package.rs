@@ -153,7 +153,7 @@ impl From<cloudbox_storage::Error> for ApiError {
             }
             Error::Missing { .. } => Self::not_found("package"),
             Error::Damaged { .. } => Self::new(ErrorCode::InternalError, error.to_string()),
-            Error::Io { .. } | Error::Place { .. } => {
+            Error::Io { .. } | Error::Place { .. } | Error::Unlisted { .. } => {
                 tracing::error!(error = &error as &dyn std::error::Error, "a package can't be kept or read");
                 Self::internal()
             }

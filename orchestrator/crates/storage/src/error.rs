@@ -26,6 +26,15 @@ pub enum Error {
     /// The object store can't be reached, refuses or is too slow; the log says which. It may be back soon.
     #[error("the object store can't be used now; try again soon")]
     Unavailable,
+    /// The object store doesn't say which uploads were not completed.
+    #[error(
+        "the object store does not list uploads that were broken off (its answer was {status}), so they stay: allow \
+         s3:ListBucketMultipartUploads, or have a rule of the bucket's lifecycle end them"
+    )]
+    Unlisted {
+        /// The status of its answer.
+        status: u16,
+    },
     /// The settings name no object store that could be.
     #[error("storage_url {url:?} can't be used: {why}")]
     Place {

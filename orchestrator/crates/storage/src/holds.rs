@@ -25,6 +25,8 @@ pub enum Kind {
     Image,
     /// Root file systems that were made from toolchains.
     Bundle,
+    /// Uploads to the object store that were broken off.
+    Upload,
 }
 
 impl Kind {
@@ -37,6 +39,7 @@ impl Kind {
             Self::Dependencies => "dependencies",
             Self::Image => "image",
             Self::Bundle => "bundle",
+            Self::Upload => "upload",
         }
     }
 }

@@ -11,4 +11,4 @@ pub use digest::{is_digest, of_file};
 pub use error::Error;
 pub use holds::{Hold, Holds, Item, Kind, Ledger, Removal};
 pub use packages::{PACKAGES, Package, Packages, Upload, format_of};
-pub use remote::{Object, Place, Remote};
+pub use remote::{Object, Place, Remote, Unfinished};

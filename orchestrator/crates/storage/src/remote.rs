@@ -1,5 +1,7 @@
 //! The object store that all nodes share: S3, or a folder.
 
+mod unfinished;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
@@ -8,8 +10,9 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use futures::StreamExt as _;
-use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
+use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::buffered::BufWriter;
+use object_store::client::{HttpConnector as _, ReqwestConnector};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as Key;
 use object_store::{ClientOptions, ObjectStore, ObjectStoreExt as _, PutPayload, RetryConfig};
@@ -17,6 +20,8 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::sync::OnceCell;
 
 use crate::error::Error;
+pub use unfinished::Unfinished;
+use unfinished::Uploads;
 
 /// How often a request that failed is sent again.
 const RETRIES: usize = 2;
@@ -50,6 +55,7 @@ pub struct Object {
 /// An object store.
 pub struct Remote {
     store: Arc<dyn ObjectStore>,
+    uploads: Uploads,
     prefix: Key,
     patience: Duration,
     /// Where it is, for people.
@@ -72,7 +78,7 @@ impl Remote {
     /// The URL or a variable is wrong; the folder can't be made.
     pub fn open(place: &Place) -> Result<Self, Error> {
         let wrong = |why: String| Error::Place { url: place.url.clone(), why };
-        let (store, prefix): (Arc<dyn ObjectStore>, Key) = match place.url.strip_prefix("s3://") {
+        let (store, uploads, prefix): (Arc<dyn ObjectStore>, _, _) = match place.url.strip_prefix("s3://") {
             Some(rest) => {
                 let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
                 if bucket.is_empty() {
@@ -80,18 +86,20 @@ impl Remote {
                 }
                 let prefix =
                     Key::parse(prefix.trim_end_matches('/')).map_err(|error| wrong(error.to_string()))?;
-                (Arc::new(bucket_of(place, bucket).map_err(|error| wrong(error.to_string()))?), prefix)
+                let (bucket, uploads) = bucket_of(place, bucket).map_err(|error| wrong(error.to_string()))?;
+                (Arc::new(bucket), uploads, prefix)
             }
             None => {
                 let folder = place.url.strip_prefix("file://").unwrap_or(&place.url);
                 std::fs::create_dir_all(folder).map_err(Error::io("making", folder))?;
                 let store =
                     LocalFileSystem::new_with_prefix(folder).map_err(|error| wrong(error.to_string()))?;
-                (Arc::new(store.with_fsync(true)), Key::default())
+                (Arc::new(store.with_fsync(true)), Uploads::Folder(folder.into()), Key::default())
             }
         };
         Ok(Self {
             store,
+            uploads,
             prefix,
             patience: place.patience,
             shown: place.url.clone(),
@@ -232,25 +240,25 @@ impl Remote {
     }
 }
 
-fn bucket_of(place: &Place, bucket: &str) -> object_store::Result<object_store::aws::AmazonS3> {
-    let client = ClientOptions::new()
-        .with_connect_timeout(place.patience)
-        .with_read_timeout(place.patience)
-        .with_timeout_disabled();
-    let retry = RetryConfig { max_retries: RETRIES, retry_timeout: place.patience, ..RetryConfig::default() };
-    let mut builder = AmazonS3Builder::new().with_client_options(client);
-    for (name, value) in &place.variables {
-        if let Ok(key) = AmazonS3ConfigKey::from_str(&name.to_ascii_lowercase()) {
-            builder = builder.with_config(key, value);
-        }
-    }
+fn bucket_of(place: &Place, bucket: &str) -> object_store::Result<(AmazonS3, Uploads)> {
     // Who names an endpoint without TLS, such as one on this machine, means it.
     let is_plain = place
         .variables
         .iter()
         .any(|(name, url)| name.starts_with("AWS_ENDPOINT") && url.starts_with("http://"));
-    if is_plain {
-        builder = builder.with_allow_http(true);
+    let client = ClientOptions::new()
+        .with_connect_timeout(place.patience)
+        .with_read_timeout(place.patience)
+        .with_timeout_disabled()
+        .with_allow_http(is_plain);
+    let retry = RetryConfig { max_retries: RETRIES, retry_timeout: place.patience, ..RetryConfig::default() };
+    let mut builder = AmazonS3Builder::new().with_client_options(client.clone());
+    for (name, value) in &place.variables {
+        if let Ok(key) = AmazonS3ConfigKey::from_str(&name.to_ascii_lowercase()) {
+            builder = builder.with_config(key, value);
+        }
     }
-    builder.with_bucket_name(bucket).with_retry(retry).build()
+    let bucket = builder.with_bucket_name(bucket).with_retry(retry).build()?;
+    let uploads = Uploads::Bucket(bucket.clone(), ReqwestConnector::default().connect(&client)?);
+    Ok((bucket, uploads))
 }

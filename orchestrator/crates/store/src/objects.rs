@@ -72,6 +72,9 @@ const DELETE: &str = "DELETE FROM object_holds WHERE id = $1";
 
 const DELETE_OLD: &str = "DELETE FROM object_holds WHERE expires_at <= $1";
 
+pub(crate) const HELD: &str = "SELECT COUNT(*) AS count FROM object_holds \
+     WHERE kind = $1 AND name = $2 AND NOT is_removal AND expires_at > $3";
+
 pub(crate) const GOING: &str = "SELECT COUNT(*) AS count FROM object_holds \
      WHERE kind = $1 AND name = $2 AND is_removal AND expires_at > $3";
 
@@ -126,7 +129,19 @@ impl Objects {
     /// # Errors
     /// The database's.
     pub async fn is_going(&self, kind: ObjectKind, name: &str) -> Result<bool, Error> {
-        let query = Query::new(GOING).bind(kind.as_str()).bind(name).bind(now());
+        self.is_noted(GOING, kind, name).await
+    }
+
+    /// Whether a node holds the object just now.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn is_held(&self, kind: ObjectKind, name: &str) -> Result<bool, Error> {
+        self.is_noted(HELD, kind, name).await
+    }
+
+    async fn is_noted(&self, sql: &'static str, kind: ObjectKind, name: &str) -> Result<bool, Error> {
+        let query = Query::new(sql).bind(kind.as_str()).bind(name).bind(now());
         Ok(self.count(query).await? > 0)
     }
 

@@ -104,6 +104,7 @@ fn of_deletions() -> Vec<Case> {
         same(up_to(inline_records::UP_TO), "inline_records_by_time"),
         same(some(prune::SOME_INLINE), "inline_records_by_time"),
         same(Query::new(objects::GOING).bind("package").bind("x").bind(0_i64), "object_holds_by_name"),
+        same(Query::new(objects::HELD).bind("package").bind("x").bind(0_i64), "object_holds_by_name"),
         same(needed(ObjectKind::Artefact), "versions_by_digest"),
         same(needed(ObjectKind::Package), "versions_by_package"),
         same(needed(ObjectKind::Package), "functions_by_package"),

@@ -63,7 +63,7 @@ fn bytes_of(site: &Site, item: &Item) -> u64 {
     match item.kind {
         Kind::Artefact => site.code.bytes(&item.name),
         Kind::Dependencies => site.dependencies.bytes(&item.name),
-        Kind::Package | Kind::Image | Kind::Bundle => 0,
+        Kind::Package | Kind::Image | Kind::Bundle | Kind::Upload => 0,
     }
 }
 
@@ -89,7 +89,7 @@ fn removed(site: &Site, removal: Removal) -> Fate {
             site.dependencies.remove(&item.name).map(Some).map_err(|error| error.sentence())
         }
         Kind::Package => site.packages.remove(&item.name).map(|()| None).map_err(|error| error.to_string()),
-        Kind::Image | Kind::Bundle => Ok(None),
+        Kind::Image | Kind::Bundle | Kind::Upload => Ok(None),
     });
     match moved {
         None => Fate::Needed,

@@ -43,13 +43,17 @@ pub async fn rows_refer_to_objects(store: &dyn Store) {
 
 pub async fn holds_and_removals_see_each_other(store: &dyn Store) {
     let (objects, kind) = (store.objects(), ObjectKind::Artefact);
+    assert!(!objects.is_held(kind, "h").await.unwrap());
     let held = objects.hold(kind, "h", later()).await.unwrap();
+    assert!(objects.is_held(kind, "h").await.unwrap());
+    assert!(!objects.is_held(ObjectKind::Package, "h").await.unwrap());
     assert_eq!(objects.begin_removal(kind, "h", later()).await.unwrap(), None, "it is held");
     assert!(!objects.is_going(kind, "h").await.unwrap(), "what came to nothing is not seen");
     assert!(objects.begin_removal(ObjectKind::Package, "h", later()).await.unwrap().is_some());
     objects.release(held).await.unwrap();
 
     let going = objects.begin_removal(kind, "h", later()).await.unwrap().unwrap();
+    assert!(!objects.is_held(kind, "h").await.unwrap(), "who removes it doesn't need it");
     let held = objects.hold(kind, "h", later()).await.unwrap();
     assert!(objects.is_going(kind, "h").await.unwrap(), "who takes hold now has to wait");
     objects.release(going).await.unwrap();
