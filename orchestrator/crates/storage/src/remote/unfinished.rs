@@ -18,6 +18,9 @@ use crate::error::Error;
 /// How long a request may be on its way.
 const SIGNED_FOR: Duration = Duration::from_secs(60);
 
+/// What some servers answer for a bucket to which nothing was ever sent in parts; S3 itself answers an empty list.
+const NONE: &[u8] = b"NoSuchUpload";
+
 /// An upload that was begun.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unfinished {
@@ -109,11 +112,14 @@ impl Remote {
         let answer = self.patiently(client.execute(request)).await?;
         let answer = answer.map_err(|error| self.unavailable(&error))?;
         let status = answer.status();
+        let text = self.patiently(answer.into_body().bytes()).await?;
+        let text = text.map_err(|error| self.unavailable(&error))?;
+        if status == http::StatusCode::NOT_FOUND && text.windows(NONE.len()).any(|part| part == NONE) {
+            return Ok(Vec::new());
+        }
         if !status.is_success() {
             return Err(Error::Unlisted { status: status.as_u16() });
         }
-        let text = self.patiently(answer.into_body().bytes()).await?;
-        let text = text.map_err(|error| self.unavailable(&error))?;
         let listing: Listing =
             quick_xml::de::from_reader(&*text).map_err(|error| self.unavailable(&error))?;
         let named = listing.uploads.into_iter().filter_map(|upload| {
