@@ -3,7 +3,7 @@
 
 use cloudbox_tests::pack::tgz;
 use cloudbox_tests::postgres::Postgres;
-use cloudbox_tests::registry::forget;
+use cloudbox_tests::registry::{PASSWORD, Registry, forget};
 use cloudbox_tests::s3::S3;
 use cloudbox_tests::{Answer, Api, Driver, Home, Plan, Service, TestImage, both_drivers, images, machine};
 use reqwest::Method;
@@ -23,8 +23,14 @@ async fn two_nodes(driver: Driver) {
     let url = server.new_database().unwrap();
     let home = Home::new();
     let config = home.path().join("cloudbox.toml");
-    let images = "[images]\nallow = [\"cbx-test-*\"]\ndockerfiles = true\n";
-    std::fs::write(&config, if driver == Driver::Docker { images } else { "" }).unwrap();
+    let registry = if driver == Driver::Docker { Registry::start() } else { None };
+    let mut images = "[images]\nallow = [\"cbx-test-*\"]\ndockerfiles = true\n".to_owned();
+    if let Some(registry) = &registry {
+        let (name, file) = (registry.name(), registry.credentials(PASSWORD));
+        let from = images.replace("\"cbx-test-*\"", &format!("\"cbx-test-*\", \"{name}/*\""));
+        images = format!("{from}registries = [\"{name}\"]\ncredentials = {file:?}\n");
+    }
+    std::fs::write(&config, if driver == Driver::Docker { &images } else { "" }).unwrap();
     let node = async || {
         let plan = Plan::new(driver)
             .with("CLOUDBOX_CONFIG", config.to_str().unwrap())
@@ -45,7 +51,10 @@ async fn two_nodes(driver: Driver) {
     garbage_goes_from_all_places(&one, &other, &s3).await;
     other.stop().await;
     if driver == Driver::Docker {
-        an_image_is_built_where_it_is_needed(&one, node).await;
+        an_image_is_built_where_it_is_needed(&one, &node).await;
+    }
+    if let Some(registry) = &registry {
+        an_image_is_fetched_where_it_is_needed(&one, &node, registry).await;
     }
     one.stop().await;
 }
@@ -198,7 +207,7 @@ async fn garbage_goes_from_all_places(one: &Service, other: &Service, s3: &S3) {
 
 /// An image of a Dockerfile is with the node that built it. All nodes use one daemon here, so it is removed there, before a node
 /// starts that is to call it: one that runs gets an image ready as soon as it hears of a version.
-async fn an_image_is_built_where_it_is_needed(one: &Service, node: impl AsyncFn() -> Service) {
+async fn an_image_is_built_where_it_is_needed(one: &Service, node: &impl AsyncFn() -> Service) {
     let api = one.api();
     api.launch("base", "python", "def handler(data, context):\n    return 1\n").await;
     let base = TestImage::import(&images::runtime_of(&api, "base").await, &[], &[]);
@@ -231,6 +240,30 @@ async fn an_image_is_built_where_it_is_needed(one: &Service, node: impl AsyncFn(
     assert!(why.contains("can't be started on this node") && why.contains("images.registries"), "{refused}");
     other.stop().await;
     let _ = api.delete(&api.functions("/built")).await.with(204);
+}
+
+/// One that has a name comes from the registry that it came from before.
+async fn an_image_is_fetched_where_it_is_needed(
+    one: &Service,
+    node: &impl AsyncFn() -> Service,
+    registry: &Registry,
+) {
+    let api = one.api();
+    let program = std::fs::read_to_string(machine::root().join("examples/custom/program.py")).unwrap();
+    let settings = ["ENV GREETING=fetched", "ENTRYPOINT [\"python3\",\"/own/program.py\"]"];
+    let runtime = images::runtime_of(&api, "base").await;
+    let sent = TestImage::import(&runtime, &[("/own/program.py", &program)], &settings);
+    let image = registry.take(&sent.name, "team/program");
+    drop(sent);
+    let _ = api.create(&json!({ "name": "named", "image": image })).await.with(201);
+    let _ = api.deploy("named").await.with(200);
+    let _ = forget(&image);
+    the_daemon_forgets_what_was_built(one).await;
+    let other = node().await;
+    comes_to(&other.api(), "named", &json!({ "greeting": "fetched", "data": "" })).await;
+    other.stop().await;
+    let _ = api.delete(&api.functions("/named")).await.with(204);
+    let _ = forget(&image);
 }
 
 /// Until no container is made of it any more, the daemon keeps it.
