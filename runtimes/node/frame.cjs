@@ -12,7 +12,8 @@ const wait = Atomics.wait;
 
 /** The numbers of the kinds on the wire. */
 const KIND = Object.freeze({
-  hello: 1, load: 2, loaded: 3, invoke: 4, result: 5, failure: 6, log: 7, call: 8, reply: 9, chunk: 10,
+  hello: 1, load: 2, loaded: 3, invoke: 4, result: 5, failure: 6, log: 7, call: 8, reply: 9, chunk: 10, taken: 11,
+  output: 12,
 });
 
 const PREFIX = 9;

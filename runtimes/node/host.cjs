@@ -24,11 +24,14 @@ class HostCallError extends Error {
   }
 }
 
-/** The host calls of a process; `running()` is the exchange that may make some. */
+/** Opens the pipe of the requests once more, for an event loop. Not even that may block: the service may be gone by now. */
+const openRequests = (wire) => openSync(`/proc/self/fd/${wire.requests}`, constants.O_RDONLY | constants.O_NONBLOCK);
+
+/** The host calls of a process; `isRunning(exchange)` says of an exchange whether it may make some. */
 class HostCalls {
-  constructor(wire, running) {
+  constructor(wire, isRunning) {
     this.wire = wire;
-    this.running = running;
+    this.isRunning = isRunning;
     this.socket = null;
     this.last = 0;
     this.bytes = 0;
@@ -44,7 +47,7 @@ class HostCalls {
 
   /** Asks the service for `method` on behalf of `exchange`: a promise of the result, which is bytes where `isRaw` says so. */
   call(exchange, method, args, isRaw = false) {
-    if (this.running() !== exchange || exchange.phase !== 'call') {
+    if (!this.isRunning(exchange) || exchange.phase !== 'call') {
       const why = 'a host call can be made only while a handler runs, for the call that it runs for';
       return Promise.reject(new HostCallError(`${method}: ${why}`, 'NO_CALL'));
     }
@@ -83,11 +86,9 @@ class HostCalls {
       return;
     }
     const { Socket } = require('net');
-    // Not even the opening may block: the service may be gone by now.
-    const fd = openSync(`/proc/self/fd/${this.wire.requests}`, constants.O_RDONLY | constants.O_NONBLOCK);
     const callback = (length, bytes) => this.take(bytes, length);
     const onread = { buffer: Buffer.alloc(BUFFER), callback };
-    this.socket = new Socket({ fd, readable: true, writable: false, onread });
+    this.socket = new Socket({ fd: openRequests(this.wire), readable: true, writable: false, onread });
     // The service is gone.
     this.socket.on('close', () => exitNow(0)).on('error', () => {});
   }
@@ -131,4 +132,4 @@ class HostCalls {
   }
 }
 
-module.exports = { HostCalls, HostCallError };
+module.exports = { HostCalls, HostCallError, openRequests };

@@ -34,7 +34,7 @@ function bytesOfPiece(piece) {
 
 /**
  * Takes the pieces of `value`. Gives the whole value where all of it is there at once or wanted so; else sends the head
- * with `begin(header)` and each piece with `send(bytes)`, and gives nothing.
+ * with `begin(header)` and each piece with `send(bytes)`, which may give a promise to wait for, and gives nothing.
  */
 async function take(head, value, begin, send) {
   const { body } = value;
@@ -43,11 +43,14 @@ async function take(head, value, begin, send) {
   let size = 0;
   let isText = true;
   let isBegun = false;
-  const flush = () => {
+  const flush = async () => {
     if (!isBegun) begin(streamHeader(head, value, isText && held.length > 0));
     isBegun = true;
     for (const bytes of held.splice(0)) {
-      for (let at = 0; at < bytes.length; at += MAX_CHUNK) send(bytes.subarray(at, at + MAX_CHUNK));
+      for (let at = 0; at < bytes.length; at += MAX_CHUNK) {
+        const sent = send(bytes.subarray(at, at + MAX_CHUNK));
+        if (sent !== undefined) await sent;
+      }
     }
   };
   try {
@@ -55,14 +58,14 @@ async function take(head, value, begin, send) {
       const next = Promise.resolve(pieces.next());
       let step = head.may_stream && !isBegun ? await orTurn(next) : await next;
       if (step === TURN) {
-        flush();
+        await flush();
         step = await next;
       }
       if (step.done) return isBegun ? undefined : withBytes(value, concat(held), head.mode);
       isText = isText && typeof step.value === 'string';
       held.push(bytesOfPiece(step.value));
       size += bytesOf(held[held.length - 1]);
-      if (isBegun || (head.may_stream && size > head.max_response_bytes)) flush();
+      if (isBegun || (head.may_stream && size > head.max_response_bytes)) await flush();
       else if (size > head.max_response_bytes) {
         throw new Unfit(`the result has more than ${head.max_response_bytes} bytes, which is the limit`, 'response_too_large');
       }

@@ -1,19 +1,19 @@
 'use strict';
 // The shim for Node.js 14 and later: loads a function's code and calls its handler, as ../PROTOCOL.md says.
 //
-// One call at a time. After an answer the event loop turns once, then the next request is read.
+// One call at a time: after an answer the event loop turns once, then the next request is read. Several at once are in
+// several.cjs.
 
 const { KIND, takeDescriptors } = require('./frame.cjs');
 // Before anything else may print.
 const wire = takeDescriptors();
 require('./streams.cjs').replaceStreams();
 require('./machine.cjs').answerForMachine();
-const { eventOf } = require('./event.cjs');
-const { resultFrame, lastFrame, failureFrame, thrownFrame, logFrame, messageOf } = require('./answer.cjs');
+const { failureFrame, messageOf } = require('./answer.cjs');
+const { failureOf, run } = require('./call.cjs');
 const { NoEntryPoint, loadHandler } = require('./handler.cjs');
 const { HostCalls } = require('./host.cjs');
 const { missingEnvironment } = require('./platform.cjs');
-const { hasPieces, take } = require('./pieces.cjs');
 const { accept, awaitThreads, distrust, startThreads, survivorsField } = require('./survivors.cjs');
 
 const immediate = setImmediate;
@@ -30,7 +30,15 @@ const KEPT = new Set(['PATH', 'HOME', 'TMPDIR', 'USER', 'LANG', 'LC_ALL', 'TZ', 
 let current = null;
 /** The code, once it is loaded: `{handler, style, function, env}`. */
 let loaded = null;
-const hostCalls = new HostCalls(wire, () => current);
+/** Who answers the calls where there may be several at once. */
+let several = null;
+const hostCalls = new HostCalls(wire, (exchange) => exchange === current);
+const turn = {
+  wire,
+  hostCalls,
+  answer,
+  piece: (exchange, header, bytes) => { if (!exchange.isAnswered) wire.send(KIND.chunk, header, bytes); },
+};
 
 /** Answers `exchange`, unless it has its answer. */
 function answer(exchange, frame) {
@@ -53,13 +61,13 @@ function send(exchange, { kind, header, body }, survivors) {
   current = null;
   hostCalls.end();
   wire.send(kind, survivors === '' ? header : `${cut(header, 0, -1)}${survivors}}`, body);
-  immediate(next);
+  if (several !== null && loaded !== null) several.begin(loaded);
+  else immediate(next);
 }
 
 /** Answers with what the code threw. */
 function fail(exchange, thrown) {
-  const frame = thrownFrame(exchange.nonce, thrown);
-  answer(exchange, exchange.isStreaming ? lastFrame(exchange.nonce, frame) : frame);
+  answer(exchange, failureOf(exchange, thrown));
 }
 
 function replaceEnvironment(env) {
@@ -72,6 +80,7 @@ function replaceEnvironment(env) {
 async function onLoad(head) {
   const exchange = current = { nonce: head.nonce, isAnswered: false, isStreaming: false, phase: 'load' };
   try {
+    if (head.concurrency > 1) several = new (require('./several.cjs').Calls)(wire);
     process.chdir(head.code_dir);
     process.argv = [process.argv[0], `${head.code_dir}/${head.main}`];
     replaceEnvironment(head.env);
@@ -79,7 +88,8 @@ async function onLoad(head) {
     if (!('env' in globalThis)) globalThis.env = head.env;
     const { handler, style, config } = await loadHandler(head);
     loaded = { handler, style, function: head.function, env: head.env, missing: missingEnvironment(config) };
-    const header = `{"nonce":"${head.nonce}","handler_style":${stringify(style.name)}}`;
+    const more = several === null ? '' : `,"concurrency":${head.concurrency}`;
+    const header = `{"nonce":"${head.nonce}","handler_style":${stringify(style.name)}${more}}`;
     accept();
     answer(exchange, { kind: KIND.loaded, header, body: null });
   } catch (error) {
@@ -91,48 +101,9 @@ async function onLoad(head) {
   }
 }
 
-/** `context.log`: a function of its own, with one for each level. */
-function logOf(exchange) {
-  const write = (level) => (message, fields) => {
-    if (exchange.isAnswered) return;
-    const frame = logFrame(exchange.nonce, level, message, fields);
-    wire.send(frame.kind, frame.header, null);
-  };
-  const info = write('info');
-  return assign((message, fields) => info(message, fields), {
-    debug: write('debug'), info, warn: write('warn'), error: write('error'),
-  });
-}
-
-/** Sends an answer that comes in pieces as it comes; the value, where it is to be sent as a whole. */
-function stream(exchange, head, value) {
-  const begin = (header) => {
-    if (exchange.isAnswered) return;
-    exchange.isStreaming = true;
-    wire.send(KIND.result, header, null);
-  };
-  const header = `{"nonce":"${head.nonce}","last":false}`;
-  return take(head, value, begin, (bytes) => { if (!exchange.isAnswered) wire.send(KIND.chunk, header, bytes); });
-}
-
-async function onInvoke(head, body) {
+function onInvoke(head, body) {
   const exchange = current = { nonce: head.nonce, isAnswered: false, isStreaming: false, phase: 'call' };
-  if (loaded.missing.length > 0) {
-    const message = `environment variables are missing that the function needs (config.env_required): ${loaded.missing.join(', ')}`;
-    answer(exchange, failureFrame(head.nonce, 'missing_environment', message, ''));
-    return;
-  }
-  try {
-    const hostCall = (method, args) => hostCalls.call(exchange, method, args);
-    const event = eventOf(head, body, loaded, logOf(exchange), hostCall);
-    if (head.has_upload) event.readBody = () => hostCalls.readBody(exchange);
-    let value = await loaded.style.call(loaded.handler, event);
-    if (hasPieces(value)) value = await stream(exchange, head, value);
-    if (exchange.isAnswered) return;
-    answer(exchange, exchange.isStreaming ? lastFrame(head.nonce) : resultFrame(head, value));
-  } catch (error) {
-    fail(exchange, error);
-  }
+  run(turn, loaded, exchange, head, body);
 }
 
 /** Reads the next request and starts on it. */
@@ -153,6 +124,10 @@ function next() {
 function onUncaught(thrown) {
   if (current !== null) {
     fail(current, thrown);
+    return;
+  }
+  if (several !== null) {
+    several.onUncaught(thrown);
     return;
   }
   distrust();

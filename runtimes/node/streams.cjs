@@ -7,6 +7,9 @@
 const { Writable } = require('stream');
 const { writeAll } = require('./frame.cjs');
 
+/** Who takes what is printed: it says whether it did; null where all goes to the log pipe. */
+let taker = null;
+
 class LogStream extends Writable {
   constructor(fd) {
     super({ decodeStrings: true });
@@ -17,7 +20,7 @@ class LogStream extends Writable {
 
   _write(chunk, encoding, done) {
     try {
-      writeAll(this.fd, chunk, chunk.length);
+      if (taker === null || !taker(chunk)) writeAll(this.fd, chunk, chunk.length);
     } catch (error) {
       // The author closed the descriptor: what is printed there is lost, as with any closed stream.
     }
@@ -38,4 +41,9 @@ function replaceStreams() {
   }
 }
 
-module.exports = { replaceStreams };
+/** Has what is printed taken by `take(bytes)`, as far as it does. */
+function printTo(take) {
+  taker = take;
+}
+
+module.exports = { printTo, replaceStreams };

@@ -22,7 +22,7 @@ type goldenMessage struct {
 	Error  string          `json:"error"`
 }
 
-var kinds = []string{"", "hello", "load", "loaded", "invoke", "result", "failure", "log", "call", "reply", "chunk"}
+var kinds = []string{"", "hello", "load", "loaded", "invoke", "result", "failure", "log", "call", "reply", "chunk", "taken", "output"}
 
 func goldenMessages(t *testing.T) []goldenMessage {
 	t.Helper()

@@ -10,7 +10,7 @@ const path = require('path');
 /** The Node.js that is tested, which may be older than the one that runs the tests. */
 const NODE = process.env.CLOUDBOX_TEST_NODE || process.execPath;
 
-const KINDS = ['', 'hello', 'load', 'loaded', 'invoke', 'result', 'failure', 'log', 'call', 'reply', 'chunk'];
+const KINDS = ['', 'hello', 'load', 'loaded', 'invoke', 'result', 'failure', 'log', 'call', 'reply', 'chunk', 'taken', 'output'];
 
 function frame(kind, header, body = Buffer.alloc(0)) {
   const head = Buffer.from(JSON.stringify(header));
@@ -85,9 +85,19 @@ class Shim {
     }
   }
 
-  async exchange(kind, header, body) {
+  write(kind, header, body) {
+    this.requests.write(frame(kind, header, body));
+  }
+
+  /** Writes a request, and gives its nonce. */
+  send(kind, header, body) {
     const nonce = String(++this.nonce).padStart(32, '0');
-    this.requests.write(frame(kind, { nonce, ...header }, body));
+    this.write(kind, { nonce, ...header }, body);
+    return nonce;
+  }
+
+  async exchange(kind, header, body) {
+    const nonce = this.send(kind, header, body);
     const lines = [];
     for (;;) {
       const answer = await this.read();
@@ -103,7 +113,7 @@ class Shim {
 
   /** Answers a host call. */
   reply({ nonce, id }, ok, value) {
-    this.requests.write(frame('reply', { nonce, id, ok }, Buffer.isBuffer(value) ? value : Buffer.from(JSON.stringify(value))));
+    this.write('reply', { nonce, id, ok }, Buffer.isBuffer(value) ? value : Buffer.from(JSON.stringify(value)));
   }
 
   async load(options = {}) {
@@ -116,11 +126,16 @@ class Shim {
   }
 
   invoke(body, options = {}) {
+    return this.exchange('invoke', ...this.invocation(body, options));
+  }
+
+  /** The header and the body of an `invoke`. */
+  invocation(body, options) {
     const bytes = body === undefined ? Buffer.alloc(0) : Buffer.isBuffer(body) ? body : Buffer.from(JSON.stringify(body));
-    return this.exchange('invoke', {
+    return [{
       invocation_id: 'i-1', mode: 'raw', data: 'body', method: 'POST', path: '/p/1/functions/greet', query: '', headers: [],
       timestamp: '2026-01-31T00:00:00Z', timeout_ms: 1000, deadline_ms: Date.now() + 60000, max_response_bytes: 1 << 20, ...options,
-    }, bytes);
+    }, bytes];
   }
 
   /** Ends the requests, waits for the process, and gives its exit code. */

@@ -8,7 +8,7 @@ import tempfile
 import threading
 import time
 
-KINDS = ["", "hello", "load", "loaded", "invoke", "result", "failure", "log", "call", "reply", "chunk"]
+KINDS = ["", "hello", "load", "loaded", "invoke", "result", "failure", "log", "call", "reply", "chunk", "taken", "output"]
 SHIM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "shim.py")
 
 

@@ -13,7 +13,7 @@ from cloudbox_event import loads  # noqa: E402
 from cloudbox_wire import Ended, Wire  # noqa: E402
 
 FOLDER = os.path.join(HERE, "..", "..", "golden")
-KINDS = ["", "hello", "load", "loaded", "invoke", "result", "failure", "log", "call", "reply", "chunk"]
+KINDS = ["", "hello", "load", "loaded", "invoke", "result", "failure", "log", "call", "reply", "chunk", "taken", "output"]
 
 
 def messages():
