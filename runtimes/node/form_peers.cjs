@@ -17,7 +17,8 @@ function asText(event, value) {
 /** `({req, res, log, error})` of Appwrite and Open Runtimes. */
 function callAppwrite(handler, event) {
   const { method, url, path, base, headers, query, data, text } = requestOf(event);
-  const bytes = from(event.body);
+  // Now: a reply to a host call takes the place of the request.
+  const [bytes, bodyText] = [from(event.body), text()];
   const body = event.head.data === 'query' ? '' : data === null ? '' : data;
   const answer = (type) => (value, statusCode = 200, fields = {}) => (
     { statusCode, headers: type === undefined ? fields : { 'content-type': type, ...fields }, body: value });
@@ -25,8 +26,8 @@ function callAppwrite(handler, event) {
   const req = {
     method, url, headers, query, queryString: event.head.query, path: path.slice(base.length) || '/',
     scheme: 'http', host: address.hostname, port: Number(address.port || 80),
-    body, bodyRaw: text(), bodyText: text(), bodyBinary: bytes,
-    get bodyJson() { return JSON.parse(text()); },
+    body, bodyRaw: bodyText, bodyText, bodyBinary: bytes,
+    get bodyJson() { return JSON.parse(bodyText); },
   };
   const res = {
     json: (value, ...rest) => answer(JSON_TYPE)(JSON.stringify(value), ...rest),
@@ -66,7 +67,10 @@ function callNuclio(handler, event) {
 async function callFission(handler, event) {
   const { method, url, path, headers, query, data, text } = requestOf(event);
   const body = event.head.data === 'query' || data === null ? {} : data;
-  const request = { method, url: path, originalUrl: url, path, headers, query, body, get: (name) => headers[name.toLowerCase()], text };
+  const bodyText = text();
+  const request = {
+    method, url: path, originalUrl: url, path, headers, query, body, get: (name) => headers[name.toLowerCase()], text: () => bodyText,
+  };
   const context = assign(create(event.context), { request });
   const done = handler.length < 2 ? handler(context) : new Promise((resolve) => {
     handler(context, (status, value, fields) => resolve({ status, body: value, headers: fields }));

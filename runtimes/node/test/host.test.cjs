@@ -74,6 +74,16 @@ test('what nobody waits for is dropped, and the next call has its own', () => wi
   assert.strictEqual(shim.logs, '');
 }));
 
+for (const [style, code] of [
+  ['appwrite', "module.exports = async ({ req, res, hostCall }) => { await hostCall('echo', 'y'.repeat(300)); return res.json(req.bodyJson); }"],
+  ['fission', "module.exports = async (context) => { await context.hostCall('echo', 'y'.repeat(300)); return { status: 200, body: context.request.text() } }"],
+]) {
+  test(`the body of the request stays as it was: ${style}`, () => withShim(code, async (shim) => {
+    await shim.load({ handler_style: style });
+    for (let i = 0; i < 3; i++) assert.strictEqual((await shim.invoke({ i }, { mode: 'http' })).body.toString(), `{"i":${i}}`);
+  }));
+}
+
 test('not at the top level, not after the answer', () => withShim(`
 let kept; exports.handler = async (data, context) => {
   const told = kept === undefined ? null : await kept('echo', 1).catch((error) => [error.code, error.message]);
