@@ -142,11 +142,13 @@ def result(head, value):
     return dumps({"nonce": head["nonce"], "status": status, "headers": headers}), body
 
 
-def loaded_header(nonce, style, is_forked):
-    """The header that says that the code is loaded, and whether each call has a process forked for it."""
+def loaded_header(nonce, style, is_forked, concurrency=1):
+    """The header that says that the code is loaded, whether each call has a process forked for it, and how many there may be at once."""
     head = {"nonce": nonce, "handler_style": style}
     if is_forked:
         head["is_forked"] = True
+    if concurrency > 1:
+        head["concurrency"] = concurrency
     return dumps(head)
 
 

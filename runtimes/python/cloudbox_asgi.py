@@ -107,6 +107,8 @@ async def call(application, event):
             answer.update(status=message["status"], headers=message.get("headers", []))
         elif message["type"] == "http.response.body":
             take(bytes(message.get("body", b"")), message.get("more_body"))
+            if event.stream is not None and event.stream.has_window:
+                await event.stream.wait()
             if not message.get("more_body") and not is_over.done():
                 is_over.set_result(None)
 

@@ -33,6 +33,12 @@ def _code_of(handler):
     return code
 
 
+def is_coroutine(handler):
+    """Whether a handler is to be awaited, as far as it says so itself."""
+    code = _code_of(handler)
+    return code is not None and bool(code.co_flags & 0x80)
+
+
 def _parameters(handler):
     """The names of the positional parameters, without `self`."""
     code = _code_of(handler)

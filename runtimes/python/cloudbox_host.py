@@ -115,7 +115,7 @@ class HostCalls:
             self._waiting.clear()
             self._bytes = 0
             for one in left:
-                one.settle(None, _no_call(one.method))
+                one.settle(None, no_call(one.method))
             self._changed.notify_all()
             if nonce is not None and self._is_reading:
                 _write(self._wake, b".")
@@ -132,11 +132,14 @@ class HostCalls:
             raise HostCallError(why, "ARGUMENTS_TOO_LARGE")
         one = _Call(nonce, method, body, tell, is_raw)
         with self._changed:
-            if nonce is None or nonce != self._nonce:
-                raise _no_call(method)
+            if not self._is_running(nonce):
+                raise no_call(method)
             self._waiting.append(one)
             self._send_some()
         return one
+
+    def _is_running(self, nonce):
+        return nonce is not None and nonce == self._nonce
 
     def _send_some(self):
         while self._waiting and len(self._in_flight) < _MAX_IN_FLIGHT:
@@ -149,7 +152,7 @@ class HostCalls:
             self._bytes += len(one.body)
             header = self._dumps({"nonce": one.nonce, "id": self._last, "method": str(one.method)})
             if not self._send(one.nonce, header, one.body):
-                self._settle(self._last, None, _no_call(one.method))
+                self._settle(self._last, None, no_call(one.method))
 
     def _lead(self, timeout):
         """Reads for all who wait, once; the lock is held before and after, not while it waits."""
@@ -163,8 +166,8 @@ class HostCalls:
         finally:
             self._changed.acquire()
             self._is_reading, self._reader = False, None
-            for header, body in frames:
-                self._take(header, body)
+            for frame in frames:
+                self._take(*frame)
             self._send_some()
             self._changed.notify_all()
 
@@ -183,10 +186,10 @@ class HostCalls:
         frames = []
         while not frames or self._wire.has_more():
             kind, header, body = self._wire.read()
-            frames.append((self._loads(header), body))
+            frames.append((kind, self._loads(header), body))
         return frames
 
-    def _take(self, header, body):
+    def _take(self, kind, header, body):
         number = header.get("id")
         one = self._in_flight.get(number)
         if one is None or one.nonce != header.get("nonce"):
@@ -229,6 +232,6 @@ class HostCalls:
                 self._lead(0)
 
 
-def _no_call(method):
+def no_call(method):
     why = "a host call can be made only while a handler runs, for the call that it runs for"
     return HostCallError("%s: %s" % (method, why), "NO_CALL")

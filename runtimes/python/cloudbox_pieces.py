@@ -12,6 +12,8 @@ class Stream:
     """The answer of one call, sent in pieces; `send(kind, header, body)` sends a frame of the call."""
 
     __slots__ = ("is_begun", "_head", "_send", "_kinds")
+    # Whether pieces wait until earlier ones have gone on.
+    has_window = False
 
     def __init__(self, head, send, kinds):
         self.is_begun = False
@@ -27,7 +29,10 @@ class Stream:
         """Sends a piece; waits while the service takes none."""
         header = answer.dumps({"nonce": self._head["nonce"], "last": False})
         for at in range(0, len(piece), _MAX_CHUNK):
-            self._send(self._kinds[1], header, piece[at : at + _MAX_CHUNK])
+            self._send_piece(header, piece[at : at + _MAX_CHUNK])
+
+    def _send_piece(self, header, piece):
+        self._send(self._kinds[1], header, piece)
 
     def is_short(self, headers):
         """Whether an answer with these headers is one that can be collected: it says how long it is."""
@@ -100,7 +105,9 @@ def take(head, value, stream):
     taker = _Taker(head, value, stream)
     body = value["body"]
     if hasattr(type(body), "__anext__"):
-        return _take_async(body, taker)
+        return _take_async(body, taker, stream)
+    if stream is not None and stream.has_window:
+        return _take_slowly(body, taker, stream)
     try:
         for piece in body:
             taker.take(piece)
@@ -110,11 +117,24 @@ def take(head, value, stream):
     return taker.end()
 
 
-async def _take_async(body, taker):
+async def _take_async(body, taker, stream):
     try:
         async for piece in body:
             taker.take(piece)
+            if stream is not None and stream.has_window:
+                await stream.wait()
     finally:
         if hasattr(body, "aclose"):
             await body.aclose()
+    return taker.end()
+
+
+async def _take_slowly(body, taker, stream):
+    try:
+        for piece in body:
+            taker.take(piece)
+            await stream.wait()
+    finally:
+        if hasattr(body, "close"):
+            body.close()
     return taker.end()

@@ -21,6 +21,16 @@ _accepted = 0
 _accepted_tasks = set()
 
 
+# Whether something came that no call could be told.
+_is_distrusted = False
+
+
+def distrust():
+    """From now on the process is not to be used again."""
+    global _is_distrusted
+    _is_distrusted = True
+
+
 def accept(loop):
     """Takes the threads and tasks that there are now for what may be there."""
     global _accepted
@@ -31,7 +41,7 @@ def accept(loop):
 
 def told_in(frame, loop):
     """The frame that answers, `(kind, header, body)`, with what the call leaves in its header."""
-    kinds = []
+    kinds = ["exception"] if _is_distrusted else []
     if _count() > _accepted and not _are_ended(loop):
         kinds.append("thread")
     if loop is not None and not loop.is_closed() and _has_tasks(loop):

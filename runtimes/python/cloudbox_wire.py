@@ -3,7 +3,7 @@ import os
 import struct
 from collections import deque
 
-HELLO, LOAD, LOADED, INVOKE, RESULT, FAILURE, LOG, CALL, REPLY, CHUNK = range(1, 11)
+HELLO, LOAD, LOADED, INVOKE, RESULT, FAILURE, LOG, CALL, REPLY, CHUNK, TAKEN, OUTPUT = range(1, 13)
 
 _STEP = 64 << 10
 PREFIX = struct.Struct(">BII")

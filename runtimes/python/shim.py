@@ -2,7 +2,7 @@
 
 This file finds and calls the handler, `cloudbox_wire.py` has the frames, `cloudbox_event.py` makes what a handler is called
 with, `cloudbox_answer.py` what is answered, `cloudbox_survivors.py` sees what a call leaves running, and `cloudbox_fork.py`
-has a process for each call where the function wants that. One call at a time.
+has a process for each call where the function wants that. One call at a time, or in `cloudbox_several.py` several.
 """
 import fcntl
 import os
@@ -44,6 +44,7 @@ from cloudbox_wire import CALL, CHUNK, FAILURE, HELLO, INVOKE, LOAD, LOADED, LOG
 _KEPT = {"PATH", "HOME", "TMPDIR", "USER", "LANG", "LC_ALL", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR"}
 _WIRE = Wire(_REQUESTS, _ANSWERS)
 _PID = os.getpid()
+_SHIM = sys.modules[__name__]
 # Threads of a call may log while it is answered: frames are sent one after the other, and none after the answer. Code that
 # runs in the middle of that in the same thread, a signal's or a finalizer's, must not wait for itself.
 _LOCK = _thread.RLock()
@@ -135,26 +136,26 @@ def host_calls():
 class Host:
     """The host calls of one call of the handler."""
 
-    __slots__ = ("_nonce",)
+    __slots__ = ("_nonce", "_find")
 
-    def __init__(self, nonce):
-        self._nonce = nonce
+    def __init__(self, nonce, find=host_calls):
+        self._nonce, self._find = nonce, find
 
     def call(self, method, args=None):
         """Asks the service for `method`, and waits for the result."""
-        return host_calls().call(self._nonce, method, args)
+        return self._find().call(self._nonce, method, args)
 
     def call_async(self, method, args=None):
         """The same for coroutines: to be awaited."""
-        return host_calls().call_async(self._nonce, method, args)
+        return self._find().call_async(self._nonce, method, args)
 
     def read_body(self):
         """The next piece of the request's body, for one that is read as it comes; an empty one at the end."""
-        return host_calls().call(self._nonce, "body.read", None, True)
+        return self._find().call(self._nonce, "body.read", None, True)
 
     def read_body_async(self):
         """The same for coroutines: to be awaited."""
-        return host_calls().call_async(self._nonce, "body.read", None, True)
+        return self._find().call_async(self._nonce, "body.read", None, True)
 
 
 def end_host_calls():
@@ -255,9 +256,11 @@ class Function:
 
     def __init__(self, head):
         make_forker = None
+        # Before the code has its say in where modules are.
         if head.get("isolation") == "process":
-            # Before the code has its say in where modules are.
             from cloudbox_fork import Forker as make_forker
+        elif head.get("concurrency", 1) > 1:
+            share_wire()
         os.chdir(head["code_dir"])
         replace_environment(head["env"])
         module = import_main(head["code_dir"], head["main"])
@@ -278,16 +281,36 @@ class Function:
         elif is_coroutine:
             loop()
         self.is_coroutine = is_coroutine
+        self.concurrency = self.concurrency_of(head)
         if self.style == "asgi" and self.forker is None:
             settle(forms.own_module("cloudbox_asgi").begin(self.handler))
+
+    def concurrency_of(self, head):
+        """How many calls there may be at once: several where the handler lets others run while it waits."""
+        wanted = head.get("concurrency", 1)
+        if wanted == 1 or self.forker is not None:
+            return 1
+        if self.style == "asgi" or self.style not in ("wsgi", "flask", "app") and forms.is_coroutine(self.handler):
+            return wanted
+        print("cloudbox: the handler is no coroutine and no ASGI application: its calls come one at a time", file=sys.stderr)
+        return 1
+
+    def missing_frame(self, nonce):
+        """The frame that answers where variables are missing."""
+        what = "environment variables are missing that the function needs (config.env_required): %s"
+        return FAILURE, answer.failure_header(nonce, "missing_environment", what % ", ".join(self.missing), ""), b""
+
+    def event_of(self, head, body, write_log, host, stream):
+        """What the handler is called with."""
+        data, context = event.event_of(head, body, self.facts, write_log, host)
+        return forms.Event(data, context, head, body, stream, host if head.get("has_upload") else None)
 
     def invoke(self, head, body):
         """Calls the handler: the frame that answers; raises what it raises."""
         global _RUNNING
         nonce = _RUNNING = head["nonce"]
         if self.missing:
-            what = "environment variables are missing that the function needs (config.env_required): %s"
-            return FAILURE, answer.failure_header(nonce, "missing_environment", what % ", ".join(self.missing), ""), b""
+            return self.missing_frame(nonce)
 
         def write_log(level, message, fields):
             flush()
@@ -295,11 +318,10 @@ class Function:
 
         if _HOST_CALLS is not None:
             _HOST_CALLS.begin(nonce)
-        data, context = event.event_of(head, body, self.facts, write_log, Host(nonce))
         self.stream = None
         if head.get("may_stream"):
             self.stream = self.stream_of(head)
-        value = settle(self.call(self.handler, forms.Event(data, context, head, body, self.stream, context._host if head.get("has_upload") else None)))
+        value = settle(self.call(self.handler, self.event_of(head, body, write_log, Host(nonce), self.stream)))
         if isinstance(value, dict) and "statusCode" in value and answer.has_pieces(value):
             value = settle(forms.own_module("cloudbox_pieces").take(head, value, self.stream))
         if self.stream is not None and self.stream.is_begun:
@@ -349,7 +371,7 @@ def load(head):
     def work():
         function = Function(head)
         made.append(function)
-        return LOADED, answer.loaded_header(head["nonce"], function.style, function.forker is not None), b""
+        return LOADED, answer.loaded_header(head["nonce"], function.style, function.forker is not None, function.concurrency), b""
 
     frame = answered(head["nonce"], work)
     survivors.accept(_loop)
@@ -368,6 +390,22 @@ def answer_of(function, head, body):
     if stream is not None and stream.is_begun and frame[0] == FAILURE:
         return forms.own_module("cloudbox_pieces").last_frame(CHUNK, head["nonce"], frame[1])
     return frame
+
+
+def share_wire():
+    """Has frames and prints of several calls told apart."""
+    global _WIRE
+    import cloudbox_calls
+
+    _WIRE = cloudbox_calls.SharedWire(_WIRE)
+    cloudbox_calls.take_prints(_WIRE)
+
+
+def serve_several(function, loaded):
+    """Answers calls as they come, until the requests end; `loaded` is the frame that says that they may."""
+    calls = forms.own_module("cloudbox_several").Several(_SHIM, _WIRE, function, loop())
+    send(*loaded)
+    calls.serve()
 
 
 def serve_in_children(function, loaded):
@@ -415,6 +453,8 @@ def main():
             flush()
             if function is not None and function.forker is not None:
                 serve_in_children(function, frame)
+            if function is not None and function.concurrency > 1:
+                serve_several(function, frame)
             send(*frame)
         elif kind == INVOKE and function is not None:
             frame = survivors.told_in(answer_of(function, head, body), _loop)
