@@ -70,7 +70,7 @@ func cloudboxPiece(nonce string, piece []byte) {
 		if n > cloudboxMaxChunk {
 			n = cloudboxMaxChunk
 		}
-		cloudboxPipes.part(cloudboxChunk, nonce, header, piece[:n])
+		cloudboxPipes.piece(nonce, header, piece[:n])
 		piece = piece[n:]
 	}
 }

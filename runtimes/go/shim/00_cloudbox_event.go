@@ -27,6 +27,9 @@ type cloudboxInvokeHead struct {
 	HasUpload        bool        `json:"has_upload"`
 
 	Params map[string]interface{} `json:"params"`
+
+	// isStreaming is whether the answer is sent in pieces.
+	isStreaming bool
 }
 
 // cloudboxQuery is the query as an object; a key that repeats has a list.

@@ -37,10 +37,18 @@ type cloudboxHostOne struct {
 	isDone        bool
 	value         json.RawMessage
 	err           error
+	// told is closed at its end, where several calls may run at once.
+	told chan struct{}
 }
 
 func (c *cloudboxHostOne) settle(value json.RawMessage, err error) {
+	if c.isDone {
+		return
+	}
 	c.isDone, c.value, c.err = true, value, err
+	if c.told != nil {
+		close(c.told)
+	}
 }
 
 // cloudboxHost is the host calls of the process. Replies come over the pipe of the requests, which nobody else reads
@@ -60,6 +68,8 @@ type cloudboxHost struct {
 	wake [2]int
 	// spare takes turns with the wire's inbox, in which the body of the request still is.
 	spare []byte
+	// running is the calls that may make host calls, where several may run at once: replies are read for them. nil elsewhere.
+	running map[string]bool
 }
 
 var cloudboxHostCalls = &cloudboxHost{}
@@ -127,6 +137,9 @@ func (h *cloudboxHost) call(nonce, method string, arguments interface{}) (json.R
 	}
 	h.lock.Lock()
 	defer h.lock.Unlock()
+	if h.running != nil {
+		return h.callBeside(nonce, method, body)
+	}
 	if nonce == "" || nonce != h.nonce {
 		return nil, cloudboxNoCall(method)
 	}

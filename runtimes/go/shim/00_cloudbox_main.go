@@ -36,9 +36,6 @@ type cloudboxCallable struct {
 	direct func(head *cloudboxInvokeHead, body []byte) (*cloudboxReply, *cloudboxFault)
 }
 
-// cloudboxStreaming is whether the answer of the call that runs is sent in pieces.
-var cloudboxStreaming bool
-
 // cloudboxAdapt makes a callable of a handler with another form, nil where it has none that is known; a file that is not
 // compiled with every function sets it.
 var cloudboxAdapt = func(handler interface{}) *cloudboxCallable { return nil }
@@ -204,9 +201,30 @@ func cloudboxCutFault(fault *cloudboxFault) *cloudboxFault {
 
 // cloudboxFail answers with a failure.
 func cloudboxFail(nonce string, fault *cloudboxFault) {
-	fault.Nonce = nonce
-	header, _ := json.Marshal(cloudboxCutFault(fault))
-	cloudboxPipes.send(cloudboxFailure, header, nil)
+	kind, header, _ := cloudboxFrameOf(&cloudboxInvokeHead{Nonce: nonce}, nil, fault, nil)
+	cloudboxPipes.send(kind, header, nil)
+}
+
+// cloudboxFrameOf is the frame that answers a call: the end of a streamed answer, a failure or a result.
+func cloudboxFrameOf(head *cloudboxInvokeHead, reply *cloudboxReply, fault *cloudboxFault, survivors []string) (byte, []byte, []byte) {
+	if head.isStreaming {
+		last, _ := json.Marshal(cloudboxLast{Nonce: head.Nonce, Last: true, Failure: cloudboxCutFault(fault), Survivors: survivors})
+		return cloudboxChunk, last, nil
+	}
+	if fault != nil {
+		fault.Nonce, fault.Survivors = head.Nonce, survivors
+		header, _ := json.Marshal(cloudboxCutFault(fault))
+		return cloudboxFailure, header, nil
+	}
+	reply.Survivors = survivors
+	header, _ := json.Marshal(reply)
+	return cloudboxResult, header, reply.body
+}
+
+// cloudboxOutOfTurn ends a process that was sent what it can't understand.
+func cloudboxOutOfTurn(kind byte) {
+	fmt.Fprintf(os.Stderr, "cloudbox: a frame of kind %d out of turn\n", kind)
+	os.Exit(70)
 }
 
 // cloudboxServe answers calls until the stream ends.
@@ -219,28 +237,13 @@ func cloudboxServe(handler *cloudboxCallable) {
 		}
 		head := &cloudboxInvokeHead{}
 		if frame.kind != cloudboxInvoke || json.Unmarshal(frame.header, head) != nil {
-			fmt.Fprintf(os.Stderr, "cloudbox: a frame of kind %d out of turn\n", frame.kind)
-			os.Exit(70)
+			cloudboxOutOfTurn(frame.kind)
 		}
 		cloudboxPipes.begin(head.Nonce)
 		cloudboxHostCalls.begin(cloudboxPipes, head.Nonce)
-		cloudboxStreaming = false
 		reply, fault := handler.call(head, frame.body)
 		cloudboxHostCalls.end()
-		survivors := cloudboxSurvivors()
-		if cloudboxStreaming {
-			last, _ := json.Marshal(cloudboxLast{Nonce: head.Nonce, Last: true, Failure: cloudboxCutFault(fault), Survivors: survivors})
-			cloudboxPipes.send(cloudboxChunk, last, nil)
-			continue
-		}
-		if fault != nil {
-			fault.Survivors = survivors
-			cloudboxFail(head.Nonce, fault)
-			continue
-		}
-		reply.Survivors = survivors
-		header, _ := json.Marshal(reply)
-		cloudboxPipes.send(cloudboxResult, header, reply.body)
+		cloudboxPipes.send(cloudboxFrameOf(head, reply, fault, cloudboxSurvivors(cloudboxAccepted)))
 	}
 }
 
@@ -258,7 +261,13 @@ func main() {
 		return
 	}
 	cloudboxAccepted = runtime.NumGoroutine()
-	header, _ := json.Marshal(map[string]string{"nonce": nonce, "handler_style": handler.style})
+	loaded := map[string]interface{}{"nonce": nonce, "handler_style": handler.style}
+	if most := cloudboxLoadedHead.Concurrency; most > 1 {
+		loaded["concurrency"] = most
+		header, _ := json.Marshal(loaded)
+		cloudboxServeSeveral(handler, cloudboxPipes, cloudboxHostCalls, header)
+	}
+	header, _ := json.Marshal(loaded)
 	cloudboxPipes.send(cloudboxLoaded, header, nil)
 	cloudboxServe(handler)
 }

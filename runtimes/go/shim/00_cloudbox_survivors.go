@@ -29,10 +29,10 @@ var cloudboxIdle = []string{
 // cloudboxAccepted is how many goroutines there were when the code had been loaded: they are the function's own choice.
 var cloudboxAccepted int
 
-// cloudboxSurvivors is what a call leaves running beyond those, as the field of its answer. Timers can't be counted in Go;
+// cloudboxSurvivors is what a call leaves running beyond so many, as the field of its answer. Timers can't be counted in Go;
 // a sandbox without calls is frozen all the same.
-func cloudboxSurvivors() []string {
-	if runtime.NumGoroutine() <= cloudboxAccepted {
+func cloudboxSurvivors(accepted int) []string {
+	if runtime.NumGoroutine() <= accepted {
 		return nil
 	}
 	// What was told to end a moment ago is gone in another.
@@ -42,11 +42,11 @@ func cloudboxSurvivors() []string {
 		} else {
 			time.Sleep(cloudboxBreak)
 		}
-		if runtime.NumGoroutine() <= cloudboxAccepted || i == cloudboxYields && cloudboxAuthors() <= cloudboxAccepted {
+		if runtime.NumGoroutine() <= accepted || i == cloudboxYields && cloudboxAuthors() <= accepted {
 			return nil
 		}
 	}
-	if cloudboxAuthors() <= cloudboxAccepted {
+	if cloudboxAuthors() <= accepted {
 		return nil
 	}
 	return []string{"goroutine"}

@@ -14,7 +14,7 @@ import (
 func left(body func()) []string {
 	cloudboxAccepted = runtime.NumGoroutine()
 	body()
-	return cloudboxSurvivors()
+	return cloudboxSurvivors(cloudboxAccepted)
 }
 
 // settle waits until what was told to end, by other tests too, has ended.
@@ -101,6 +101,6 @@ func TestGoroutinesThatEndAndThoseOfTheLibraryAreNot(t *testing.T) {
 func BenchmarkSurvivors(b *testing.B) {
 	cloudboxAccepted = runtime.NumGoroutine()
 	for i := 0; i < b.N; i++ {
-		_ = cloudboxSurvivors()
+		_ = cloudboxSurvivors(cloudboxAccepted)
 	}
 }

@@ -27,6 +27,7 @@ const (
 	cloudboxCall      = 8
 	cloudboxReplyKind = 9
 	cloudboxChunk     = 10
+	cloudboxTaken     = 11
 )
 
 const (
@@ -52,6 +53,8 @@ type cloudboxWire struct {
 	sending sync.Mutex
 	// running is the nonce of the call that was not answered yet.
 	running string
+	// several is where several calls may run at once; nil elsewhere.
+	several *cloudboxSeveral
 }
 
 // cloudboxEncode is a frame as bytes.
@@ -82,7 +85,7 @@ func (w *cloudboxWire) send(kind byte, header, body []byte) {
 func (w *cloudboxWire) log(nonce string, header []byte) {
 	w.sending.Lock()
 	defer w.sending.Unlock()
-	if nonce == w.running {
+	if w.isRunning(nonce) {
 		w.write(cloudboxLog, header, nil)
 	}
 }
@@ -91,20 +94,41 @@ func (w *cloudboxWire) log(nonce string, header []byte) {
 func (w *cloudboxWire) call(nonce string, header, body []byte) bool {
 	w.sending.Lock()
 	defer w.sending.Unlock()
-	if nonce != w.running {
+	if !w.isRunning(nonce) {
 		return false
 	}
 	w.write(cloudboxCall, header, body)
 	return true
 }
 
-// part writes a part of the answer of the call that runs.
-func (w *cloudboxWire) part(kind byte, nonce string, header, body []byte) {
+// beginStream writes the head of an answer of the call that runs, whose body follows in pieces.
+func (w *cloudboxWire) beginStream(head *cloudboxInvokeHead, header []byte) {
 	w.sending.Lock()
 	defer w.sending.Unlock()
-	if nonce == w.running {
-		w.write(kind, header, body)
+	if w.isRunning(head.Nonce) {
+		head.isStreaming = true
+		w.write(cloudboxResult, header, nil)
 	}
+}
+
+// piece writes a piece of the answer of the call that runs.
+func (w *cloudboxWire) piece(nonce string, header, body []byte) {
+	w.sending.Lock()
+	defer w.sending.Unlock()
+	if w.several != nil {
+		w.several.waitForRoom(nonce)
+	}
+	if w.isRunning(nonce) {
+		w.write(cloudboxChunk, header, body)
+	}
+}
+
+// isRunning is whether a call was not answered yet; `sending` is held.
+func (w *cloudboxWire) isRunning(nonce string) bool {
+	if w.several != nil {
+		return w.several.running[nonce] != nil
+	}
+	return nonce == w.running
 }
 
 // write writes a frame in one piece. Where nobody reads any more the process has no purpose.
@@ -134,6 +158,9 @@ func cloudboxPause() {
 
 // some reads at least one byte; it ends the process at the end of the stream.
 func (w *cloudboxWire) some(into []byte) int {
+	if w.several != nil && w.several.requests != nil {
+		return w.several.some(into)
+	}
 	for {
 		n, err := syscall.Read(w.requests, into)
 		switch {
@@ -218,6 +245,7 @@ type cloudboxLoadHead struct {
 	CodeDir      string            `json:"code_dir"`
 	EntryPoint   string            `json:"entry_point"`
 	HandlerStyle string            `json:"handler_style"`
+	Concurrency  int               `json:"concurrency"`
 	Env          map[string]string `json:"env"`
 	Function     struct {
 		ID        int64  `json:"id"`
@@ -248,6 +276,10 @@ func cloudboxStart() (*cloudboxWire, *cloudboxLoadHead) {
 	if strings.HasSuffix(os.Args[0], ".test") {
 		return nil, nil
 	}
+	return cloudboxBegin()
+}
+
+func cloudboxBegin() (*cloudboxWire, *cloudboxLoadHead) {
 	wire := cloudboxTakeDescriptors()
 	version := strings.TrimPrefix(runtime.Version(), "go")
 	hello, _ := json.Marshal(map[string]interface{}{"protocol": 1, "runtime": "go", "version": version})

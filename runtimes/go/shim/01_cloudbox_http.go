@@ -150,8 +150,8 @@ func (w *cloudboxWriter) Flush() {
 			return
 		}
 		header, _ := json.Marshal(&cloudboxReply{Nonce: w.head.Nonce, Status: w.status, Headers: headers, IsStreamed: true})
-		cloudboxPipes.part(cloudboxResult, w.head.Nonce, header, nil)
-		w.isStreamed, cloudboxStreaming = true, true
+		cloudboxPipes.beginStream(w.head, header)
+		w.isStreamed = true
 	}
 	cloudboxPiece(w.head.Nonce, w.body.Bytes())
 	w.body.Reset()
