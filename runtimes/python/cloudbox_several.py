@@ -77,7 +77,10 @@ class _HostCalls(host.HostCalls):
         # One lock with the wire's: a finalizer that makes a host call in the middle of a print can't wait for who waits for it.
         self._changed = threading.Condition(wire.order)
         self._calls, self._loop, self._take_request = calls, loop, take
-        self._context = contextvars.copy_context()
+        self.context = contextvars.copy_context()
+        self._requests = deque()
+        # The thread of the loop, while it reads because there is something to read.
+        self._attending = None
         self._attend(loop, 1)
         if wire.has_more():
             loop.call_soon(self._on_readable)
@@ -133,17 +136,24 @@ class _HostCalls(host.HostCalls):
     def _take(self, kind, head, body):
         if kind == REPLY:
             super()._take(kind, head, body)
-        elif self._is_loop_here():
-            self._loop.call_soon(self._take_request, kind, head, body, context=self._context)
-        else:
-            self._loop.call_soon_threadsafe(self._take_request, kind, head, body, context=self._context)
+            return
+        self._requests.append((kind, head, body))
+        if self._attending != host._ident():
+            # The loop is blocked, or another thread reads.
+            self._loop.call_soon_threadsafe(self._serve, context=self.context)
 
-    def _is_loop_here(self):
-        return asyncio._get_running_loop() is self._loop
+    def _serve(self):
+        while self._requests:
+            self._take_request(*self._requests.popleft())
 
     def _on_readable(self):
-        super()._on_readable()
-        self._wire.drain()
+        self._attending = host._ident()
+        try:
+            super()._on_readable()
+        finally:
+            self._attending = None
+            self._wire.drain()
+            self._serve()
 
 
 class Several:
@@ -174,7 +184,7 @@ class Several:
             call = self._running[head["nonce"]] = Call(head["nonce"])
             context = call.context()
             call.task = context.run(self._loop.create_task, self._run(call, head, body))
-            call.task.add_done_callback(lambda task: self._end(call, _TURNS), context=self._host_calls._context)
+            call.task.add_done_callback(lambda task: self._end(call, _TURNS), context=self._host_calls.context)
         elif kind == TAKEN:
             # The last pieces of an answer may go on when it is over.
             if call is not None and call.stream is not None:
@@ -237,7 +247,7 @@ class Several:
         has_left = self._host_calls.tell_end(call)
         frame = self._told(call)
         if turns > 0 and (has_left or frame is not call.frame):
-            self._loop.call_soon(self._end, call, turns - 1, context=self._host_calls._context)
+            self._loop.call_soon(self._end, call, turns - 1, context=self._host_calls.context)
             return
         self._answer(call, frame)
 
