@@ -89,7 +89,7 @@ function_bodies! {
     #[schema(minimum = 1, maximum = 1000)]
     max_instances: u32,
     /// Calls at once in one sandbox; default 1.
-    #[schema(minimum = 1, maximum = 1)]
+    #[schema(minimum = 1, maximum = 100)]
     concurrency: u32,
     /// Cores, decimal; default 1.
     #[schema(minimum = 0.05, maximum = 8)]

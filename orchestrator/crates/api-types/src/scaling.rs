@@ -18,7 +18,7 @@ pub struct ScalingPatch {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_instances: Option<u32>,
     /// Calls at once in one sandbox.
-    #[schema(minimum = 1, maximum = 1)]
+    #[schema(minimum = 1, maximum = 100)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub concurrency: Option<u32>,
     /// The same as `min_instances`.
@@ -30,7 +30,7 @@ pub struct ScalingPatch {
     #[serde(rename = "maxInstances", skip_serializing_if = "Option::is_none")]
     pub max_instances_too: Option<u32>,
     /// The same as `concurrency`.
-    #[schema(minimum = 1, maximum = 1)]
+    #[schema(minimum = 1, maximum = 100)]
     #[serde(rename = "targetConcurrency", skip_serializing_if = "Option::is_none")]
     pub target_concurrency: Option<u32>,
 }

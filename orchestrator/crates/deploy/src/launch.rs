@@ -44,6 +44,7 @@ pub fn launch_of(
             entry_point: version.entry_point.clone(),
             handler_style: version.handler_style.clone(),
             isolation: settings.isolation,
+            concurrency: settings.concurrency,
             env: function.variables(),
             function: FunctionInfo {
                 id: function.id.0,

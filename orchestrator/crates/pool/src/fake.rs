@@ -2,10 +2,11 @@
 //!
 //! What an exchange does is chosen by the call's path: `/exit`, `/oom`, `/hang` (until the deadline), `/dirty`
 //! (answers, then is not clean), `/survivor` (answers and leaves something running); anything else answers with the body
-//! it got.
+//! it got. Where `load` has a concurrency, several calls have it at once.
 
 mod book;
 mod sandbox;
+mod shared;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -123,6 +124,8 @@ impl Desk {
             has_survivors: false,
             restarts: 0,
             is_frozen: false,
+            sharing: 0,
+            sharing_peak: 0,
             is_alive: true,
         });
         book.live += 1;

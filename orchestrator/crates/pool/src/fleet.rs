@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use crate::backoff::Backoff;
 use crate::pace::{Load, Machine, Pace};
 use crate::queue::Queue;
+use crate::seat::Open;
 use crate::slot::Slot;
 use crate::target::Target;
 
@@ -20,6 +21,12 @@ pub(crate) struct Fleet {
     pub idle: Vec<Idle>,
     /// Leased ones; the leases own them.
     pub busy: u32,
+    /// Those that calls share, each with one call at least.
+    pub open: Vec<Open>,
+    /// How often one was opened.
+    pub opened: u64,
+    /// Calls that one takes at once: as wanted, until the first one has told.
+    pub seats: u32,
     /// Those under way; the starts' tasks own them.
     pub starting: u32,
     pub queue: Queue,
@@ -47,6 +54,9 @@ impl Fleet {
             target: Arc::clone(target),
             idle: Vec::new(),
             busy: 0,
+            open: Vec::new(),
+            opened: 0,
+            seats: target.launch.load.concurrency,
             starting: 0,
             queue: Queue::default(),
             backoff: Backoff::default(),
@@ -65,9 +75,14 @@ impl Fleet {
         Some(Slot { leased_at: now, ..slot })
     }
 
-    /// Idle, busy and starting ones.
+    /// Those that have calls.
+    pub fn in_use(&self) -> u32 {
+        self.busy + count(self.open.len())
+    }
+
+    /// Idle ones, those in use, and those that are starting.
     pub fn standing(&self) -> u32 {
-        count(self.idle.len()) + self.busy + self.starting
+        count(self.idle.len()) + self.in_use() + self.starting
     }
 
     /// How many starts would be of use now, whatever the limits say; with each that begins it may become fewer.
@@ -79,16 +94,18 @@ impl Fleet {
     }
 
     fn wanted_by_calls(&self, now: Instant, machine: &Machine) -> u32 {
-        let waiting = count(self.unserved());
+        let calls = count(self.unserved());
+        // Each sandbox takes as many of them at once as it has seats.
+        let waiting = calls.div_ceil(self.seats.max(1));
         if waiting == 0 || self.serves_once() {
             return waiting;
         }
-        let load = Load { waiting, standing: self.standing(), busy: self.busy };
+        let load = Load { waiting, calls, standing: self.standing(), busy: self.in_use() };
         if self.pace.pays(load, now, machine) {
             return waiting;
         }
         // Those that may not wait.
-        waiting.saturating_sub(count(machine.queue_len))
+        calls.saturating_sub(count(machine.queue_len)).div_ceil(self.seats.max(1))
     }
 
     /// Whether a sandbox, or what was started in it, serves one call.
@@ -105,7 +122,12 @@ impl Fleet {
 
     /// Calls that wait without a start under way for them.
     pub fn unserved(&self) -> usize {
-        self.queue.len().saturating_sub(self.starting as usize)
+        self.queue.len().saturating_sub(self.coming())
+    }
+
+    /// Calls that the starts under way will serve first.
+    pub fn coming(&self) -> usize {
+        self.starting.saturating_mul(self.seats) as usize
     }
 
     /// Idle ones that may go without falling below what is to stay.

@@ -12,7 +12,8 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::core::Core;
 use crate::error::LeaseError;
-use crate::slot::{Grant, Slot, Start};
+use crate::seat::{Grant, Hold};
+use crate::slot::Start;
 use crate::state::{Admission, Patience, Verdict};
 use crate::target::{Target, TargetKey};
 
@@ -22,7 +23,7 @@ pub struct Lease {
     core: Arc<Core>,
     key: TargetKey,
     /// There until it is dropped.
-    slot: Option<Slot>,
+    hold: Option<Hold>,
     start: Start,
     waited: Waited,
     verdict: Verdict,
@@ -42,10 +43,10 @@ impl Lease {
     pub(crate) async fn acquire(core: &Arc<Core>, target: &Arc<Target>) -> Result<Self, LeaseError> {
         loop {
             match core.with(|state, now, effects| state.admit(target, now, effects))? {
-                Admission::Leased(slot) => {
-                    let mut lease = Self::new(core, target.key, slot, Start::Warm);
+                Admission::Leased(hold) => {
+                    let mut lease = Self::new(core, target.key, hold, Start::Warm);
                     // One that ended while it was idle is nobody's fault who calls now.
-                    if lease.slot().sandbox.is_clean() && lease.slot_mut().thaw().is_ok() {
+                    if lease.is_ready() {
                         return Ok(lease);
                     }
                     lease.verdict = Verdict::Failed;
@@ -57,9 +58,17 @@ impl Lease {
         }
     }
 
-    fn new(core: &Arc<Core>, key: TargetKey, slot: Slot, start: Start) -> Self {
+    fn new(core: &Arc<Core>, key: TargetKey, hold: Hold, start: Start) -> Self {
         let waited = Waited::default();
-        Self { core: Arc::clone(core), key, slot: Some(slot), start, waited, verdict: Verdict::Unused }
+        Self { core: Arc::clone(core), key, hold: Some(hold), start, waited, verdict: Verdict::Unused }
+    }
+
+    /// Whether an exchange can begin; a sandbox that was stopped runs then. That of a seat runs.
+    fn is_ready(&mut self) -> bool {
+        match self.hold_mut() {
+            Hold::Whole(slot) => slot.sandbox.is_clean() && slot.thaw().is_ok(),
+            Hold::Seat(seat) => seat.sandbox.is_clean(),
+        }
     }
 
     /// Whether the call waited for the sandbox's start.
@@ -83,17 +92,20 @@ impl Lease {
     /// The sandbox's name.
     #[must_use]
     pub fn sandbox_id(&self) -> &SandboxId {
-        self.slot().sandbox.id()
+        self.hold().id()
     }
 
     /// What the code printed while it was loaded, to the first lease that asks.
     pub fn take_load_logs(&mut self) -> Option<Logs> {
-        self.slot_mut().load_logs.take()
+        self.hold_mut().load_logs().take()
     }
 
     /// What the sandbox tried to reach outside since the last time it was asked for.
     pub fn take_attempts(&mut self) -> Attempts {
-        self.slot_mut().sandbox.take_attempts()
+        match self.hold_mut() {
+            Hold::Whole(slot) => slot.sandbox.take_attempts(),
+            Hold::Seat(seat) => seat.sandbox.take_attempts(),
+        }
     }
 
     /// Has the handler called. A future that is dropped half way takes the sandbox with it.
@@ -106,14 +118,15 @@ impl Lease {
         deadline: Instant,
     ) -> Result<Reply<Answer>, SandboxFault> {
         self.verdict = Verdict::Failed;
-        let slot = self.slot.as_mut().expect("the slot is there until the lease is dropped");
-        slot.calls = slot.calls.saturating_add(1);
+        let hold = self.hold.as_mut().expect("it is there until the lease is dropped");
         let outcome = tokio::select! {
             biased;
-            outcome = slot.sandbox.exchange(request, deadline) => outcome,
+            outcome = exchange(hold, request, deadline) => outcome,
             () = self.core.cutoff.cancelled() => Err(Error::Gone.into()),
         };
-        if outcome.is_ok() && slot.after_call == AfterCall::Keep {
+        if let (Ok(_), Hold::Whole(slot)) = (&outcome, hold)
+            && slot.after_call == AfterCall::Keep
+        {
             // What it finds is kept by the sandbox, which is not clean then.
             slot.sandbox.settle(Duration::ZERO).await;
         }
@@ -126,15 +139,21 @@ impl Lease {
 
     /// Says how much of a core the exchange took: calls that compute need no more sandboxes than there are cores.
     pub fn spent(&mut self, cpu: Duration) {
-        self.slot_mut().cpu = cpu;
+        match self.hold_mut() {
+            Hold::Whole(slot) => slot.cpu = cpu,
+            Hold::Seat(seat) => seat.cpu = cpu,
+        }
     }
 
-    /// What the sandbox used so far, in all its calls.
+    /// What the sandbox used so far, in all its calls; a call that shares it has its part of the CPU time.
     ///
     /// # Errors
     /// It is gone, or its counters can't be read.
     pub fn stats(&self) -> Result<Stats, Error> {
-        self.slot().sandbox.stats()
+        match self.hold() {
+            Hold::Whole(slot) => slot.sandbox.stats(),
+            Hold::Seat(seat) => seat.sandbox.stats(),
+        }
     }
 
     /// The CPU time alone that it used so far, in microseconds.
@@ -142,15 +161,32 @@ impl Lease {
     /// # Errors
     /// As of [`Lease::stats`].
     pub fn cpu_us(&self) -> Result<u64, Error> {
-        self.slot().sandbox.cpu_us()
+        match self.hold() {
+            Hold::Whole(slot) => slot.sandbox.cpu_us(),
+            Hold::Seat(seat) => seat.sandbox.cpu_us(),
+        }
     }
 
-    fn slot(&self) -> &Slot {
-        self.slot.as_ref().expect("the slot is there until the lease is dropped")
+    fn hold(&self) -> &Hold {
+        self.hold.as_ref().expect("it is there until the lease is dropped")
     }
 
-    fn slot_mut(&mut self) -> &mut Slot {
-        self.slot.as_mut().expect("the slot is there until the lease is dropped")
+    fn hold_mut(&mut self) -> &mut Hold {
+        self.hold.as_mut().expect("it is there until the lease is dropped")
+    }
+}
+
+async fn exchange(
+    hold: &mut Hold,
+    request: Request,
+    deadline: Instant,
+) -> Result<Reply<Answer>, SandboxFault> {
+    match hold {
+        Hold::Whole(slot) => {
+            slot.calls = slot.calls.saturating_add(1);
+            slot.sandbox.exchange(request, deadline).await
+        }
+        Hold::Seat(seat) => seat.sandbox.exchange(request, deadline).await,
     }
 }
 
@@ -170,13 +206,16 @@ const fn verdict_of(kind: &SandboxFaultKind) -> Verdict {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        let Some(slot) = self.slot.take() else { return };
+        let Some(hold) = self.hold.take() else { return };
         let verdict = match self.verdict {
-            Verdict::Answered | Verdict::Unused if !slot.sandbox.is_clean() => Verdict::Dirty,
+            Verdict::Answered | Verdict::Unused if !hold.is_clean() => Verdict::Dirty,
             verdict => verdict,
         };
         let key = self.key;
-        self.core.with(|state, now, effects| state.settle(key, slot, verdict, now, effects));
+        self.core.with(|state, now, effects| match hold {
+            Hold::Whole(slot) => state.settle(key, slot, verdict, now, effects),
+            Hold::Seat(seat) => state.leave(key, seat, verdict, now, effects),
+        });
     }
 }
 
@@ -232,11 +271,11 @@ impl Ticket<'_> {
 
     fn redeem(&self, grant: Result<Grant, oneshot::error::RecvError>) -> Result<Lease, LeaseError> {
         // The sender lives in the queue, and leaves it only with a grant.
-        let (slot, start) = grant.unwrap_or(Err(LeaseError::Closing))?;
+        let (hold, start) = grant.unwrap_or(Err(LeaseError::Closing))?;
         let waited = self.since.elapsed();
         // The start may have begun before this call came, or for another one.
-        let load = if start == Start::Cold { slot.load_time.min(waited) } else { Duration::ZERO };
-        let mut lease = Lease::new(self.core, self.key, slot, start);
+        let load = if start == Start::Cold { hold.load_time().min(waited) } else { Duration::ZERO };
+        let mut lease = Lease::new(self.core, self.key, hold, start);
         lease.waited = Waited { queue: waited.saturating_sub(load), load };
         Ok(lease)
     }
@@ -247,7 +286,7 @@ impl Drop for Ticket<'_> {
         // What is sent before this is received here; what comes after goes back to its sender.
         self.grant.close();
         match self.grant.try_recv() {
-            Ok(Ok((slot, start))) => drop(Lease::new(self.core, self.key, slot, start)),
+            Ok(Ok((hold, start))) => drop(Lease::new(self.core, self.key, hold, start)),
             Ok(Err(_)) => {}
             Err(_) => self.core.with(|state, _, _| state.forget(self.key, self.id)),
         }

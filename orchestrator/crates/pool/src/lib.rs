@@ -1,7 +1,8 @@
 //! Leases of warm sandboxes: admission, queues, generic spares, eviction and drain.
 //!
 //! A sandbox moves through `Starting -> Generic -> Idle -> Busy -> Idle | Draining -> Dead`. Each state is a place that
-//! owns it: a start's task, [`spares`], a [`fleet`]'s idle stack, a [`Lease`], a kill's task. So nothing can be in two
+//! owns it: a start's task, [`spares`], a [`fleet`]'s idle stack, a [`Lease`], a kill's task; one that several calls share
+//! is busy in its fleet, and each lease has a [`seat`] of it. So nothing can be in two
 //! states, and what a state must not do is not to be had there. The permit that travels with a sandbox counts it
 //! against the limits until it is dead.
 //!
@@ -26,6 +27,7 @@ mod fleet;
 mod pace;
 mod queue;
 mod rotation;
+mod seat;
 mod slot;
 mod spares;
 mod start;

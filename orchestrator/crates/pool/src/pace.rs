@@ -58,8 +58,10 @@ pub(crate) struct Pace {
 /// The calls that wait, and the sandboxes that are there.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Load {
-    /// Calls without a start under way for them.
+    /// Sandboxes' fill of calls without a start under way for them.
     pub waiting: u32,
+    /// These calls: more, where a sandbox takes several at once.
+    pub calls: u32,
     /// Sandboxes, those that are coming up included.
     pub standing: u32,
     /// Of these, those that have a call.
@@ -149,10 +151,11 @@ impl Pace {
             // The first ones are still coming up: what they will be like is not known.
             return false;
         }
-        let (waiting, standing) = (f64::from(load.waiting), f64::from(load.standing));
+        let (waiting, calls, standing) =
+            (f64::from(load.waiting), f64::from(load.calls), f64::from(load.standing));
         let call = self.call.0.filter(|_| self.ended >= KNOWN);
         let by_calls = call.map_or(0.0, |call| waiting * call / standing);
-        let by_cores = waiting * self.cpu.0.unwrap_or(0.0) / f64::from(machine.cores);
+        let by_cores = calls * self.cpu.0.unwrap_or(0.0) / f64::from(machine.cores);
         if call.is_some() && by_calls < OF_CORES * by_cores {
             return false;
         }
@@ -189,7 +192,7 @@ impl Pace {
             return 0.0;
         }
         let each = elapsed.as_secs_f64() / f64::from(self.served.saturating_add(1));
-        f64::from(load.waiting) * each * f64::from(load.busy) / f64::from(load.standing)
+        f64::from(load.calls) * each * f64::from(load.busy) / f64::from(load.standing)
     }
 }
 

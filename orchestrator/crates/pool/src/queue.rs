@@ -5,7 +5,8 @@ use std::collections::VecDeque;
 use tokio::sync::oneshot;
 
 use crate::error::LeaseError;
-use crate::slot::{Grant, Slot, Start};
+use crate::seat::{Grant, Hold};
+use crate::slot::Start;
 
 /// First come, first served. The bound is checked by who pushes.
 #[derive(Default)]
@@ -46,15 +47,15 @@ impl Queue {
         self.waiters.retain(|waiter| waiter.id != id);
     }
 
-    /// Gives a sandbox to the longest waiting call; back comes what nobody took.
-    pub fn give(&mut self, mut slot: Slot, start: Start) -> Option<Slot> {
+    /// Gives a sandbox, or a seat of one, to the longest waiting call; back comes what nobody took.
+    pub fn give(&mut self, mut hold: Hold, start: Start) -> Option<Hold> {
         while let Some(waiter) = self.waiters.pop_front() {
-            match waiter.grant.send(Ok((slot, start))) {
-                Err(Ok((back, _))) => slot = back,
+            match waiter.grant.send(Ok((hold, start))) {
+                Err(Ok((back, _))) => hold = back,
                 Ok(()) | Err(Err(_)) => return None,
             }
         }
-        Some(slot)
+        Some(hold)
     }
 
     /// Fails the longest waiting call.

@@ -1,11 +1,10 @@
 //! A sandbox that serves one key, and the permit that counts it.
 
 use cloudbox_protocol::Logs;
-use cloudbox_sandbox::{AfterCall, Error, Sandbox};
+use cloudbox_sandbox::{AfterCall, Error, Sandbox, Shared};
 use tokio::time::{Duration, Instant};
 
 use crate::budget::Permit;
-use crate::error::LeaseError;
 use crate::settings::Settings;
 
 /// How the sandbox of a lease was come by.
@@ -20,6 +19,8 @@ pub enum Start {
 /// A sandbox with a version's code loaded.
 pub(crate) struct Slot {
     pub sandbox: Box<dyn Sandbox>,
+    /// What several calls at once have of it, where it answers several.
+    pub shared: Option<Shared>,
     pub permit: Permit,
     pub born: Instant,
     pub calls: u32,
@@ -46,6 +47,7 @@ impl Slot {
     ) -> Self {
         let load_logs = Some(load_logs);
         Self {
+            shared: sandbox.shared(),
             sandbox,
             permit,
             born: now,
@@ -73,6 +75,3 @@ impl Slot {
         self.calls >= settings.max_calls || now.duration_since(self.born) >= settings.max_age
     }
 }
-
-/// What a waiting call gets.
-pub(crate) type Grant = Result<(Slot, Start), LeaseError>;

@@ -6,6 +6,7 @@ mod idle;
 mod renewal;
 mod room;
 mod scale;
+mod shared;
 mod supply;
 mod upkeep;
 
@@ -14,7 +15,7 @@ use std::sync::Arc;
 
 use cloudbox_sandbox::{AfterCall, LaunchError};
 use tokio::sync::oneshot;
-use tokio::time::Instant;
+use tokio::time::{Duration, Instant};
 
 pub(crate) use idle::Watch;
 
@@ -26,7 +27,8 @@ use crate::fleet::{Fleet, Idle, count};
 use crate::pace::Machine;
 use crate::rotation::Rotation;
 use crate::settings::Settings;
-use crate::slot::{Grant, Slot, Start};
+use crate::seat::{Grant, Hold};
+use crate::slot::{Slot, Start};
 use crate::snapshot::{Snapshot, Totals};
 use crate::spares::Spares;
 use crate::target::{Target, TargetKey};
@@ -51,8 +53,8 @@ pub(crate) struct State {
 
 /// What a call that wants a lease gets at once.
 pub(crate) enum Admission {
-    /// An idle sandbox.
-    Leased(Slot),
+    /// An idle sandbox, or a seat of one.
+    Leased(Hold),
     /// A place in the queue.
     Queued { id: u64, grant: oneshot::Receiver<Grant> },
 }
@@ -115,13 +117,14 @@ impl State {
             fleet.target = Arc::clone(target);
             fleet.is_retired = false;
         }
-        if let Some(slot) = fleet.take_idle(now) {
+        if let Some(leased) = self.take(target.key, now, effects) {
             self.totals.warm_leases += 1;
-            if slot.after_call == AfterCall::End {
+            if target.launch.after_call == AfterCall::End {
                 self.took_prepared(target.key, now, effects);
             }
-            return Ok(Admission::Leased(slot));
+            return Ok(leased);
         }
+        let fleet = self.fleets.get_mut(&target.key).expect("it was made above");
         fleet.missed_prepared(&self.settings, &mut self.totals, now);
         let queued = self.enqueue(target.key, now, effects);
         if matches!(queued, Err(LeaseError::Overloaded { .. })) {
@@ -177,20 +180,7 @@ impl State {
     ) {
         let fleet = self.fleets.get_mut(&key).expect("a fleet stays while a lease of it is out");
         fleet.busy -= 1;
-        if verdict != Verdict::Unused {
-            fleet.pace.call_ended(now.duration_since(slot.leased_at), slot.cpu);
-        }
-        if matches!(verdict, Verdict::Answered | Verdict::Dirty) {
-            fleet.backoff.answered();
-        }
-        if verdict == Verdict::Died {
-            fleet.backoff.died(now);
-            if let Some(until) = fleet.backoff.until(now)
-                && fleet.wanted(now, &self.machine) > 0
-            {
-                effects.timers.push((until, Some(key)));
-            }
-        }
+        self.note(key, verdict, (slot.leased_at, slot.cpu), now, effects);
         let is_worn = slot.is_worn(&self.settings, now);
         match (verdict, slot.after_call) {
             (Verdict::Unused, _) | (Verdict::Answered, AfterCall::Keep) if !is_worn => {
@@ -210,12 +200,39 @@ impl State {
         self.want(key, now, effects);
     }
 
+    /// What a call's end says of its version: `took` is when it began, and how much of a core it had.
+    fn note(
+        &mut self,
+        key: TargetKey,
+        verdict: Verdict,
+        (began, cpu): (Instant, Duration),
+        now: Instant,
+        effects: &mut Effects,
+    ) {
+        let Some(fleet) = self.fleets.get_mut(&key) else { return };
+        if verdict != Verdict::Unused {
+            fleet.pace.call_ended(now.duration_since(began), cpu);
+        }
+        if matches!(verdict, Verdict::Answered | Verdict::Dirty) {
+            fleet.backoff.answered();
+        }
+        if verdict == Verdict::Died {
+            fleet.backoff.died(now);
+            if let Some(until) = fleet.backoff.until(now)
+                && fleet.wanted(now, &self.machine) > 0
+            {
+                effects.timers.push((until, Some(key)));
+            }
+        }
+    }
+
     /// A start succeeded.
     pub fn started(&mut self, key: TargetKey, mut slot: Slot, now: Instant, effects: &mut Effects) {
         let fleet = self.fleets.get_mut(&key).expect("a fleet stays while a start of it runs");
         fleet.starting -= 1;
         fleet.backoff.started();
         fleet.pace.started(slot.load_time, now);
+        fleet.seats = slot.shared.as_ref().map_or(1, |shared| shared.seats);
         slot.permit.stand();
         self.place(key, slot, Start::Cold, now, effects);
         self.want(key, now, effects);
@@ -256,7 +273,7 @@ impl State {
     pub fn give_up(&mut self, key: TargetKey, id: u64, is_patient: bool, now: Instant) -> Patience {
         let Some(fleet) = self.fleets.get_mut(&key) else { return Patience::Granted };
         let Some(position) = fleet.queue.position(id) else { return Patience::Granted };
-        if is_patient && position < fleet.starting as usize {
+        if is_patient && position < fleet.coming() {
             return Patience::Starting;
         }
         fleet.queue.remove(id);
@@ -278,8 +295,16 @@ impl State {
     fn place(&mut self, key: TargetKey, slot: Slot, start: Start, now: Instant, effects: &mut Effects) {
         let Some(slot) = self.unless_yielded(key, slot, now, effects) else { return };
         let is_closing = self.is_closing;
+        let Some(slot) = self.open_for_waiting(key, slot, start, now) else { return };
         let fleet = self.fleets.get_mut(&key).expect("a fleet stays while it has sandboxes");
-        let Some(slot) = fleet.queue.give(Slot { leased_at: now, ..slot }, start) else {
+        if slot.shared.is_some() && !fleet.queue.is_empty() {
+            // It has ended by itself, so nobody could sit down.
+            self.totals.faults += 1;
+            effects.kill(key, slot);
+            return self.want(key, now, effects);
+        }
+        let given = fleet.queue.give(Hold::Whole(Slot { leased_at: now, ..slot }), start);
+        let Some(Hold::Whole(slot)) = given else {
             fleet.busy += 1;
             match start {
                 Start::Warm => {
@@ -311,7 +336,7 @@ impl State {
             generic: count(self.spares.ready()),
             idle: sum(|fleet| count(fleet.idle.len())),
             prepared: sum(Fleet::prepared),
-            busy: sum(|fleet| fleet.busy),
+            busy: sum(Fleet::in_use),
             draining: held.draining,
             queued: sum(|fleet| count(fleet.queue.len())),
             memory_mb: held.memory_mb,

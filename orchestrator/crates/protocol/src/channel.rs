@@ -9,7 +9,9 @@ mod between;
 mod calls;
 mod fault;
 mod near;
+mod outbox;
 mod parts;
+mod several;
 mod streamed;
 
 use std::sync::Arc;
@@ -30,8 +32,12 @@ use answers::Answers;
 use calls::Calls;
 pub use fault::{Fault, FaultKind};
 use parts::{check, failure, header, loaded};
+pub use several::Several;
 pub use streamed::Streamed;
 use streamed::Streaming;
+
+/// The number of a call that is the only one.
+const ONLY: outbox::Seat = 0;
 
 /// The service's ends of a sandbox's three pipes.
 #[derive(Debug)]
@@ -128,6 +134,13 @@ impl Channel {
     /// may use no more than one CPU at once.
     pub fn keep_near(&mut self, pid: i32) {
         self.answers.get_mut().keep_near(pid);
+    }
+
+    /// After a load whose answer allows it: several calls at once from now on, at most `seats`. Must be called within a tokio
+    /// runtime.
+    #[must_use]
+    pub fn into_several(self, seats: u32) -> Several {
+        Several::begin(self, seats)
     }
 
     /// Waits until the language is up and says so.
@@ -271,9 +284,12 @@ impl Channel {
                 (Kind::Call, Some(host), _) => {
                     // Whoever calls has taken the request.
                     self.written = None;
-                    calls
-                        .get_or_insert_with(|| Calls::new(Arc::clone(host), &nonce))
-                        .accept(frame, &nonce)?;
+                    let begin = || {
+                        let mut calls = Calls::default();
+                        calls.admit(ONLY, nonce.as_str(), Arc::clone(host));
+                        calls
+                    };
+                    calls.get_or_insert_with(begin).accept(frame)?;
                     continue;
                 }
                 (Kind::Chunk, _, Some(streaming)) => {

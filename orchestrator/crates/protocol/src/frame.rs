@@ -10,6 +10,8 @@ use crate::stream::MAX_CHUNK_BYTES;
 
 /// Bytes before the header.
 pub const PREFIX_LEN: usize = 9;
+/// Bytes of one `output` frame; shims cut longer ones.
+pub const MAX_OUTPUT_BYTES: usize = 64 << 10;
 /// Room for most headers, so that they don't grow step by step.
 const HEADER_LEN: usize = 1 << 10;
 
@@ -37,6 +39,10 @@ pub enum Kind {
     Reply = 9,
     /// Both ways: a piece of a streamed body.
     Chunk = 10,
+    /// Service to shim: a piece of a streamed answer went on, where there may be several calls at once.
+    Taken = 11,
+    /// Shim to service: what one of several calls printed.
+    Output = 12,
 }
 
 impl Kind {
@@ -54,6 +60,8 @@ impl Kind {
             8 => Self::Call,
             9 => Self::Reply,
             10 => Self::Chunk,
+            11 => Self::Taken,
+            12 => Self::Output,
             _ => return None,
         })
     }
@@ -86,6 +94,7 @@ impl FrameLimits {
         match kind {
             Kind::Call => MAX_ARGUMENT_BYTES,
             Kind::Chunk => MAX_CHUNK_BYTES,
+            Kind::Output => MAX_OUTPUT_BYTES,
             _ => self.body,
         }
     }

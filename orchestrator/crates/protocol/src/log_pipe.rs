@@ -58,7 +58,7 @@ pub(crate) fn drain(pipe: &pipe::Receiver, logs: &mut Logs) {
 }
 
 /// How many bytes came; 0 at the end of the stream, none where there is nothing now.
-fn read_some(pipe: &pipe::Receiver, logs: &mut Logs) -> Option<usize> {
+pub(crate) fn read_some(pipe: &pipe::Receiver, logs: &mut Logs) -> Option<usize> {
     let mut step = [0; LOG_STEP];
     let len = pipe.try_read(&mut step).ok()?;
     logs.push(&step[..len]);

@@ -21,6 +21,9 @@ pub struct Load {
     /// What its calls may share; a shim that can fork has a process for each call where it is `process`.
     #[serde(default)]
     pub isolation: Isolation,
+    /// Calls that there may be at once, where there may be several.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub concurrency: u32,
     /// The function's environment variables.
     pub env: BTreeMap<String, String>,
     /// What the context says of the function.
@@ -52,6 +55,18 @@ pub struct Loaded {
     /// Whether each call has a process forked for it: then the shim says `loaded` again after each, once that is gone.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_forked: bool,
+    /// Calls that the handler can answer at once, as the shim says.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub concurrency: u32,
+}
+
+const fn one() -> u32 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde calls it with")]
+const fn is_one(value: &u32) -> bool {
+    *value == 1
 }
 
 /// How the result is wanted.
@@ -221,6 +236,13 @@ pub struct ChunkHead {
     /// In the last: as in `result`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub survivors: Vec<String>,
+}
+
+/// `taken` and `output`: which call it is about. Body: none; what the call printed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallNonce {
+    /// As in `invoke`.
+    pub nonce: String,
 }
 
 /// Why a streamed answer broke off: the fields of a `failure`.

@@ -40,6 +40,7 @@ async fn loaded(is_forked: bool) -> (Channel, Shim) {
         entry_point: "handler".to_owned(),
         handler_style: "auto".to_owned(),
         isolation: cloudbox_types::Isolation::Process,
+        concurrency: 1,
         env: std::collections::BTreeMap::new(),
         function: FunctionInfo { id: 1, name: "f".to_owned(), project_id: 1, version: 1, memory_mb: 64 },
     };

@@ -7,7 +7,7 @@ use std::path::Path;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use cloudbox_protocol::message::{CallHead, ChunkHead, LogLine, ReplyHead};
+use cloudbox_protocol::message::{CallHead, CallNonce, ChunkHead, LogLine, ReplyHead};
 use cloudbox_protocol::{Failure, Frame, FrameError, FrameLimits, Invoke, Kind, Load, Loaded, ResultHead};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -65,6 +65,7 @@ fn typed(kind: Kind, header: &Value) -> Value {
         Kind::Call => round_trip::<CallHead>(header),
         Kind::Reply => round_trip::<ReplyHead>(header),
         Kind::Chunk => round_trip::<ChunkHead>(header),
+        Kind::Taken | Kind::Output => round_trip::<CallNonce>(header),
         Kind::Hello => header.clone(),
     }
 }

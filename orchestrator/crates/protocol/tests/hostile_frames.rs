@@ -100,7 +100,7 @@ fn expected(bytes: &[u8], limits: FrameLimits) -> Read {
         let rest = &bytes[at..];
         match rest.first() {
             None => return (frames, End::Ended, at),
-            Some(kind) if !(1..=10).contains(kind) => return (frames, End::UnknownKind(*kind), at + 1),
+            Some(kind) if !(1..=12).contains(kind) => return (frames, End::UnknownKind(*kind), at + 1),
             Some(_) => {}
         }
         let Some(prefix) = rest.get(..PREFIX_LEN) else { return (frames, End::Ended, bytes.len()) };

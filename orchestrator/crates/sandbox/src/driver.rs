@@ -144,6 +144,12 @@ pub trait Sandbox: Send + Sync {
     /// The sandbox is of no further use.
     async fn exchange(&mut self, request: Request, deadline: Instant) -> Result<Reply<Answer>, SandboxFault>;
 
+    /// Where its code, once loaded, may answer several calls at once: what they have of it. Then [`Sandbox::exchange`] is for
+    /// none of them, and [`Sandbox::settle`] for when no call is under way.
+    fn shared(&self) -> Option<Shared> {
+        None
+    }
+
     /// After an answered exchange: whether the call left nothing running. What is just ending may take `patience`.
     /// After a no the sandbox is not clean any more.
     async fn settle(&mut self, patience: Duration) -> bool;
@@ -201,6 +207,50 @@ pub trait Sandbox: Send + Sync {
 
     /// Ends and removes all of it.
     async fn kill(&mut self);
+}
+
+/// A sandbox that several calls use at once.
+#[derive(Clone)]
+pub struct Shared {
+    /// Calls that there may be at once, 2 or more.
+    pub seats: u32,
+    /// What each of them has.
+    pub sandbox: Arc<dyn SharedSandbox>,
+}
+
+/// What a call has of a sandbox that it shares with others. Who owns the [`Sandbox`] ends it, when no call is under way.
+#[async_trait]
+pub trait SharedSandbox: Send + Sync {
+    /// Its name.
+    fn id(&self) -> &SandboxId;
+
+    /// Has the handler called, beside others.
+    ///
+    /// # Errors
+    /// No further exchange may begin; those that are under way go on where they can.
+    async fn exchange(&self, request: Request, deadline: Instant) -> Result<Reply<Answer>, SandboxFault>;
+
+    /// Whether another exchange may begin.
+    fn is_clean(&self) -> bool;
+
+    /// What the sandbox tried to reach outside since the last time it was asked for, whichever call it was.
+    fn take_attempts(&self) -> Attempts {
+        Attempts::default()
+    }
+
+    /// What it used so far; of the CPU time a call's share of it: what was used while `n` calls ran counts by an `n`th.
+    ///
+    /// # Errors
+    /// It is gone, or its counters can't be read.
+    fn stats(&self) -> Result<Stats, Error>;
+
+    /// That share alone, in microseconds.
+    ///
+    /// # Errors
+    /// As of [`SharedSandbox::stats`].
+    fn cpu_us(&self) -> Result<u64, Error> {
+        Ok(self.stats()?.cpu_us)
+    }
 }
 
 /// Why an exchange brought no answer.
@@ -266,6 +316,7 @@ impl SandboxFault {
         use cloudbox_protocol::channel::FaultKind;
         let kind = match fault.kind {
             FaultKind::Ended => SandboxFaultKind::Exited { code: None, signal: None },
+            FaultKind::Untaken => SandboxFaultKind::Untaken,
             FaultKind::Deadline => SandboxFaultKind::Deadline,
             FaultKind::AnswerTooLarge { len, limit } => SandboxFaultKind::AnswerTooLarge { len, limit },
             FaultKind::Tainted(why) => SandboxFaultKind::Tainted(why),

@@ -23,8 +23,8 @@ pub mod uids;
 pub use cloudbox_cgroup::Ceiling;
 pub use cloudbox_egress::Gate;
 pub use driver::{
-    Exit, Heard, Image, Layer, LayerState, Sandbox, SandboxDriver, SandboxFault, SandboxFaultKind, Stats,
-    SweepReport,
+    Exit, Heard, Image, Layer, LayerState, Sandbox, SandboxDriver, SandboxFault, SandboxFaultKind, Shared,
+    SharedSandbox, Stats, SweepReport,
 };
 pub use error::Error;
 pub use images::{BuildOrder, Credentials, ImageFacts, ImageHost};

@@ -1,6 +1,9 @@
 //! A running sandbox, the same for both drivers: they differ in how it comes to be and in what is removed at its end.
 
+mod explain;
 mod idle;
+mod meter;
+mod shared;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,21 +14,21 @@ use cloudbox_egress::{Gate, Outlet};
 use cloudbox_protocol::channel::{Channel, ChannelLimits, Fault};
 use cloudbox_protocol::control::{Confinement, FromInit, ToInit};
 use cloudbox_protocol::{Answer, Failure, Load, Loaded, Logs, Reply, Request, plain};
+use tokio::sync::Mutex;
 use cloudbox_types::{Attempts, Limits};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 use crate::kills::Kills;
 use crate::link::{Control, Pipes};
 use crate::remains::Remains;
 use crate::{
     CodeDir, Error, Exit, Heard, Program, Sandbox, SandboxFault, SandboxFaultKind, SandboxId, SandboxSpec,
-    Stats, Workspace, confinement,
+    Shared, SharedSandbox, Stats, Workspace, confinement,
 };
 use cloudbox_cgroup::Cgroup;
+use explain::{has_oom_kills, told_end};
 use idle::Idle;
-
-/// How long the runtime's end may take to be told after its pipes closed.
-const EXIT_TOLD_WITHIN: Duration = Duration::from_secs(1);
+use shared::Sharing;
 
 /// A sandbox with no more has nothing of a second CPU, in thousandths.
 const ONE_CORE: u32 = 1000;
@@ -37,13 +40,15 @@ const FORK_GONE_WITHIN: Duration = Duration::from_secs(5);
 enum Ends {
     Pipes(Pipes),
     Channel(Channel),
+    /// Several calls at once speak over it.
+    Shared(Arc<Sharing>),
     Gone,
 }
 
 /// A running sandbox.
 pub struct Live {
     id: SandboxId,
-    control: Control,
+    control: Arc<Mutex<Control>>,
     ends: Ends,
     limits: ChannelLimits,
     confinement: Confinement,
@@ -53,7 +58,7 @@ pub struct Live {
     /// What runs in it when nothing of a call does.
     idle: Idle,
     /// Where its connections lead out, where there is a way.
-    outlet: Option<Outlet>,
+    outlet: Option<Arc<Outlet>>,
     /// Whether it serves nothing more, though its channel is in order.
     is_spent: bool,
     /// The size of its `/tmp`.
@@ -71,7 +76,7 @@ impl Live {
     pub fn new(control: Control, pipes: Pipes, spec: &SandboxSpec, remains: Remains, kills: Kills) -> Self {
         Self {
             id: remains.id.clone(),
-            control,
+            control: Arc::new(Mutex::new(control)),
             ends: Ends::Pipes(pipes),
             limits: spec.channel,
             confinement: confinement::of(spec),
@@ -97,8 +102,9 @@ impl Live {
             is_plain,
             confinement: self.confinement.clone(),
         };
-        self.control.send(&message).await?;
-        match self.control.receive().await? {
+        let mut control = self.control.lock().await;
+        control.send(&message).await?;
+        match control.receive().await? {
             FromInit::Started { .. } => Ok(()),
             FromInit::Failed { step, error } => Err(Error::Setup { step, message: error }),
             other => Err(Error::Setup { step: "start".to_owned(), message: format!("{other:?}") }),
@@ -115,61 +121,49 @@ impl Live {
 
     /// The memory limit and the runtime's end explain more than a closed pipe does.
     async fn explain(&mut self, mut fault: SandboxFault) -> SandboxFault {
-        use SandboxFaultKind::{Exited, Lost, OutOfMemory, Tainted, Untaken};
         self.is_spent = true;
-        if matches!(fault.kind, Exited { .. } | Tainted(_)) && self.has_oom_kills() {
-            fault.kind = OutOfMemory;
-        } else if matches!(fault.kind, Exited { .. }) {
-            let told = timeout(EXIT_TOLD_WITHIN, self.exit()).await;
-            if matches!(told, Ok(Err(Error::Gone))) {
-                // An init that is killed goes first, and the others of its sandbox a moment later.
-                drop(timeout(EXIT_TOLD_WITHIN, self.nobody_reads()).await);
-            }
-            let is_oom = self.has_oom_kills();
-            match told {
-                // Whoever ended it, this request has nothing to do with it.
-                _ if matches!(&self.ends, Ends::Channel(channel) if channel.is_untaken()) => {
-                    fault.kind = Untaken;
-                }
-                _ if is_oom => fault.kind = OutOfMemory,
-                Ok(Ok((code, signal))) => fault.kind = Exited { code, signal },
-                Ok(Err(Error::Gone)) => fault.kind = Lost,
-                _ => {}
-            }
+        if explain::is_of_memory(&fault.kind, self.cgroup.as_ref()) {
+            fault.kind = SandboxFaultKind::OutOfMemory;
+        } else if matches!(fault.kind, SandboxFaultKind::Exited { .. }) {
+            let told = told_end(&mut *self.control.lock().await, || self.has_reader()).await;
+            // Whoever ended it, a request that nobody took has nothing to do with it.
+            fault.kind = match &self.ends {
+                Ends::Channel(channel) if channel.is_untaken() => SandboxFaultKind::Untaken,
+                _ => told.kind(self.cgroup.as_ref()),
+            };
         }
         fault
     }
 
-    /// Waits for the runtime's end.
-    async fn exit(&mut self) -> Result<(Option<i32>, Option<i32>), Error> {
-        loop {
-            if let FromInit::Exited { code, signal } = self.control.receive().await? {
-                return Ok((code, signal));
-            }
-        }
-    }
-
-    /// Waits until no process can read requests.
-    async fn nobody_reads(&self) {
-        while matches!(&self.ends, Ends::Channel(channel) if channel.has_reader()) {
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
-    }
-
-    /// Whether the memory limit has ended a process of it.
-    fn has_oom_kills(&self) -> bool {
-        self.cgroup.oom_kills().is_ok_and(|count| count > 0)
+    /// Whether any process can read requests.
+    fn has_reader(&self) -> bool {
+        matches!(&self.ends, Ends::Channel(channel) if channel.has_reader())
     }
 
     /// The host's id of the process that answers, where there is only one besides the init.
     fn program(&self) -> Option<i32> {
         let mut processes = self.cgroup.processes();
-        let init = self.control.init_pid().filter(|pid| *pid > 0).or(processes.iter().min().copied());
+        let init = self.control.try_lock().ok().and_then(|control| control.init_pid());
+        let init = init.filter(|pid| *pid > 0).or(processes.iter().min().copied());
         processes.retain(|pid| Some(*pid) != init);
         match *processes {
             [program] => Some(program),
             _ => None,
         }
+    }
+
+    /// Several calls at once have it from now on.
+    fn share(&mut self, seats: u32) {
+        self.ends = match std::mem::replace(&mut self.ends, Ends::Gone) {
+            Ends::Channel(channel) => Ends::Shared(Arc::new(Sharing::new(
+                self.id.clone(),
+                channel.into_several(seats),
+                Arc::clone(&self.control),
+                Arc::clone(&self.cgroup),
+                self.outlet.as_ref().map(Arc::downgrade),
+            ))),
+            ends => ends,
+        };
     }
 
     fn channel(&mut self) -> Result<&mut Channel, SandboxFault> {
@@ -215,14 +209,15 @@ impl Sandbox for Live {
 
     async fn open_egress(&mut self, gate: &Arc<Gate>, deadline: Instant) -> Result<(), Error> {
         let (datagrams, streams) = (cloudbox_egress::NAMES_PORT, gate.ports());
-        let sockets = timeout_at(deadline, self.control.listen(datagrams, &streams)).await;
+        let mut control = self.control.lock().await;
+        let sockets = timeout_at(deadline, control.listen(datagrams, &streams)).await;
         let sockets = sockets.map_err(|_| Error::Gone)??;
-        self.outlet = Some(Outlet::open(gate, sockets).map_err(|error| broken_socket(&error))?);
+        self.outlet = Some(Arc::new(Outlet::open(gate, sockets).map_err(|error| broken_socket(&error))?));
         Ok(())
     }
 
     fn take_attempts(&mut self) -> Attempts {
-        self.outlet.as_ref().map(Outlet::take).unwrap_or_default()
+        self.outlet.as_deref().map(Outlet::take).unwrap_or_default()
     }
 
     async fn start(&mut self, program: &Program, deadline: Instant) -> Result<(), SandboxFault> {
@@ -241,11 +236,16 @@ impl Sandbox for Live {
         load: Load,
         deadline: Instant,
     ) -> Result<Reply<Result<Loaded, Failure>>, SandboxFault> {
+        let wanted = load.concurrency;
         let outcome = self.channel()?.load(load, deadline).await;
         let reply = self.explained(outcome).await?;
         // Top-level code may start threads and processes: they are there between calls, too.
-        self.idle.measure(&mut self.control, self.cgroup.as_ref(), deadline).await?;
-        if self.cpu_millis <= ONE_CORE
+        self.idle.measure(&mut *self.control.lock().await, self.cgroup.as_ref(), deadline).await?;
+        // The shim may say anything; more than was asked for is not given.
+        let seats = reply.answer.as_ref().map_or(1, |loaded| loaded.concurrency.min(wanted));
+        if seats > 1 {
+            self.share(seats);
+        } else if self.cpu_millis <= ONE_CORE
             && let Some(pid) = self.program()
         {
             self.channel()?.keep_near(pid);
@@ -257,7 +257,7 @@ impl Sandbox for Live {
         let outcome = self.channel()?.invoke(request, deadline).await;
         let reply = self.explained(outcome).await?;
         // Without a group's end by the kernel, as before version 2 of cgroups, what is left of a sandbox may answer.
-        if self.has_oom_kills() {
+        if has_oom_kills(self.cgroup.as_ref()) {
             self.is_spent = true;
             return Err(SandboxFault { kind: SandboxFaultKind::OutOfMemory, logs: reply.logs });
         }
@@ -265,20 +265,33 @@ impl Sandbox for Live {
         Ok(reply)
     }
 
+    fn shared(&self) -> Option<Shared> {
+        match &self.ends {
+            Ends::Shared(sharing) => {
+                Some(Shared { seats: sharing.seats(), sandbox: Arc::clone(sharing) as _ })
+            }
+            _ => None,
+        }
+    }
+
     async fn settle(&mut self, patience: Duration) -> bool {
         let is_over = match &mut self.ends {
             Ends::Channel(channel) => channel.settled(FORK_GONE_WITHIN).await,
-            _ => false,
+            Ends::Shared(sharing) => sharing.is_clean(),
+            Ends::Pipes(_) | Ends::Gone => false,
         };
         let Self { control, cgroup, idle, .. } = self;
-        self.is_spent |= !is_over || !idle.is_restored(control, cgroup.as_ref(), patience).await;
+        let mut control = control.lock().await;
+        self.is_spent |= !is_over || !idle.is_restored(&mut control, cgroup.as_ref(), patience).await;
+        drop(control);
         !self.is_spent
     }
 
     async fn restart(&mut self, deadline: Instant) -> Result<(), SandboxFault> {
         self.ends = Ends::Gone;
-        self.control.send(&ToInit::Restart).await?;
-        self.ends = Ends::Pipes(self.control.ready(deadline).await?);
+        let mut control = self.control.lock().await;
+        control.send(&ToInit::Restart).await?;
+        self.ends = Ends::Pipes(control.ready(deadline).await?);
         self.is_spent = false;
         Ok(())
     }
@@ -302,19 +315,21 @@ impl Sandbox for Live {
             // Its stdin is at its end, and its stdout goes where its stderr goes.
             let output = pipes.logs;
             drop((pipes.requests, pipes.answers));
-            let (exit, ()) = tokio::join!(self.exit(), plain::collect(&output, &mut logs, heard));
+            let mut control = self.control.lock().await;
+            let (exit, ()) =
+                tokio::join!(explain::exit(&mut control), plain::collect(&output, &mut logs, heard));
             exit
         })
         .await;
         let kind = match outcome {
             Err(_) => SandboxFaultKind::Deadline,
             // The memory limit ends a whole group where the kernel can: the init, who would tell, with the program.
-            Ok(Err(_)) if self.has_oom_kills() => {
+            Ok(Err(_)) if has_oom_kills(self.cgroup.as_ref()) => {
                 return Ok(Exit { code: None, signal: Some(libc::SIGKILL), is_out_of_memory: true, logs });
             }
             Ok(Err(error)) => error.into(),
             Ok(Ok((code, signal))) => {
-                let is_out_of_memory = code != Some(0) && self.has_oom_kills();
+                let is_out_of_memory = code != Some(0) && has_oom_kills(self.cgroup.as_ref());
                 return Ok(Exit { code, signal, is_out_of_memory, logs });
             }
         };
@@ -322,7 +337,12 @@ impl Sandbox for Live {
     }
 
     fn is_clean(&self) -> bool {
-        matches!(&self.ends, Ends::Channel(channel) if channel.is_clean()) && !self.is_spent
+        !self.is_spent
+            && match &self.ends {
+                Ends::Channel(channel) => channel.is_clean(),
+                Ends::Shared(sharing) => sharing.is_clean(),
+                Ends::Pipes(_) | Ends::Gone => false,
+            }
     }
 
     fn stats(&self) -> Result<Stats, Error> {
@@ -339,6 +359,9 @@ impl Sandbox for Live {
 
     async fn kill(&mut self) {
         self.outlet = None;
+        if let Ends::Shared(sharing) = &self.ends {
+            sharing.close();
+        }
         if let Some(remains) = self.remains.take() {
             self.kills.run(remains).await;
         }

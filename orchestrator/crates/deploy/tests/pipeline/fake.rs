@@ -165,7 +165,7 @@ impl Sandbox for Fake {
                 let told = load.env.iter().map(|(name, value)| format!("loaded with {name}={value}\n"));
                 let handler_style = "data".to_owned();
                 Ok(Reply {
-                    answer: Ok(Loaded { nonce, handler_style, is_forked: false }),
+                    answer: Ok(Loaded { nonce, handler_style, is_forked: false, concurrency: 1 }),
                     logs: logs(&told.collect::<String>()),
                 })
             }

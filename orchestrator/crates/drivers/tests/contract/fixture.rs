@@ -212,6 +212,7 @@ pub fn load() -> Load {
         entry_point: "handler".to_owned(),
         handler_style: "auto".to_owned(),
         isolation: cloudbox_types::Isolation::Version,
+        concurrency: 1,
         env: BTreeMap::new(),
         function: FunctionInfo { id: 1, name: "f".to_owned(), project_id: 1, version: 1, memory_mb: 64 },
     }

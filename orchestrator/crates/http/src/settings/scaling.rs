@@ -2,6 +2,7 @@
 
 use std::ops::RangeInclusive;
 
+use cloudbox_types::Isolation;
 use cloudbox_types::function::FunctionSettings;
 
 use super::set;
@@ -13,7 +14,7 @@ const MIN_INSTANCES: RangeInclusive<u32> = 0..=100;
 /// Sandboxes that a function may have.
 const MAX_INSTANCES: RangeInclusive<u32> = 1..=1000;
 /// Calls at once in one sandbox.
-const CONCURRENCY: RangeInclusive<u32> = 1..=1;
+const CONCURRENCY: RangeInclusive<u32> = 1..=100;
 
 /// The settings after a change of the scale alone, whose fields have two names each.
 ///
@@ -39,7 +40,10 @@ pub(super) fn apply(settings: &mut FunctionSettings, fields: &mut Fields) {
             format!("must not be more than max_instances, and {min} is more than {max}"),
         );
     }
-    let unit =
-        "(calls at once in one sandbox; for more calls at once give it more sandboxes with max_instances)";
-    set(&mut settings.concurrency, fields.number("concurrency", &CONCURRENCY, unit));
+    set(&mut settings.concurrency, fields.number("concurrency", &CONCURRENCY, "(calls at once in one sandbox)"));
+    if settings.concurrency > 1 && settings.isolation != Isolation::Version {
+        let problem = "must be 1 where each call has a process or a sandbox of its own (isolation), and 2 or more where \
+                       calls share one";
+        fields.problem("concurrency", problem);
+    }
 }

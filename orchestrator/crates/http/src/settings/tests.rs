@@ -142,7 +142,7 @@ fn every_field_is_checked() {
         ("min_instances", json!(101)),
         ("min_instances", json!(11)),
         ("max_instances", json!(0)),
-        ("concurrency", json!(2)),
+        ("concurrency", json!(101)),
         ("isPublic", json!(true)),
     ];
     for (field, value) in cases {
@@ -336,8 +336,8 @@ fn a_scale_has_names_of_two_habits() {
     for (body, field, told) in [
         (json!({"minInstances": 11}), "minInstances", "11 is more than 10"),
         (json!({"maxInstances": 0}), "maxInstances", "from 1 to 1000"),
-        (json!({"targetConcurrency": 100}), "targetConcurrency", "max_instances"),
-        (json!({"concurrency": 2}), "concurrency", "from 1 to 1 "),
+        (json!({"targetConcurrency": 101}), "targetConcurrency", "from 1 to 100"),
+        (json!({"concurrency": 0}), "concurrency", "from 1 to 100"),
         (json!({"minInstances": 1, "min_instances": 1}), "minInstances", "send one of them"),
         (json!({"memory": 256}), "memory", "is not a known field"),
     ] {

@@ -43,6 +43,10 @@ pub struct Entry {
     pub restarts: u32,
     /// Whether its processes are stopped.
     pub is_frozen: bool,
+    /// Calls that share it at this moment.
+    pub sharing: u32,
+    /// The most of them at once.
+    pub sharing_peak: u32,
     /// Whether it lives.
     pub is_alive: bool,
 }

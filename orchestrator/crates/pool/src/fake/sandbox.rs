@@ -4,14 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use cloudbox_protocol::message::{FailureKind, ResultHead};
 use cloudbox_protocol::{Answer, Failure, Load, Loaded, Logs, Reply, Request};
 use cloudbox_sandbox::{
-    CodeDir, Error, Exit, Gate, Program, Sandbox, SandboxFault, SandboxFaultKind, SandboxId, Stats,
+    CodeDir, Error, Exit, Gate, Program, Sandbox, SandboxFault, SandboxFaultKind, SandboxId, Shared, Stats,
 };
 use cloudbox_types::Limits;
 use tokio::time::{Instant, sleep, sleep_until};
 
+use super::shared::FakeShared;
 use super::{Desk, Outcome};
 
 pub(super) struct FakeSandbox {
@@ -27,7 +29,7 @@ impl FakeSandbox {
     }
 }
 
-const EXITED: SandboxFaultKind = SandboxFaultKind::Exited { code: Some(1), signal: None };
+pub(super) const EXITED: SandboxFaultKind = SandboxFaultKind::Exited { code: Some(1), signal: None };
 
 #[async_trait]
 impl Sandbox for FakeSandbox {
@@ -65,8 +67,12 @@ impl Sandbox for FakeSandbox {
         logs.push(b"loading\n");
         match outcome {
             Outcome::Good => {
-                let loaded =
-                    Loaded { nonce: String::new(), handler_style: "event".to_owned(), is_forked: false };
+                let loaded = Loaded {
+                    nonce: String::new(),
+                    handler_style: "event".to_owned(),
+                    is_forked: false,
+                    concurrency: 1,
+                };
                 Ok(Reply { answer: Ok(loaded), logs })
             }
             Outcome::Code => Ok(Reply { answer: Err(failure()), logs }),
@@ -86,31 +92,13 @@ impl Sandbox for FakeSandbox {
             return Err(self.fault(EXITED));
         }
         self.desk.entry(self.index, |entry| entry.is_clean = false);
-        let pause = self.desk.script.lock().exchange;
-        if !pause.is_zero() {
-            sleep(pause).await;
-        }
-        match invoke.path.as_str() {
-            "/exit" => return Err(self.fault(EXITED)),
-            "/oom" => return Err(self.fault(SandboxFaultKind::OutOfMemory)),
-            "/hang" => {
-                sleep_until(deadline).await;
-                return Err(self.fault(SandboxFaultKind::Deadline));
-            }
-            path => self.desk.entry(self.index, |entry| {
-                entry.answered += 1;
-                entry.is_clean = path != "/dirty";
-                entry.has_survivors = path == "/survivor";
-            }),
-        }
-        let head = ResultHead {
-            nonce: String::new(),
-            status: 200,
-            headers: Vec::new(),
-            is_streamed: false,
-            survivors: Vec::new(),
-        };
-        Ok(Reply { answer: Answer::Result(head, body), logs: Logs::new(0) })
+        answer(&self.desk, self.index, (&invoke.path, body), deadline).await.map_err(|kind| self.fault(kind))
+    }
+
+    fn shared(&self) -> Option<Shared> {
+        let seats = self.desk.entry(self.index, |entry| entry.loads.last().map_or(1, |load| load.concurrency));
+        let (id, index, desk) = (self.id.clone(), self.index, Arc::clone(&self.desk));
+        (seats > 1).then(|| Shared { seats, sandbox: Arc::new(FakeShared { id, index, desk }) })
     }
 
     async fn settle(&mut self, _: Duration) -> bool {
@@ -156,6 +144,42 @@ impl Drop for FakeSandbox {
     fn drop(&mut self) {
         self.desk.close(self.index);
     }
+}
+
+/// Does what the path says; an answer leaves the sandbox clean, but where the path says otherwise.
+pub(super) async fn answer(
+    desk: &Desk,
+    index: usize,
+    (path, body): (&str, Bytes),
+    deadline: Instant,
+) -> Result<Reply<Answer>, SandboxFaultKind> {
+    let pause = desk.script.lock().exchange;
+    if !pause.is_zero() {
+        sleep(pause).await;
+    }
+    match path {
+        "/exit" => return Err(EXITED),
+        "/oom" => return Err(SandboxFaultKind::OutOfMemory),
+        "/hang" => {
+            sleep_until(deadline).await;
+            return Err(SandboxFaultKind::Deadline);
+        }
+        path => desk.entry(index, |entry| {
+            entry.answered += 1;
+            // Beside others, one that is not clean any more stays so.
+            let was_clean = entry.sharing == 0 || entry.is_clean;
+            entry.is_clean = was_clean && path != "/dirty";
+            entry.has_survivors |= path == "/survivor";
+        }),
+    }
+    let head = ResultHead {
+        nonce: String::new(),
+        status: 200,
+        headers: Vec::new(),
+        is_streamed: false,
+        survivors: Vec::new(),
+    };
+    Ok(Reply { answer: Answer::Result(head, body), logs: Logs::new(0) })
 }
 
 fn failure() -> Failure {

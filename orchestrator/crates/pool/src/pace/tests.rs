@@ -17,7 +17,7 @@ fn busy() -> Machine {
 }
 
 fn load(waiting: u32, standing: u32) -> Load {
-    Load { waiting, standing, busy: standing }
+    Load { waiting, calls: waiting, standing, busy: standing }
 }
 
 /// Of a function whose starts take 100 ms, and whose calls took this long and this much of a core.
@@ -62,7 +62,7 @@ fn calls_that_take_longer_than_ever_show_in_the_pace() {
     (0..20).for_each(|_| unknown.served());
     assert!(!unknown.pays(load(8, 2), at(25), &idle()), "20 ended");
     assert!(unknown.pays(load(100, 2), at(25), &idle()), "100 wait");
-    let coming = Load { waiting: 100, standing: 4, busy: 2 };
+    let coming = Load { waiting: 100, calls: 100, standing: 4, busy: 2 };
     assert!(!unknown.pays(coming, at(25), &idle()), "two more are about to be there");
 }
 

@@ -97,7 +97,7 @@ impl State {
 
     /// Whether a sandbox of `key` that became free is given up: it had its turn, another key is short of room, and
     /// that one's project (or in the same project, its function) holds less.
-    fn must_yield(&self, key: TargetKey, born: Instant, now: Instant) -> bool {
+    pub(super) fn must_yield(&self, key: TargetKey, born: Instant, now: Instant) -> bool {
         now.duration_since(born) >= TURN
             && self.short.iter().any(|short| *short != key && self.is_due(*short, key))
     }

@@ -36,7 +36,7 @@ impl State {
             starting: fleet.starting,
             idle: count(fleet.idle.len()),
             frozen: count(fleet.idle.iter().filter(|idle| idle.slot.is_frozen).count()),
-            busy: fleet.busy,
+            busy: fleet.in_use(),
             draining: self.budget.of_key(key).sandboxes.saturating_sub(fleet.standing()),
             queued: count(fleet.queue.len()),
         };

@@ -72,6 +72,7 @@ pub fn launch(function: i64, version: i64, memory_mb: u32) -> Launch {
             entry_point: "handler".to_owned(),
             handler_style: "auto".to_owned(),
             isolation: cloudbox_types::Isolation::Version,
+            concurrency: 1,
             env: BTreeMap::new(),
             function: FunctionInfo {
                 id: function,
@@ -85,6 +86,12 @@ pub fn launch(function: i64, version: i64, memory_mb: u32) -> Launch {
         after_call: AfterCall::Keep,
         egress: None,
     }
+}
+
+/// With several calls at once in each sandbox.
+pub fn shared(target: Target, concurrency: u32) -> Target {
+    let load = Load { concurrency, ..target.launch.load.clone() };
+    Target { launch: Launch { load, ..target.launch.clone() }, ..target }
 }
 
 pub fn rootfs() -> RootFs {

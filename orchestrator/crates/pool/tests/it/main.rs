@@ -15,4 +15,5 @@ mod queue;
 mod random;
 mod room;
 mod scale;
+mod shared;
 mod spares;

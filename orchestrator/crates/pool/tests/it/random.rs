@@ -59,10 +59,10 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// Functions 1 and 2 are of one project; even ones need twice the memory.
+/// Functions 1 and 2 are of one project; even ones need twice the memory; calls of 3 and 4 share sandboxes.
 fn any_target(function: i64, version: i64) -> Target {
     let memory_mb = if function % 2 == 0 { 128 } else { 64 };
-    Target {
+    let target = Target {
         key: TargetKey {
             project: ProjectId(function / 3),
             function: FunctionId(function),
@@ -73,7 +73,8 @@ fn any_target(function: i64, version: i64) -> Target {
         min_instances: 0,
         max_instances: MAX_INSTANCES,
         is_root_shared: true,
-    }
+    };
+    shared(target, if function > 2 { 3 } else { 1 })
 }
 
 type Call = JoinHandle<Result<Start, LeaseError>>;

@@ -4,6 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec};
+use tokio::net::unix::pipe;
 use tokio::time::timeout;
 
 use super::fault::FaultKind;
@@ -13,6 +14,13 @@ use crate::frame::Frame;
 
 /// For a look that doesn't wait.
 const NOW: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
+
+/// Whether anybody can read what is written to this pipe.
+pub(super) fn has_reader(requests: &pipe::Sender) -> bool {
+    let mut pipe = [PollFd::new(requests, PollFlags::empty())];
+    let polled = rustix::event::poll(&mut pipe, Some(&NOW));
+    polled.is_err() || !pipe[0].revents().contains(PollFlags::ERR)
+}
 
 impl Channel {
     /// Whether another exchange may follow: the last one was answered, and no byte came after it. Where calls have
@@ -54,9 +62,7 @@ impl Channel {
     /// Whether anybody can read requests.
     #[must_use]
     pub fn has_reader(&self) -> bool {
-        let mut pipe = [PollFd::new(&self.requests, PollFlags::empty())];
-        let polled = rustix::event::poll(&mut pipe, Some(&NOW));
-        polled.is_err() || !pipe[0].revents().contains(PollFlags::ERR)
+        has_reader(&self.requests)
     }
 
     /// Whether there is something to read now, or an end to be seen: an answer, and logs.

@@ -1,127 +1,180 @@
-//! The host calls of one exchange: accepted, carried out a few at a time, and answered, while frames go on being read.
+//! The host calls of the calls that a sandbox has: accepted, carried out a few at a time, and answered, while frames go on
+//! being read.
 //!
 //! The other end may send calls and read no reply. Then the pipe fills up, results wait, at most [`MAX_IN_FLIGHT`]
 //! calls are held, and the exchange goes on until its deadline: reading never waits for writing.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::buf::Chain;
-use bytes::{Buf, Bytes};
-use futures::future::BoxFuture;
+use bytes::Bytes;
+use futures::future::{AbortHandle, Abortable, BoxFuture};
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use tokio::io::AsyncWriteExt;
 use tokio::net::unix::pipe;
 use tokio::time::{Instant, timeout_at};
 
 use super::fault::FaultKind;
-use super::parts::{check, header};
+use super::outbox::{Outbox, Purpose, Seat};
+use super::parts::header;
 use crate::frame::{Frame, Kind};
 use crate::host::{
     Host, HostError, MAX_CALLS, MAX_IN_FLIGHT, MAX_IN_FLIGHT_BYTES, MAX_METHOD_BYTES, MAX_REPLY_BYTES,
     MAX_RUNNING, READ_BODY,
 };
 use crate::message::{CallHead, ReplyHead};
-use crate::nonce::Nonce;
 
 /// How long the rest of a reply may take, whose beginning was written when the answer came.
 const REST_WITHIN: Duration = Duration::from_secs(1);
 
-type Done = (u64, Result<Bytes, HostError>);
+type Done = (Seat, u64, Result<Bytes, HostError>);
 
-/// A reply on its way into the pipe.
-struct Outgoing {
-    id: u64,
-    bytes: Chain<Bytes, Bytes>,
-    is_begun: bool,
-}
-
-/// The host calls of one exchange.
-pub(super) struct Calls {
+/// A call of the handler that may make host calls.
+struct Caller {
+    seat: Seat,
     host: Arc<dyn Host>,
-    nonce: String,
-    /// Bytes of arguments, by id, of each call whose reply is not written yet.
-    in_flight: HashMap<u64, usize>,
-    waiting: VecDeque<(u64, String, Bytes)>,
-    running: FuturesUnordered<BoxFuture<'static, Done>>,
-    outgoing: VecDeque<Outgoing>,
     made: u32,
 }
 
+/// A host call whose reply is not written yet.
+struct InFlight {
+    /// Of its arguments.
+    bytes: usize,
+    room: Room,
+    /// While it is carried out.
+    running: Option<AbortHandle>,
+}
+
+/// What a host call takes of the room for those that are carried out, until its reply is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Room {
+    None,
+    /// One of [`MAX_RUNNING`].
+    Shared,
+    /// The one place of its caller for the request's body: a slow upload keeps nobody else waiting.
+    Body,
+}
+
+/// One that is to be carried out when there is room.
+struct Waiting {
+    seat: Seat,
+    id: u64,
+    head: CallHead,
+    arguments: Bytes,
+}
+
+impl Waiting {
+    fn is_read(&self) -> bool {
+        self.head.method == READ_BODY
+    }
+}
+
+/// The host calls of a sandbox.
+#[derive(Default)]
+pub(super) struct Calls {
+    /// By the nonces of their calls.
+    callers: HashMap<String, Caller>,
+    in_flight: HashMap<(Seat, u64), InFlight>,
+    waiting: VecDeque<Waiting>,
+    running: FuturesUnordered<Abortable<BoxFuture<'static, Done>>>,
+    /// How many have a shared room.
+    shared: usize,
+    /// Callers whose place for the body is taken.
+    readers: HashSet<Seat>,
+    /// What is written to the sandbox, these replies among it.
+    pub(super) outbox: Outbox,
+}
+
 impl Calls {
-    pub(super) fn new(host: Arc<dyn Host>, nonce: &Nonce) -> Self {
-        Self {
-            host,
-            nonce: nonce.as_str().to_owned(),
-            in_flight: HashMap::new(),
-            waiting: VecDeque::new(),
-            running: FuturesUnordered::new(),
-            outgoing: VecDeque::new(),
-            made: 0,
-        }
+    /// A call begins that may make some.
+    pub(super) fn admit(&mut self, seat: Seat, nonce: &str, host: Arc<dyn Host>) {
+        self.callers.insert(nonce.to_owned(), Caller { seat, host, made: 0 });
     }
 
-    /// Whether no call is under way.
+    /// Whether there is nothing to be done.
     pub(super) fn is_idle(&self) -> bool {
-        self.in_flight.is_empty()
+        self.in_flight.is_empty() && self.running.is_empty() && self.outbox.is_empty()
     }
 
     /// Takes a call on.
-    pub(super) fn accept(&mut self, frame: Frame, nonce: &Nonce) -> Result<(), FaultKind> {
+    pub(super) fn accept(&mut self, frame: Frame) -> Result<(), FaultKind> {
         let head: CallHead = header(&frame)?;
-        check(Some(nonce), &head.nonce)?;
-        let bytes: usize = self.in_flight.values().sum();
+        let Some(caller) = self.callers.get_mut(&head.nonce) else {
+            return Err(FaultKind::tainted("a host call of another request"));
+        };
+        let bytes: usize = self.in_flight.values().map(|call| call.bytes).sum();
         if self.in_flight.len() >= MAX_IN_FLIGHT || bytes + frame.body.len() > MAX_IN_FLIGHT_BYTES {
             return Err(FaultKind::tainted("more host calls at the same time than any shim makes"));
         }
-        if self.in_flight.insert(head.id, frame.body.len()).is_some() {
-            return Err(FaultKind::tainted(format!(
-                "a second host call {} while the first is under way",
-                head.id
-            )));
+        let (seat, id) = (caller.seat, head.id);
+        let in_flight = InFlight { bytes: frame.body.len(), room: Room::None, running: None };
+        if self.in_flight.insert((seat, id), in_flight).is_some() {
+            return Err(FaultKind::tainted(format!("a second host call {id} while the first is under way")));
         }
-        self.made = self.made.saturating_add(u32::from(head.method != READ_BODY));
-        if self.made > MAX_CALLS {
+        caller.made = caller.made.saturating_add(u32::from(head.method != READ_BODY));
+        if caller.made > MAX_CALLS {
             let message = format!("this call has made {MAX_CALLS} host calls; that is the limit");
-            self.reply(head.id, Err(HostError::new("TOO_MANY_CALLS", message)));
+            self.reply(seat, id, &head.nonce, Err(HostError::new("TOO_MANY_CALLS", message)));
         } else if head.method.len() > MAX_METHOD_BYTES {
-            self.reply(head.id, Err(HostError::unknown_method(&head.method)));
+            self.reply(seat, id, &head.nonce, Err(HostError::unknown_method(&head.method)));
         } else {
-            self.waiting.push_back((head.id, head.method, frame.body));
+            self.waiting.push_back(Waiting { seat, id, head, arguments: frame.body });
         }
         Ok(())
     }
 
-    /// One step on: a call is done, or a piece of a reply is written. May be dropped and called again.
+    /// One step on: a call is done, or a piece of a frame is written. May be dropped and called again.
     pub(super) async fn advance(&mut self, requests: &mut pipe::Sender) -> Result<(), FaultKind> {
         self.start();
-        let Self { running, outgoing, .. } = self;
-        let done = tokio::select! {
-            Some(done) = running.next(), if !running.is_empty() => Some(done),
-            written = write_some(requests, outgoing.front_mut()), if !outgoing.is_empty() => {
-                written?;
-                None
+        let Self { running, outbox, .. } = self;
+        tokio::select! {
+            Some(done) = running.next(), if !running.is_empty() => {
+                // One that was broken off has nobody to tell.
+                if let Ok((seat, id, result)) = done {
+                    self.done(seat, id, result);
+                }
             }
-        };
-        match done {
-            Some((id, result)) => self.reply(id, result),
-            None => self.forget_written(),
+            written = outbox.write_some(requests), if !outbox.is_empty() => {
+                if let Some((seat, Purpose::Reply(id))) = written? {
+                    self.release(seat, id);
+                }
+            }
         }
         Ok(())
     }
 
     /// Begins what waits, as far as there is room for results.
     fn start(&mut self) {
-        while self.running.len() + self.outgoing.len() < MAX_RUNNING
-            && let Some((id, method, arguments)) = self.waiting.pop_front()
-        {
-            let host = Arc::clone(&self.host);
-            self.running.push(Box::pin(async move { (id, host.call(&method, arguments).await) }));
+        while let Some(at) = self.waiting.iter().position(|call| match call.is_read() {
+            true => !self.readers.contains(&call.seat),
+            false => self.shared < MAX_RUNNING,
+        }) {
+            let Some(Waiting { seat, id, head, arguments }) = self.waiting.remove(at) else { return };
+            let Some(caller) = self.callers.get(&head.nonce) else { continue };
+            let Some(in_flight) = self.in_flight.get_mut(&(seat, id)) else { continue };
+            in_flight.room = if head.method == READ_BODY { Room::Body } else { Room::Shared };
+            match in_flight.room {
+                Room::Body => drop(self.readers.insert(seat)),
+                _ => self.shared += 1,
+            }
+            let (handle, registration) = AbortHandle::new_pair();
+            in_flight.running = Some(handle);
+            let host = Arc::clone(&caller.host);
+            let call: BoxFuture<'static, Done> =
+                Box::pin(async move { (seat, id, host.call(&head.method, arguments).await) });
+            self.running.push(Abortable::new(call, registration));
         }
     }
 
-    fn reply(&mut self, id: u64, result: Result<Bytes, HostError>) {
+    fn done(&mut self, seat: Seat, id: u64, result: Result<Bytes, HostError>) {
+        let nonce = self.callers.iter().find(|(_, caller)| caller.seat == seat).map(|(nonce, _)| nonce.clone());
+        if let Some(nonce) = nonce {
+            self.reply(seat, id, &nonce, result);
+        }
+    }
+
+    fn reply(&mut self, seat: Seat, id: u64, nonce: &str, result: Result<Bytes, HostError>) {
         let result = result.and_then(|body| match body.len() {
             0..=MAX_REPLY_BYTES => Ok(body),
             len => Err(HostError::new(
@@ -129,39 +182,41 @@ impl Calls {
                 format!("the result of this host call has {len} bytes; the limit is {MAX_REPLY_BYTES}"),
             )),
         });
-        let head = ReplyHead { nonce: self.nonce.clone(), id, ok: result.is_ok() };
+        let head = ReplyHead { nonce: nonce.to_owned(), id, ok: result.is_ok() };
         let body = result
             .unwrap_or_else(|error| serde_json::to_vec(&error).expect("two strings always serialise").into());
-        let frame = Frame::new(Kind::Reply, &head, body);
-        self.outgoing.push_back(Outgoing { id, bytes: frame.head().chain(frame.body), is_begun: false });
+        self.outbox.push(seat, Purpose::Reply(id), Frame::new(Kind::Reply, &head, body));
     }
 
-    fn forget_written(&mut self) {
-        if self.outgoing.front().is_some_and(|front| !front.bytes.has_remaining())
-            && let Some(written) = self.outgoing.pop_front()
-        {
-            self.in_flight.remove(&written.id);
+    /// A host call is over: its reply is written, or nobody wants it any more.
+    fn release(&mut self, seat: Seat, id: u64) {
+        let Some(InFlight { room, running, .. }) = self.in_flight.remove(&(seat, id)) else { return };
+        match room {
+            Room::None => {}
+            Room::Shared => self.shared -= 1,
+            Room::Body => drop(self.readers.remove(&seat)),
+        }
+        if let Some(running) = running {
+            running.abort();
         }
     }
 
-    /// After the answer: what is under way is dropped, and a reply that is half written is written to its end, so that
-    /// the next request begins where a frame may begin. False where nobody takes it.
-    pub(super) async fn end(mut self, requests: &mut pipe::Sender, deadline: Instant) -> bool {
-        self.running.clear();
-        let Some(front) = self.outgoing.pop_front().filter(|front| front.is_begun) else { return true };
-        let mut rest = front.bytes;
+    /// One of several calls is over: what it has under way is dropped, but for a frame that is half written. Whether the
+    /// call's own request will never be seen by anybody.
+    pub(super) fn dismiss(&mut self, seat: Seat, nonce: &str) -> bool {
+        self.callers.remove(nonce);
+        self.waiting.retain(|call| call.seat != seat);
+        let ids: Vec<u64> = self.in_flight.keys().filter(|(of, _)| *of == seat).map(|(_, id)| *id).collect();
+        ids.into_iter().for_each(|id| self.release(seat, id));
+        self.outbox.forget(seat)
+    }
+
+    /// After the answer of the only call: what is under way is dropped, and a reply that is half written is written to its
+    /// end, so that the next request begins where a frame may begin. False where nobody takes it.
+    pub(super) async fn end(self, requests: &mut pipe::Sender, deadline: Instant) -> bool {
+        drop(self.running);
+        let Some(mut rest) = self.outbox.into_rest() else { return true };
         let patience = deadline.min(Instant::now() + REST_WITHIN);
         matches!(timeout_at(patience, requests.write_all_buf(&mut rest)).await, Ok(Ok(())))
-    }
-}
-
-async fn write_some(requests: &mut pipe::Sender, front: Option<&mut Outgoing>) -> Result<(), FaultKind> {
-    let Some(front) = front else { return Ok(()) };
-    match requests.write_buf(&mut front.bytes).await {
-        Ok(0) | Err(_) => Err(FaultKind::Ended),
-        Ok(_) => {
-            front.is_begun = true;
-            Ok(())
-        }
     }
 }

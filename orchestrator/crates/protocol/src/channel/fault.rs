@@ -20,6 +20,10 @@ pub enum FaultKind {
     /// The other end closed its pipe: the process ended, or gave its descriptors up.
     #[error("the process ended before it answered")]
     Ended,
+    /// It ended before it took the request, of which nobody has read a byte. Said of one of several calls at once; for a
+    /// call by itself see [`Channel::is_untaken`](super::Channel::is_untaken).
+    #[error("the process ended before it took the request")]
+    Untaken,
     /// The deadline passed.
     #[error("the deadline passed")]
     Deadline,
@@ -52,7 +56,7 @@ impl From<FrameError> for FaultKind {
     fn from(error: FrameError) -> Self {
         match error {
             FrameError::Ended | FrameError::Io(_) => Self::Ended,
-            FrameError::BodyTooLong { kind: Kind::Call | Kind::Chunk, .. }
+            FrameError::BodyTooLong { kind: Kind::Call | Kind::Chunk | Kind::Output, .. }
             | FrameError::UnknownKind(_)
             | FrameError::HeaderTooLong { .. } => Self::tainted(error.to_string()),
             FrameError::BodyTooLong { len, limit, .. } => Self::AnswerTooLarge { len, limit },

@@ -1,0 +1,58 @@
+//! One of several calls, as the task knows it.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tokio::sync::oneshot;
+
+use super::super::Answer;
+use super::super::fault::FaultKind;
+use super::super::outbox::Seat;
+use super::piece::Stream;
+use crate::host::Host;
+use crate::logs::Logs;
+use crate::message::ResultHead;
+use crate::nonce::Nonce;
+use crate::stream::Outlet;
+
+/// A call under way.
+pub(super) struct Call {
+    pub seat: Seat,
+    pub nonce: Nonce,
+    pub host: Arc<dyn Host>,
+    /// Where the answer goes if it is streamed, until it begins to.
+    outlet: Option<Outlet>,
+    /// A streamed answer that has begun.
+    pub stream: Option<Stream>,
+    /// Read by whoever waits, at the end.
+    pub logs: Arc<Mutex<Logs>>,
+    answer: oneshot::Sender<Result<Answer, FaultKind>>,
+}
+
+impl Call {
+    pub(super) fn new(
+        seat: Seat,
+        nonce: Nonce,
+        host: Arc<dyn Host>,
+        outlet: Option<Outlet>,
+        logs: Arc<Mutex<Logs>>,
+        answer: oneshot::Sender<Result<Answer, FaultKind>>,
+    ) -> Self {
+        Self { seat, nonce, host, outlet, stream: None, logs, answer }
+    }
+
+    /// A streamed answer begins.
+    pub(super) fn open(&mut self, head: ResultHead) -> Result<(), FaultKind> {
+        let Some(outlet) = self.outlet.take() else {
+            return Err(FaultKind::tainted("a streamed answer that nobody asked for"));
+        };
+        self.stream = Some(Stream::new(head, outlet));
+        Ok(())
+    }
+
+    /// Tells whoever waits.
+    pub(super) fn end(self, outcome: Result<Answer, FaultKind>) {
+        // Who has gone away in this moment abandons it, too.
+        drop(self.answer.send(outcome));
+    }
+}

@@ -1,0 +1,81 @@
+//! A streamed answer among several calls: its pieces wait here for their reader, not in the pipe, and only as many as the
+//! protocol lets the shim send ahead.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use tokio::sync::mpsc;
+use tokio::sync::mpsc::OwnedPermit;
+
+use super::super::fault::FaultKind;
+use super::super::streamed::Streamed;
+use crate::frame::Frame;
+use crate::message::{ChunkHead, ResultHead};
+use crate::stream::Outlet;
+
+/// Pieces of one answer that may be on their way.
+const WINDOW: usize = 2;
+
+/// A streamed answer on its way.
+pub(super) struct Stream {
+    pieces: mpsc::Sender<Bytes>,
+    limit: u64,
+    so_far: Streamed,
+    waiting: VecDeque<Bytes>,
+    /// Whether somebody waits for room for the first of them.
+    is_waited_for: bool,
+    /// Whether the shim has sent all of it.
+    pub is_sent: bool,
+}
+
+impl Stream {
+    pub(super) fn new(head: ResultHead, outlet: Outlet) -> Self {
+        let (pieces, limit) = outlet.open(head.clone());
+        let so_far = Streamed { head, bytes: 0, failure: None, survivors: Vec::new() };
+        let waiting = VecDeque::with_capacity(WINDOW);
+        Self { pieces, limit, so_far, waiting, is_waited_for: false, is_sent: false }
+    }
+
+    /// Takes a piece that the shim sent.
+    pub(super) fn push(&mut self, head: ChunkHead, frame: Frame) -> Result<(), FaultKind> {
+        if self.is_sent || self.waiting.len() >= WINDOW && !frame.body.is_empty() {
+            return Err(FaultKind::tainted("more pieces of an answer than may be on their way"));
+        }
+        self.so_far.bytes += frame.body.len() as u64;
+        if self.so_far.bytes > self.limit {
+            let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
+            return Err(FaultKind::AnswerTooLarge { len: limit.saturating_add(1), limit });
+        }
+        if !frame.body.is_empty() {
+            self.waiting.push_back(frame.body);
+        }
+        if head.last {
+            self.is_sent = true;
+            self.so_far.failure = head.failure;
+            self.so_far.survivors = head.survivors;
+        }
+        Ok(())
+    }
+
+    /// What to wait for so that the next piece can go on: once for each, where one waits.
+    pub(super) fn wait_for_room(&mut self) -> Option<mpsc::Sender<Bytes>> {
+        let is_new = !self.waiting.is_empty() && !std::mem::replace(&mut self.is_waited_for, true);
+        is_new.then(|| self.pieces.clone())
+    }
+
+    /// The next piece goes on; where its reader has gone, without `room`, it is dropped. Whether the shim is to send
+    /// another one in its place.
+    pub(super) fn pass_on(&mut self, room: Option<OwnedPermit<Bytes>>) -> bool {
+        self.is_waited_for = false;
+        let piece = self.waiting.pop_front();
+        if let (Some(room), Some(piece)) = (room, piece) {
+            drop(room.send(piece));
+        }
+        !self.is_sent
+    }
+
+    /// All of it, where it was sent and has gone on.
+    pub(super) fn whole(&self) -> Option<Streamed> {
+        (self.is_sent && self.waiting.is_empty()).then(|| self.so_far.clone())
+    }
+}
