@@ -87,7 +87,7 @@ async fn good_messages_are_read_and_written() {
         assert!(["to_shim", "from_shim"].contains(&golden.direction.as_str()), "{name}");
         kinds.insert(frame.kind);
     }
-    assert_eq!(kinds.len(), 10, "each kind has a golden message");
+    assert_eq!(kinds.len(), 12, "each kind has a golden message");
 }
 
 #[tokio::test]
