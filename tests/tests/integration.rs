@@ -4,6 +4,8 @@
 
 #[path = "integration/builds.rs"]
 mod builds;
+#[path = "integration/concurrent.rs"]
+mod concurrent;
 #[path = "integration/conformance.rs"]
 mod conformance;
 #[path = "integration/dependencies.rs"]

@@ -68,8 +68,8 @@ async fn a_change_replaces_no_sandbox(api: &Api) {
     let _ = api.patch("counting", &json!({ "max_instances": 2 })).await.with(200);
     let second = call().await;
     assert_eq!((&second["response"], &second["start"]), (&json!(2), &json!("warm")));
-    let refused: Value = scale(api, "counting", json!({ "targetConcurrency": 100 })).await.with(400).json();
-    assert!(refused["details"][0]["message"].as_str().unwrap().contains("from 1 to 1 "), "{refused}");
+    let refused: Value = scale(api, "counting", json!({ "targetConcurrency": 101 })).await.with(400).json();
+    assert!(refused["details"][0]["message"].as_str().unwrap().contains("from 1 to 100"), "{refused}");
 }
 
 async fn warm_ones_come_and_go(api: &Api) {

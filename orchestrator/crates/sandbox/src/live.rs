@@ -14,8 +14,8 @@ use cloudbox_egress::{Gate, Outlet};
 use cloudbox_protocol::channel::{Channel, ChannelLimits, Fault};
 use cloudbox_protocol::control::{Confinement, FromInit, ToInit};
 use cloudbox_protocol::{Answer, Failure, Load, Loaded, Logs, Reply, Request, plain};
-use tokio::sync::Mutex;
 use cloudbox_types::{Attempts, Limits};
+use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout_at};
 
 use crate::kills::Kills;

@@ -40,7 +40,10 @@ pub(super) fn apply(settings: &mut FunctionSettings, fields: &mut Fields) {
             format!("must not be more than max_instances, and {min} is more than {max}"),
         );
     }
-    set(&mut settings.concurrency, fields.number("concurrency", &CONCURRENCY, "(calls at once in one sandbox)"));
+    set(
+        &mut settings.concurrency,
+        fields.number("concurrency", &CONCURRENCY, "(calls at once in one sandbox)"),
+    );
     if settings.concurrency > 1 && settings.isolation != Isolation::Version {
         let problem = "must be 1 where each call has a process or a sandbox of its own (isolation), and 2 or more where \
                        calls share one";

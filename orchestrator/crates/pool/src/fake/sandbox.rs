@@ -96,7 +96,8 @@ impl Sandbox for FakeSandbox {
     }
 
     fn shared(&self) -> Option<Shared> {
-        let seats = self.desk.entry(self.index, |entry| entry.loads.last().map_or(1, |load| load.concurrency));
+        let seats =
+            self.desk.entry(self.index, |entry| entry.loads.last().map_or(1, |load| load.concurrency));
         let (id, index, desk) = (self.id.clone(), self.index, Arc::clone(&self.desk));
         (seats > 1).then(|| Shared { seats, sandbox: Arc::new(FakeShared { id, index, desk }) })
     }

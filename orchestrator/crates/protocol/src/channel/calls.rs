@@ -168,7 +168,8 @@ impl Calls {
     }
 
     fn done(&mut self, seat: Seat, id: u64, result: Result<Bytes, HostError>) {
-        let nonce = self.callers.iter().find(|(_, caller)| caller.seat == seat).map(|(nonce, _)| nonce.clone());
+        let nonce =
+            self.callers.iter().find(|(_, caller)| caller.seat == seat).map(|(nonce, _)| nonce.clone());
         if let Some(nonce) = nonce {
             self.reply(seat, id, &nonce, result);
         }
