@@ -73,7 +73,7 @@ var met sync.WaitGroup
 var order int64
 func init() { met.Add(5) }
 func Handler(data map[string]interface{}, context map[string]interface{}) (interface{}, error) {
-    log := context[\"log\"].(func(string, map[string]interface{}))
+    log := context[\"log\"].(map[string]interface{})[\"info\"].(func(string, ...interface{}))
     n := data[\"n\"]
     log(\"begin\", map[string]interface{}{\"n\": n})
     switch data[\"do\"] {

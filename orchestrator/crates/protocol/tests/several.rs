@@ -125,7 +125,7 @@ fn call(several: &Arc<Several>) -> Called {
 fn stream_call(several: &Arc<Several>, limit: u64) -> (Called, JoinHandle<Option<Rest>>) {
     let (outlet, inlet, seal) = stream(limit);
     let several = Arc::clone(several);
-    let (host, outlet) = (Arc::new(NoHost), Some(outlet));
+    let (host, outlet) = (Waiting::new(), Some(outlet));
     let request = Request { invoke: invoke::invoke(), body: Bytes::new(), host, outlet };
     let called = tokio::spawn(async move {
         let _seal = seal;
@@ -300,6 +300,37 @@ async fn a_slow_reader_of_one_answer_keeps_no_other_call_waiting() {
     let Answer::Streamed(whole) = streamed.await.unwrap().unwrap().answer else { panic!() };
     assert_eq!((whole.bytes, whole.failure), (5, None));
     assert!(several.is_clean());
+}
+
+#[tokio::test]
+async fn a_streamed_answer_that_is_sent_frees_its_host_calls() {
+    let (several, mut shim) = pair();
+    let (_streamed, rest) = stream_call(&several, 1 << 20);
+    let one = shim.begin().await;
+    shim.send(Kind::Result, json!({"nonce": one, "status": 200, "is_streamed": true}), b"").await;
+    let _rest = rest.await.unwrap().unwrap();
+    for id in 0..MAX_IN_FLIGHT as u64 {
+        shim.call(&one, id, READ_BODY).await;
+    }
+    for _ in 0..2 {
+        shim.piece(&one, false, b"a").await;
+    }
+    shim.piece(&one, false, b"b").await;
+    shim.piece(&one, true, b"c").await;
+    let host = Waiting::new();
+    host.go.add_permits(1);
+    let other = call_with(&several, host, CALL);
+    let two = loop {
+        let (kind, header, _) = shim.read().await;
+        if kind == Kind::Invoke {
+            break header["nonce"].clone();
+        }
+    };
+    shim.call(&two, 1, "wait").await;
+    let (kind, header, _) = shim.read().await;
+    assert_eq!((kind, &header["nonce"]), (Kind::Reply, &two));
+    shim.answer(&two, b"2").await;
+    assert_eq!(body_of(other).await, "2");
 }
 
 #[tokio::test]

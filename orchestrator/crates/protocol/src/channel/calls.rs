@@ -205,11 +205,17 @@ impl Calls {
     /// One of several calls is over: what it has under way is dropped, but for a frame that is half written. Whether the
     /// call's own request will never be seen by anybody.
     pub(super) fn dismiss(&mut self, seat: Seat, nonce: &str) -> bool {
+        self.release_all(seat, nonce);
+        self.outbox.forget(seat)
+    }
+
+    /// A call makes no more host calls, since its answer is there: what it has under way is dropped.
+    pub(super) fn release_all(&mut self, seat: Seat, nonce: &str) {
         self.callers.remove(nonce);
         self.waiting.retain(|call| call.seat != seat);
         let ids: Vec<u64> = self.in_flight.keys().filter(|(of, _)| *of == seat).map(|(_, id)| *id).collect();
         ids.into_iter().for_each(|id| self.release(seat, id));
-        self.outbox.forget(seat)
+        self.outbox.forget_replies(seat);
     }
 
     /// After the answer of the only call: what is under way is dropped, and a reply that is half written is written to its

@@ -82,6 +82,12 @@ impl Outbox {
         is_unsent
     }
 
+    /// Drops the replies that were to be written for a call, but for the rest of one that was begun.
+    pub(super) fn forget_replies(&mut self, seat: Seat) {
+        let is_reply = |frame: &Outgoing| matches!(frame.purpose, Purpose::Reply(_));
+        self.frames.retain(|frame| frame.seat != seat || frame.is_begun || !is_reply(frame));
+    }
+
     /// Whether nobody has read a byte of a call's request, where `unread` bytes lie in the pipe.
     pub(super) fn is_unread(&self, seat: Seat, unread: u64) -> bool {
         self.requests.get(&seat).is_none_or(|began| self.written - began <= unread)

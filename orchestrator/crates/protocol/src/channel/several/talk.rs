@@ -199,7 +199,13 @@ impl Table {
         };
         let is_last = head.last;
         match stream.push(head, frame) {
-            Ok(()) => self.look_at_stream(seat, logs),
+            Ok(()) => {
+                // Its reader may take long, and is not what others' host calls wait for.
+                if is_last && let Some(call) = self.calls.get(&seat) {
+                    self.host_calls.release_all(seat, call.nonce.as_str());
+                }
+                self.look_at_stream(seat, logs);
+            }
             // The one answer is too long: it breaks off, and the others are none the worse.
             Err(kind @ FaultKind::AnswerTooLarge { .. }) => {
                 if let Some((call, _)) = self.remove(seat) {
