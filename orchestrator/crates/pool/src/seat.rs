@@ -44,12 +44,8 @@ pub(crate) struct Open {
 }
 
 impl Open {
-    /// Of a sandbox that can be shared; others come back.
-    pub fn new(number: u64, slot: Slot) -> Result<Self, Slot> {
-        match slot.shared.clone() {
-            Some(shared) => Ok(Self { number, slot, shared, calls: 0, is_closed: false }),
-            None => Err(slot),
-        }
+    pub const fn new(number: u64, slot: Slot, shared: Shared) -> Self {
+        Self { number, slot, shared, calls: 0, is_closed: false }
     }
 
     /// Whether another call can have a seat.

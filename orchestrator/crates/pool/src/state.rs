@@ -52,6 +52,7 @@ pub(crate) struct State {
 }
 
 /// What a call that wants a lease gets at once.
+#[expect(clippy::large_enum_variant, reason = "one is made for a call, and taken apart at once")]
 pub(crate) enum Admission {
     /// An idle sandbox, or a seat of one.
     Leased(Hold),

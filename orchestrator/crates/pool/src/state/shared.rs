@@ -18,10 +18,10 @@ impl State {
             return Some(Admission::Leased(Hold::Seat(seat)));
         }
         while let Some(slot) = fleet.take_idle(now) {
-            let mut open = match Open::new(fleet.next_open(), slot) {
-                Ok(open) => open,
-                Err(slot) => return Some(Admission::Leased(Hold::Whole(slot))),
+            let Some(shared) = slot.shared.clone() else {
+                return Some(Admission::Leased(Hold::Whole(slot)));
             };
+            let mut open = Open::new(fleet.next_open(), slot, shared);
             fleet.busy -= 1;
             // Who shares it finds it running.
             if open.slot.sandbox.is_clean() && open.slot.thaw().is_ok() {
@@ -43,12 +43,11 @@ impl State {
         start: Start,
         now: Instant,
     ) -> Option<Slot> {
-        let Some(fleet) = self.fleets.get_mut(&key) else { return Some(slot) };
-        let open = match Open::new(fleet.next_open(), slot) {
-            Ok(open) => open,
-            Err(slot) => return Some(slot),
+        let (Some(fleet), Some(shared)) = (self.fleets.get_mut(&key), slot.shared.clone()) else {
+            return Some(slot);
         };
-        fleet.open.push(open);
+        let number = fleet.next_open();
+        fleet.open.push(Open::new(number, slot, shared));
         let given = fleet.seat_waiting(start, now);
         self.count_leases(key, start, given);
         let fleet = self.fleets.get_mut(&key)?;

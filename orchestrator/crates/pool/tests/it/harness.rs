@@ -90,8 +90,9 @@ pub fn launch(function: i64, version: i64, memory_mb: u32) -> Launch {
 
 /// With several calls at once in each sandbox.
 pub fn shared(target: Target, concurrency: u32) -> Target {
-    let load = Load { concurrency, ..target.launch.load.clone() };
-    Target { launch: Launch { load, ..target.launch.clone() }, ..target }
+    let Target { launch, .. } = target;
+    let load = Load { concurrency, ..launch.load };
+    Target { launch: Launch { load, ..launch }, ..target }
 }
 
 pub fn rootfs() -> RootFs {

@@ -12,7 +12,7 @@ use crate::harness::*;
 async fn leases(pool: &Arc<Pool>, target: &Arc<Target>, count: usize) -> Vec<Lease> {
     let mut leases = Vec::new();
     for _ in 0..count {
-        leases.push(pool.lease(target).await.unwrap());
+        leases.push(pool.lease(target).await.expect("there is room"));
     }
     leases
 }
