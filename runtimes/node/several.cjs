@@ -11,7 +11,7 @@ const { messageOf } = require('./answer.cjs');
 const { failureOf, run } = require('./call.cjs');
 const { HostCalls, openRequests } = require('./host.cjs');
 const { printTo } = require('./streams.cjs');
-const { awaitThreads, distrust, survivorsField } = require('./survivors.cjs');
+const { awaitThreads, distrust, exceptionField, survivorsField } = require('./survivors.cjs');
 const { from } = Buffer;
 const immediate = setImmediate;
 const cut = Function.prototype.call.bind(String.prototype.slice);
@@ -119,14 +119,15 @@ class Calls {
   /** Answers `exchange`, unless it has its answer. Only beside no other call can be told what it leaves. */
   answer(exchange, frame) {
     if (exchange.isAnswered) return;
-    if (this.running.size > 1 || survivorsField() === '') this.send(exchange, frame, '');
+    if (this.running.size > 1) this.send(exchange, frame, exceptionField());
+    else if (survivorsField() === '') this.send(exchange, frame, '');
     // As in shim.cjs.
     else immediate(() => immediate(() => this.sendLate(exchange, frame)));
   }
 
   sendLate(exchange, frame) {
     if (this.running.size === 1) awaitThreads();
-    this.send(exchange, frame, this.running.size > 1 ? '' : survivorsField());
+    this.send(exchange, frame, this.running.size > 1 ? exceptionField() : survivorsField());
   }
 
   send(exchange, { kind, header, body }, survivors) {
@@ -139,8 +140,8 @@ class Calls {
   }
 
   /**
-   * What nobody caught fails the call whose code threw it. Where that is over, or not known, any that runs may wait for ever now:
-   * they all fail, and the process is not to be used again.
+   * What nobody caught fails the call whose code threw it. Where that is over, the process is not to be used for further calls, and those
+   * that run are none the worse. Where it is not known whose it was, any of them may wait for ever now: they all fail.
    */
   onUncaught(thrown) {
     const exchange = exchangeHere();
@@ -149,8 +150,11 @@ class Calls {
       return;
     }
     distrust();
-    if (this.running.size === 0) process.stderr.write(`uncaught between two calls: ${messageOf(thrown)}\n`);
-    this.running.forEach((one) => this.send(one, failureOf(one, thrown), this.running.size > 1 ? '' : survivorsField()));
+    if (exchange !== undefined || this.running.size === 0) {
+      process.stderr.write(`uncaught after its call was answered: ${messageOf(thrown)}\n`);
+      return;
+    }
+    this.running.forEach((one) => this.send(one, failureOf(one, thrown), this.running.size > 1 ? exceptionField() : survivorsField()));
   }
 }
 

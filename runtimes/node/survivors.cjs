@@ -48,6 +48,9 @@ function distrust() {
   isDistrusted = true;
 }
 
+/** An exception alone, as such a field: what else is left can't be told beside other calls. */
+const exceptionField = () => (isDistrusted ? ',"survivors":["exception"]' : '');
+
 /** Takes what runs now for what may run. */
 function accept() {
   baseline = count();
@@ -73,4 +76,4 @@ function startThreads() {
   stat('/', () => {});
 }
 
-module.exports = { accept, awaitThreads, distrust, startThreads, survivorsField };
+module.exports = { accept, awaitThreads, distrust, exceptionField, startThreads, survivorsField };

@@ -23,7 +23,7 @@ const SOURCES: [(&str, &str, &str); 5] = [
         "const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
          async function* pieces(what) {
            yield 'one';
-           await sleep(20);
+           await sleep(250);
            if (what === 'break') throw new Error('half way');
            if (what === 'finish') { yield 'two'; return; }
            for (;;) { if (what === 'tick') await sleep(20); yield what === 'tick' ? 'tick' : 'x'.repeat(1 << 16); }
@@ -39,11 +39,11 @@ const SOURCES: [(&str, &str, &str); 5] = [
            const what = req.query.do || req.body.do;
            res.writeHead(200, { 'content-type': 'text/event-stream' });
            res.write('one');
-           await sleep(20);
+           await sleep(250);
            if (what === 'break') throw new Error('half way');
            if (what === 'finish') { res.end('two'); return; }
            for (;;) {
-             if (what === 'tick') await sleep(20);
+             if (what === 'tick') await sleep(250);
              if (!res.write(what === 'tick' ? 'tick' : 'x'.repeat(1 << 16))) await new Promise((done) => res.once('drain', done));
            }
          };",
@@ -56,7 +56,7 @@ def handler(data, context):
     what = context.query.get('do') or data.get('do')
     def pieces():
         yield 'one'
-        time.sleep(0.02)
+        time.sleep(0.25)
         if what == 'break': raise ValueError('half way')
         if what == 'finish':
             yield 'two'
@@ -79,7 +79,7 @@ async def handler(scope, receive, send):
     await send({'type': 'http.response.start', 'status': 200, 'headers': [(b'content-type', b'text/event-stream')]})
     async def piece(data, more=True): await send({'type': 'http.response.body', 'body': data, 'more_body': more})
     await piece(b'one')
-    await asyncio.sleep(0.02)
+    await asyncio.sleep(0.25)
     if what == 'break': raise ValueError('half way')
     if what == 'finish': return await piece(b'two', False)
     while True:
@@ -112,7 +112,7 @@ func handler(w http.ResponseWriter, r *http.Request) {
 		w.(http.Flusher).Flush()
 	}
 	write(\"one\")
-	time.Sleep(20 * time.Millisecond)
+	time.Sleep(250 * time.Millisecond)
 	if what == \"break\" {
 		panic(\"half way\")
 	}
@@ -133,13 +133,24 @@ func handler(w http.ResponseWriter, r *http.Request) {
     ),
 ];
 
-both_drivers! { streamed_answers }
+both_drivers! { streamed_answers, streamed_answers_beside_others }
 
 async fn streamed_answers(driver: Driver) {
+    run(driver, 1).await;
+}
+
+async fn streamed_answers_beside_others(driver: Driver) {
+    run(driver, 5).await;
+}
+
+/// With as many calls at once in one sandbox.
+async fn run(driver: Driver, concurrency: u32) {
     let service = Service::start(driver).await;
     let api = service.api();
     for (name, language, code) in SOURCES {
-        let function = json!({ "name": name, "language": language, "code": code, "is_public": true, "timeout": TIMEOUT_S });
+        let max_instances = if concurrency > 1 { 1 } else { 10 };
+        let function = json!({ "name": name, "language": language, "code": code, "is_public": true,
+            "timeout": TIMEOUT_S, "concurrency": concurrency, "max_instances": max_instances });
         let _ = api.create(&function).await.with(201);
         let _ = api.deploy(name).await.with(200);
         finishes(&api, name).await;
@@ -148,7 +159,10 @@ async fn streamed_answers(driver: Driver) {
     // Each is ended by its timeout: all at once, so that nobody waits for long.
     futures::future::join_all(SOURCES.map(|(name, ..)| ticks(&api, name))).await;
     let before = resident(&service);
-    futures::future::join_all(SOURCES.map(|(name, ..)| floods(&api, name))).await;
+    futures::future::join_all(
+        SOURCES.map(|(name, ..)| floods(&api, name, concurrency > 1 && name != "yields")),
+    )
+    .await;
     let after = resident(&service);
     assert!(after < before + MAX_GROWTH, "the service grew from {before} to {after} bytes");
     service.stop().await;
@@ -191,22 +205,32 @@ async fn ticks(api: &Api, name: &str) {
     let _ = last(api, name, |record| record.status == "timeout").await;
 }
 
-/// A client that takes nothing more stops the function, not the service.
-async fn floods(api: &Api, name: &str) {
+/// A client that takes nothing more stops the function, not the service, nor a call that shares the sandbox.
+async fn floods(api: &Api, name: &str, is_shared: bool) {
     let earlier = last(api, name, |_| true).await.id;
     let mut response = api.public(Method::GET, name, "?do=flood").send().await.unwrap();
     assert!(response.chunk().await.unwrap().is_some(), "{name}");
-    let record = last(api, name, |record| record.id != earlier).await;
-    assert_eq!(record.status, "timeout", "{name}");
+    if is_shared {
+        let beside = Answer::of(api.public(Method::GET, name, "?do=finish")).await.with(200);
+        assert_eq!(beside.text(), "onetwo", "{name}");
+    }
+    // It began before the one beside it.
+    let is_meant = |record: &Execution| record.id != earlier && record.status == "timeout";
+    let _ = among(api, name, 2, is_meant).await;
     while let Ok(Some(_)) = response.chunk().await {}
 }
 
 /// The newest record, once it is like this.
 async fn last(api: &Api, name: &str, is_meant: impl Fn(&Execution) -> bool) -> Execution {
+    among(api, name, 1, is_meant).await
+}
+
+/// One of the newest records, once there is one like this.
+async fn among(api: &Api, name: &str, newest: u32, is_meant: impl Fn(&Execution) -> bool) -> Execution {
     let wait = async {
         loop {
-            let newest = api.logs(name, "limit=1").await.items.into_iter().next();
-            if let Some(record) = newest.filter(&is_meant) {
+            let newest = api.logs(name, &format!("limit={newest}")).await.items.into_iter();
+            if let Some(record) = newest.filter(&is_meant).next() {
                 return record;
             }
             tokio::time::sleep(Duration::from_millis(50)).await;

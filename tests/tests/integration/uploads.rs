@@ -130,15 +130,26 @@ func handler(w http.ResponseWriter, r *http.Request) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn native() {
-    run(Driver::Native).await;
+    run(Driver::Native, 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn docker() {
-    run(Driver::Docker).await;
+    run(Driver::Docker, 1).await;
 }
 
-async fn run(driver: Driver) {
+#[tokio::test(flavor = "multi_thread")]
+async fn native_at_once() {
+    run(Driver::Native, 5).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn docker_at_once() {
+    run(Driver::Docker, 5).await;
+}
+
+/// With as many calls at once in one sandbox; some of them are made at the same time then.
+async fn run(driver: Driver, concurrency: usize) {
     if !driver.is_tested() {
         return;
     }
@@ -147,18 +158,26 @@ async fn run(driver: Driver) {
         .with("CLOUDBOX_LIMITS_MAX_REQUEST_BYTES", MAX_REQUEST_BYTES);
     let service = plan.with("CLOUDBOX_HTTP_REQUEST_BODY_IDLE_TIMEOUT_S", "3").start().await;
     let api = service.api();
-    futures::future::join_all(SOURCES.map(|source| launched(&api, source))).await;
+    futures::future::join_all(SOURCES.map(|source| launched(&api, source, concurrency))).await;
     let api = &api.anonymous();
-    let all = SOURCES.iter().map(|(name, ..)| tokio::time::timeout(PATIENCE, plays(api, name)));
+    let twice = if concurrency > 1 { &[(), ()][..] } else { &[()] };
+    let all = SOURCES
+        .iter()
+        .flat_map(|(name, ..)| twice.iter().map(move |()| tokio::time::timeout(PATIENCE, plays(api, name))));
     for ended in futures::future::join_all(all).await {
         ended.unwrap();
     }
     service.stop().await;
 }
 
-async fn launched(api: &Api, (name, language, entry_point, code): (&str, &str, &str, &str)) {
+async fn launched(
+    api: &Api,
+    (name, language, entry_point, code): (&str, &str, &str, &str),
+    concurrency: usize,
+) {
+    let max_instances = if concurrency > 1 { 1 } else { 10 };
     let function = serde_json::json!({ "name": name, "language": language, "code": code, "entry_point": entry_point,
-        "is_public": true, "timeout": 60 });
+        "is_public": true, "timeout": 60, "concurrency": concurrency, "max_instances": max_instances });
     let _ = api.create(&function).await.with(201);
     let _ = api.deploy(name).await.with(200);
 }
@@ -212,15 +231,20 @@ async fn nobody_has_to_read(api: &Api, name: &str) {
 async fn what_goes_wrong_is_told(api: &Api, name: &str) {
     // A length that is told is refused before anything is sent; one that isn't, when it is too long.
     let refused = api.public(Method::POST, name, "").header("expect", "100-continue");
-    let refused = refused.body(vec![7; TOO_LONG]).send().await;
-    assert!(refused.is_err() || refused.is_ok_and(|answer| answer.status().as_u16() == 413), "{name}");
-    let sent = api.public(Method::POST, name, "").body(sent_in_pieces(TOO_LONG)).send().await;
-    assert!(sent.is_err() || sent.is_ok_and(|answer| answer.status().as_u16() == 413), "{name}");
+    is_too_long(name, refused.body(vec![7; TOO_LONG])).await;
+    is_too_long(name, api.public(Method::POST, name, "").body(sent_in_pieces(TOO_LONG))).await;
     // A client that stalls.
     let (mut pieces, body) = mpsc::channel::<Result<Vec<u8>, std::io::Error>>(1);
     pieces.send(Ok(vec![7; 1 << 10])).await.unwrap();
     let answer = Answer::of(api.public(Method::POST, name, "").body(Body::wrap_stream(body))).await;
     assert_eq!(answer.status, 400, "{name}: {}", answer.text());
+}
+
+/// The connection ends while the body is being sent, or the answer says why.
+async fn is_too_long(name: &str, request: reqwest::RequestBuilder) {
+    if let Ok(answer) = Answer::attempt(request).await {
+        assert_eq!(answer.status, 413, "{name}: {}", answer.text());
+    }
 }
 
 /// A body that tells no length.
