@@ -55,6 +55,8 @@ class Calls {
     /** The exchanges that run, by their nonces. */
     this.running = new Map();
     this.hostCalls = new SharedHostCalls(wire, (exchange) => !exchange.isAnswered);
+    // Before the code, which may leave no descriptor.
+    this.fd = openRequests(wire);
   }
 
   /** Reads requests from now on; the loop has something to wait for as long as they come. */
@@ -66,7 +68,7 @@ class Calls {
       this.serve();
       return true;
     };
-    this.socket = new Socket({ fd: openRequests(this.wire), readable: true, writable: false, onread: { buffer: Buffer.alloc(64 << 10), callback } });
+    this.socket = new Socket({ fd: this.fd, readable: true, writable: false, onread: { buffer: Buffer.alloc(64 << 10), callback } });
     this.socket.on('end', () => exitNow(0)).on('close', () => exitNow(0)).on('error', () => {});
     this.serve();
   }

@@ -229,8 +229,8 @@ async fn last(api: &Api, name: &str, is_meant: impl Fn(&Execution) -> bool) -> E
 async fn among(api: &Api, name: &str, newest: u32, is_meant: impl Fn(&Execution) -> bool) -> Execution {
     let wait = async {
         loop {
-            let newest = api.logs(name, &format!("limit={newest}")).await.items.into_iter();
-            if let Some(record) = newest.filter(&is_meant).next() {
+            let mut newest = api.logs(name, &format!("limit={newest}")).await.items.into_iter();
+            if let Some(record) = newest.find(&is_meant) {
                 return record;
             }
             tokio::time::sleep(Duration::from_millis(50)).await;

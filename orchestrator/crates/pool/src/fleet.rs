@@ -75,14 +75,26 @@ impl Fleet {
         Some(Slot { leased_at: now, ..slot })
     }
 
-    /// Those that have calls.
+    /// Those that have calls, and may have further ones.
     pub fn in_use(&self) -> u32 {
-        self.busy + count(self.open.len())
+        self.busy + count(self.open.len()) - self.closing()
+    }
+
+    /// Those that take no further call, and end with the last one that they have.
+    pub fn closing(&self) -> u32 {
+        count(self.open.iter().filter(|open| open.is_closed).count())
     }
 
     /// Idle ones, those in use, and those that are starting.
     pub fn standing(&self) -> u32 {
         count(self.idle.len()) + self.in_use() + self.starting
+    }
+
+    /// How many there may be, with those that are about to end: these have successors at once, since a call that goes on for
+    /// long would otherwise keep all others waiting; no more of them than the function may have anyway.
+    pub fn cap(&self) -> u32 {
+        let cap = self.target.cap();
+        cap + self.closing().min(cap)
     }
 
     /// How many starts would be of use now, whatever the limits say; with each that begins it may become fewer.
@@ -139,7 +151,8 @@ impl Fleet {
     /// Whether it can be forgotten.
     pub fn is_empty(&self, now: Instant) -> bool {
         let is_held = self.warm.max(self.ahead) > 0 && !self.is_retired;
-        self.standing() == 0 && self.queue.is_empty() && !is_held && self.backoff.is_over(now)
+        let has_none = self.standing() == 0 && self.open.is_empty();
+        has_none && self.queue.is_empty() && !is_held && self.backoff.is_over(now)
     }
 }
 

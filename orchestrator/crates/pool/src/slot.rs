@@ -70,8 +70,9 @@ impl Slot {
         Ok(())
     }
 
-    /// Whether it has served long enough.
+    /// Whether it has served long enough; one that is shared serves as many more calls as it has seats.
     pub fn is_worn(&self, settings: &Settings, now: Instant) -> bool {
-        self.calls >= settings.max_calls || now.duration_since(self.born) >= settings.max_age
+        let seats = self.shared.as_ref().map_or(1, |shared| shared.seats);
+        self.calls >= settings.max_calls.saturating_mul(seats) || now.duration_since(self.born) >= settings.max_age
     }
 }

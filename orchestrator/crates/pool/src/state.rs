@@ -337,7 +337,7 @@ impl State {
             generic: count(self.spares.ready()),
             idle: sum(|fleet| count(fleet.idle.len())),
             prepared: sum(Fleet::prepared),
-            busy: sum(Fleet::in_use),
+            busy: sum(|fleet| fleet.in_use() + fleet.closing()),
             draining: held.draining,
             queued: sum(|fleet| count(fleet.queue.len())),
             memory_mb: held.memory_mb,

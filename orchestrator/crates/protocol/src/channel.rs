@@ -381,7 +381,7 @@ async fn next_frame(
         // Neither side first: a flood of frames must not keep replies back.
         tokio::select! {
             frame = &mut read => return Ok(frame?),
-            advanced = calls.advance(requests), if !calls.is_idle() => advanced?,
+            advanced = calls.advance(requests), if !calls.is_idle() => drop(advanced?),
         }
     }
 }

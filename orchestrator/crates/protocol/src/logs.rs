@@ -111,6 +111,24 @@ impl Logs {
         }
     }
 
+    /// Counts bytes that there is no room for elsewhere.
+    pub const fn cut(&mut self, bytes: usize) {
+        self.dropped += bytes as u64;
+    }
+
+    /// Bytes of memory that it takes.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        let marks = self.marks.as_ref().map_or(0, |marks| marks.0.len());
+        self.bytes.len() + marks * size_of::<Mark>()
+    }
+
+    /// What was kept.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// Whether nothing was printed.
     #[must_use]
     pub const fn is_empty(&self) -> bool {

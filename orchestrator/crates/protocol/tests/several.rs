@@ -207,7 +207,7 @@ async fn host_calls_go_to_their_own_host_and_end_with_their_call() {
     }
     shim.call(&two, 8, "wait").await;
     sleep(MOMENT).await;
-    assert_eq!((slow.begun(), quick.begun()), (8, 1), "{MAX_RUNNING} at once");
+    assert_eq!((slow.begun(), quick.begun()), (7, 2), "{MAX_RUNNING} at once, and the second is not kept waiting");
     shim.answer(&one, b"1").await;
     assert_eq!(body_of(first).await, "1");
     quick.go.add_permits(1);
@@ -314,6 +314,7 @@ async fn a_streamed_answer_that_is_sent_frees_its_host_calls() {
     }
     for _ in 0..2 {
         shim.piece(&one, false, b"a").await;
+        assert_eq!(shim.read().await.0, Kind::Taken);
     }
     shim.piece(&one, false, b"b").await;
     shim.piece(&one, true, b"c").await;
@@ -383,8 +384,11 @@ async fn a_call_over_its_deadline_ends_alone() {
     let fault = late.await.unwrap().unwrap_err();
     assert!(matches!(fault.kind, FaultKind::Deadline));
     assert_eq!(fault.logs.into_text(), "still here\n");
-    // What comes late is dropped, whatever it is.
+    // What comes late is dropped, whatever it is; a host call is told so, or the shim would count it for ever.
     shim.call(&one, 1, "wait").await;
+    let (kind, header, body) = shim.read().await;
+    assert_eq!((kind, &header["nonce"], &header["ok"]), (Kind::Reply, &one, &json!(false)));
+    assert!(body.windows(7).any(|part| part == b"NO_CALL"));
     shim.send(Kind::Output, json!({"nonce": one}), b"late\n").await;
     shim.answer(&one, b"late").await;
     shim.answer(&two, b"2").await;
@@ -457,6 +461,87 @@ async fn more_pieces_than_may_be_on_their_way_taint() {
         shim.piece(&one, false, b"a").await;
     }
     assert!(matches!(kind_of(streamed).await, FaultKind::Tainted(_)));
+}
+
+#[tokio::test]
+async fn host_calls_of_a_late_call_are_told_that_it_is_over() {
+    let (several, mut shim) = pair();
+    let host = Waiting::new();
+    let late = call_with(&several, Arc::clone(&host) as _, MOMENT);
+    let one = shim.begin().await;
+    for id in 0..MAX_IN_FLIGHT as u64 {
+        shim.call(&one, id, "wait").await;
+    }
+    let other = call_with(&several, Arc::clone(&host) as _, CALL);
+    let two = shim.begin().await;
+    assert!(matches!(kind_of(late).await, FaultKind::Deadline));
+    for _ in 0..MAX_IN_FLIGHT {
+        let (kind, header, _) = shim.read().await;
+        assert_eq!((kind, &header["nonce"], &header["ok"]), (Kind::Reply, &one, &json!(false)));
+    }
+    host.go.add_permits(1);
+    shim.call(&two, 1, "wait").await;
+    let (kind, header, _) = shim.read().await;
+    assert_eq!((kind, &header["nonce"], &header["ok"]), (Kind::Reply, &two, &json!(true)));
+    shim.answer(&two, b"2").await;
+    assert_eq!(body_of(other).await, "2");
+}
+
+/// A shim that doesn't read has no words pile up for it.
+#[tokio::test]
+async fn pieces_beyond_what_was_told_taint_though_nobody_wants_them() {
+    let (several, mut shim) = pair();
+    let (streamed, rest) = stream_call(&several, 1 << 30);
+    let one = shim.begin().await;
+    shim.send(Kind::Result, json!({"nonce": one, "status": 200, "is_streamed": true}), b"").await;
+    drop(rest.await.unwrap());
+    for _ in 0..100_000 {
+        shim.piece(&one, false, b"a").await;
+    }
+    assert!(matches!(kind_of(streamed).await, FaultKind::Tainted(_)));
+}
+
+#[tokio::test]
+async fn an_answer_that_was_sent_before_the_end_counts() {
+    let (several, mut shim) = pair();
+    let first = call(&several);
+    let one = shim.begin().await;
+    let (streamed, rest) = stream_call(&several, 1 << 20);
+    let two = shim.begin().await;
+    shim.send(Kind::Result, json!({"nonce": two, "status": 200, "is_streamed": true}), b"").await;
+    let mut rest = rest.await.unwrap().unwrap();
+    shim.piece(&two, true, b"whole").await;
+    shim.answer(&one, b"1").await;
+    // It ends while another call is about to be written.
+    let third = call(&several);
+    drop(shim);
+    assert_eq!(body_of(first).await, "1");
+    assert_eq!(rest.next().await.unwrap(), "whole");
+    assert!(matches!(streamed.await.unwrap().unwrap().answer, Answer::Streamed(_)));
+    assert!(matches!(kind_of(third).await, FaultKind::Untaken));
+}
+
+#[tokio::test]
+async fn the_logs_of_all_calls_are_bounded_together() {
+    let (several, mut shim) = pair();
+    let mut calls = Vec::new();
+    for _ in 0..10 {
+        calls.push((call(&several), shim.begin().await));
+    }
+    let empty = json!({"level": "", "message": ""});
+    for (_, nonce) in &calls {
+        let mut line = empty.clone();
+        line["nonce"] = nonce.clone();
+        for _ in 0..40_000 {
+            shim.send(Kind::Log, line.clone(), b"").await;
+        }
+    }
+    let mut weight = 0;
+    for (called, nonce) in calls {
+        shim.answer(&nonce, b"1").await;
+        weight += called.await.unwrap().unwrap().logs.weight();
+    }
+    assert!(weight <= (8 << 20) + 1000, "{weight} bytes");
 }
 
 #[tokio::test]

@@ -75,19 +75,28 @@ impl State {
         now: Instant,
         effects: &mut Effects,
     ) {
-        self.note(key, verdict, (seat.leased_at, seat.cpu), now, effects);
-        let is_yielding = self.must_yield_shared(key, &seat, now);
         let is_closing = self.is_closing;
         let fleet = self.fleets.get_mut(&key).expect("a fleet stays while a lease of it is out");
-        let is_over = fleet.standing() > fleet.target.cap();
         let Some(at) = fleet.open.iter().position(|open| open.number == seat.number) else { return };
+        // The end of one process says so to each of its calls.
+        let verdict = match verdict {
+            Verdict::Died if fleet.open[at].is_closed => Verdict::Failed,
+            verdict => verdict,
+        };
+        let (is_over, is_first) = (fleet.standing() > fleet.target.cap(), fleet.closing() == 0);
+        let born = fleet.open[at].slot.born;
+        // One at a time: what one gives up may be enough.
+        let is_yielding = is_first && self.must_yield(key, born, now);
+        self.note(key, verdict, (seat.leased_at, seat.cpu), now, effects);
+        let fleet = self.fleets.get_mut(&key).expect("a fleet stays while a lease of it is out");
         let open = &mut fleet.open[at];
         if verdict == Verdict::Unused {
             open.unsit(seat);
         } else {
             open.calls -= 1;
         }
-        let is_worn = open.slot.is_worn(&self.settings, now);
+        // They are as old as each other, often, and are to end one after the other.
+        let is_worn = is_first && open.slot.is_worn(&self.settings, now);
         if !std::mem::replace(&mut open.is_closed, true) {
             match verdict {
                 Verdict::Dirty | Verdict::Died | Verdict::Failed => self.totals.faults += 1,
@@ -115,11 +124,6 @@ impl State {
         self.want(key, now, effects);
     }
 
-    fn must_yield_shared(&self, key: TargetKey, seat: &Seat, now: Instant) -> bool {
-        let fleet = self.fleets.get(&key);
-        let open = fleet.and_then(|fleet| fleet.open.iter().find(|open| open.number == seat.number));
-        open.is_some_and(|open| self.must_yield(key, open.slot.born, now))
-    }
 }
 
 impl Fleet {

@@ -88,7 +88,7 @@ impl State {
         effects: &mut Effects,
     ) -> Step {
         let Some(fleet) = self.fleets.get(&key) else { return Step::Unwanted };
-        let is_full = self.budget.of_key(&key).sandboxes >= fleet.target.cap();
+        let is_full = self.budget.of_key(&key).sandboxes >= fleet.cap();
         if fleet.wanted(now, &self.machine) == 0 || is_full || fleet.backoff.until(now).is_some() {
             return Step::Unwanted;
         }

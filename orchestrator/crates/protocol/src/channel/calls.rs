@@ -35,6 +35,8 @@ struct Caller {
     seat: Seat,
     host: Arc<dyn Host>,
     made: u32,
+    /// Whether the call is over for the service, though not for the shim: then each of these is told so.
+    is_over: bool,
 }
 
 /// A host call whose reply is not written yet.
@@ -44,6 +46,8 @@ struct InFlight {
     room: Room,
     /// While it is carried out.
     running: Option<AbortHandle>,
+    /// Whether its reply waits to be written.
+    is_replied: bool,
 }
 
 /// What a host call takes of the room for those that are carried out, until its reply is written.
@@ -78,8 +82,8 @@ pub(super) struct Calls {
     in_flight: HashMap<(Seat, u64), InFlight>,
     waiting: VecDeque<Waiting>,
     running: FuturesUnordered<Abortable<BoxFuture<'static, Done>>>,
-    /// How many have a shared room.
-    shared: usize,
+    /// How many of a call have a shared room, where some have; `MAX_RUNNING` together.
+    shared: HashMap<Seat, usize>,
     /// Callers whose place for the body is taken.
     readers: HashSet<Seat>,
     /// What is written to the sandbox, these replies among it.
@@ -89,7 +93,7 @@ pub(super) struct Calls {
 impl Calls {
     /// A call begins that may make some.
     pub(super) fn admit(&mut self, seat: Seat, nonce: &str, host: Arc<dyn Host>) {
-        self.callers.insert(nonce.to_owned(), Caller { seat, host, made: 0 });
+        self.callers.insert(nonce.to_owned(), Caller { seat, host, made: 0, is_over: false });
     }
 
     /// Whether there is nothing to be done.
@@ -108,12 +112,15 @@ impl Calls {
             return Err(FaultKind::tainted("more host calls at the same time than any shim makes"));
         }
         let (seat, id) = (caller.seat, head.id);
-        let in_flight = InFlight { bytes: frame.body.len(), room: Room::None, running: None };
+        let bytes = frame.body.len();
+        let in_flight = InFlight { bytes, room: Room::None, running: None, is_replied: false };
         if self.in_flight.insert((seat, id), in_flight).is_some() {
             return Err(FaultKind::tainted(format!("a second host call {id} while the first is under way")));
         }
         caller.made = caller.made.saturating_add(u32::from(head.method != READ_BODY));
-        if caller.made > MAX_CALLS {
+        if caller.is_over {
+            self.reply(seat, id, &head.nonce, Err(no_call()));
+        } else if caller.made > MAX_CALLS {
             let message = format!("this call has made {MAX_CALLS} host calls; that is the limit");
             self.reply(seat, id, &head.nonce, Err(HostError::new("TOO_MANY_CALLS", message)));
         } else if head.method.len() > MAX_METHOD_BYTES {
@@ -124,8 +131,12 @@ impl Calls {
         Ok(())
     }
 
-    /// One step on: a call is done, or a piece of a frame is written. May be dropped and called again.
-    pub(super) async fn advance(&mut self, requests: &mut pipe::Sender) -> Result<(), FaultKind> {
+    /// One step on: a call is done, or a piece of a frame is written; if that was a whole one, which. May be dropped and
+    /// called again.
+    pub(super) async fn advance(
+        &mut self,
+        requests: &mut pipe::Sender,
+    ) -> Result<Option<(Seat, Purpose)>, FaultKind> {
         self.start();
         let Self { running, outbox, .. } = self;
         tokio::select! {
@@ -134,29 +145,43 @@ impl Calls {
                 if let Ok((seat, id, result)) = done {
                     self.done(seat, id, result);
                 }
+                Ok(None)
             }
             written = outbox.write_some(requests), if !outbox.is_empty() => {
-                if let Some((seat, Purpose::Reply(id))) = written? {
+                let written = written?;
+                if let Some((seat, Purpose::Reply(id))) = written {
                     self.release(seat, id);
                 }
+                Ok(written)
             }
         }
-        Ok(())
+    }
+
+    /// The next one that there is room for: of the call that has the fewest under way, so that none keeps others waiting.
+    fn next(&self) -> Option<usize> {
+        let has_room = self.shared.values().sum::<usize>() < MAX_RUNNING;
+        let may_begin = |call: &Waiting| match call.is_read() {
+            true => !self.readers.contains(&call.seat),
+            false => has_room,
+        };
+        let waiting = self.waiting.iter().enumerate().filter(|(_, call)| may_begin(call));
+        let fewest = waiting.min_by_key(|(_, call)| match call.is_read() {
+            true => 0,
+            false => self.shared.get(&call.seat).copied().unwrap_or_default(),
+        });
+        fewest.map(|(at, _)| at)
     }
 
     /// Begins what waits, as far as there is room for results.
     fn start(&mut self) {
-        while let Some(at) = self.waiting.iter().position(|call| match call.is_read() {
-            true => !self.readers.contains(&call.seat),
-            false => self.shared < MAX_RUNNING,
-        }) {
+        while let Some(at) = self.next() {
             let Some(Waiting { seat, id, head, arguments }) = self.waiting.remove(at) else { return };
             let Some(caller) = self.callers.get(&head.nonce) else { continue };
             let Some(in_flight) = self.in_flight.get_mut(&(seat, id)) else { continue };
             in_flight.room = if head.method == READ_BODY { Room::Body } else { Room::Shared };
             match in_flight.room {
                 Room::Body => drop(self.readers.insert(seat)),
-                _ => self.shared += 1,
+                _ => *self.shared.entry(seat).or_default() += 1,
             }
             let (handle, registration) = AbortHandle::new_pair();
             in_flight.running = Some(handle);
@@ -186,23 +211,64 @@ impl Calls {
         let head = ReplyHead { nonce: nonce.to_owned(), id, ok: result.is_ok() };
         let body = result
             .unwrap_or_else(|error| serde_json::to_vec(&error).expect("two strings always serialise").into());
+        if let Some(in_flight) = self.in_flight.get_mut(&(seat, id)) {
+            in_flight.is_replied = true;
+        }
         self.outbox.push(seat, Purpose::Reply(id), Frame::new(Kind::Reply, &head, body));
     }
 
     /// A host call is over: its reply is written, or nobody wants it any more.
     fn release(&mut self, seat: Seat, id: u64) {
-        let Some(InFlight { room, running, .. }) = self.in_flight.remove(&(seat, id)) else { return };
-        match room {
-            Room::None => {}
-            Room::Shared => self.shared -= 1,
-            Room::Body => drop(self.readers.remove(&seat)),
-        }
-        if let Some(running) = running {
-            running.abort();
+        if let Some(in_flight) = self.in_flight.remove(&(seat, id)) {
+            self.leave_room(seat, in_flight.room);
+            if let Some(running) = in_flight.running {
+                running.abort();
+            }
         }
     }
 
-    /// One of several calls is over: what it has under way is dropped, but for a frame that is half written. Whether the
+    fn leave_room(&mut self, seat: Seat, room: Room) {
+        match room {
+            Room::None => {}
+            Room::Shared => {
+                let left = self.shared.get_mut(&seat).map_or(0, |held| {
+                    *held -= 1;
+                    *held
+                });
+                if left == 0 {
+                    self.shared.remove(&seat);
+                }
+            }
+            Room::Body => drop(self.readers.remove(&seat)),
+        }
+    }
+
+    /// One of several calls is over for the service alone: each host call that it has under way, and each that it still
+    /// makes, is told so. The shim would otherwise count them for as long as the call's code waits. Whether the call's own
+    /// request will never be seen by anybody.
+    pub(super) fn turn_away(&mut self, seat: Seat, nonce: &str) -> bool {
+        if let Some(caller) = self.callers.get_mut(nonce) {
+            caller.is_over = true;
+        }
+        self.waiting.retain(|call| call.seat != seat);
+        let mut unanswered = Vec::new();
+        for ((_, id), call) in self.in_flight.iter_mut().filter(|((of, _), _)| *of == seat) {
+            if !call.is_replied {
+                let room = std::mem::replace(&mut call.room, Room::None);
+                unanswered.push((*id, room, call.running.take()));
+            }
+        }
+        for (id, room, running) in unanswered {
+            self.leave_room(seat, room);
+            if let Some(running) = running {
+                running.abort();
+            }
+            self.reply(seat, id, nonce, Err(no_call()));
+        }
+        self.outbox.forget_requests(seat)
+    }
+
+    /// One of several calls is over on both sides: what it has under way is dropped, but for a frame that is half written. Whether the
     /// call's own request will never be seen by anybody.
     pub(super) fn dismiss(&mut self, seat: Seat, nonce: &str) -> bool {
         self.release_all(seat, nonce);
@@ -226,4 +292,8 @@ impl Calls {
         let patience = deadline.min(Instant::now() + REST_WITHIN);
         matches!(timeout_at(patience, requests.write_all_buf(&mut rest)).await, Ok(Ok(())))
     }
+}
+
+fn no_call() -> HostError {
+    HostError::new("NO_CALL", "the call that this host call is made for is over")
 }

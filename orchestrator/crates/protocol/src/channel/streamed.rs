@@ -85,7 +85,7 @@ impl Streaming {
                     }
                     return Ok(());
                 }
-                advanced = advance => advanced?,
+                advanced = advance => drop(advanced?),
             }
         }
     }

@@ -26,7 +26,17 @@ pub(super) struct Call {
     pub stream: Option<Stream>,
     /// Read by whoever waits, at the end.
     pub logs: Arc<Mutex<Logs>>,
-    answer: oneshot::Sender<Result<Answer, FaultKind>>,
+    /// Whether its request may have been seen.
+    pub is_begun: bool,
+    answer: Option<oneshot::Sender<Result<Answer, FaultKind>>>,
+}
+
+impl Drop for Call {
+    /// Nobody is left waiting, whatever became of the task.
+    fn drop(&mut self) {
+        let kind = if self.is_begun { FaultKind::Ended } else { FaultKind::Untaken };
+        self.tell(Err(kind));
+    }
 }
 
 impl Call {
@@ -38,7 +48,7 @@ impl Call {
         logs: Arc<Mutex<Logs>>,
         answer: oneshot::Sender<Result<Answer, FaultKind>>,
     ) -> Self {
-        Self { seat, nonce, host, outlet, stream: None, logs, answer }
+        Self { seat, nonce, host, outlet, stream: None, logs, is_begun: false, answer: Some(answer) }
     }
 
     /// A streamed answer begins.
@@ -51,8 +61,21 @@ impl Call {
     }
 
     /// Tells whoever waits.
-    pub(super) fn end(self, outcome: Result<Answer, FaultKind>) {
-        // Who has gone away in this moment abandons it, too.
-        drop(self.answer.send(outcome));
+    pub(super) fn end(mut self, outcome: Result<Answer, FaultKind>) {
+        self.tell(outcome);
+    }
+
+    fn tell(&mut self, outcome: Result<Answer, FaultKind>) {
+        if let Some(answer) = self.answer.take() {
+            // Who has gone away in this moment abandons it, too.
+            drop(answer.send(outcome));
+        }
+    }
+
+    /// Waits until nobody waits for it any more.
+    pub(super) async fn unwanted(&mut self) {
+        if let Some(answer) = &mut self.answer {
+            answer.closed().await;
+        }
     }
 }

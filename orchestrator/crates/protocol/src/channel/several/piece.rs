@@ -22,6 +22,9 @@ pub(super) struct Stream {
     limit: u64,
     so_far: Streamed,
     waiting: VecDeque<Bytes>,
+    /// Pieces that the shim has not been told of that they went on: told is what is written, since a shim that doesn't read
+    /// would otherwise have words for it pile up.
+    owed: usize,
     /// Whether somebody waits for room for the first of them.
     is_waited_for: bool,
     /// Whether the shim has sent all of it.
@@ -33,12 +36,12 @@ impl Stream {
         let (pieces, limit) = outlet.open(head.clone());
         let so_far = Streamed { head, bytes: 0, failure: None, survivors: Vec::new() };
         let waiting = VecDeque::with_capacity(WINDOW);
-        Self { pieces, limit, so_far, waiting, is_waited_for: false, is_sent: false }
+        Self { pieces, limit, so_far, waiting, owed: 0, is_waited_for: false, is_sent: false }
     }
 
     /// Takes a piece that the shim sent.
     pub(super) fn push(&mut self, head: ChunkHead, frame: Frame) -> Result<(), FaultKind> {
-        if self.is_sent || self.waiting.len() >= WINDOW && !frame.body.is_empty() {
+        if self.is_sent || self.owed >= WINDOW && !frame.body.is_empty() {
             return Err(FaultKind::tainted("more pieces of an answer than may be on their way"));
         }
         self.so_far.bytes += frame.body.len() as u64;
@@ -47,6 +50,7 @@ impl Stream {
             return Err(FaultKind::AnswerTooLarge { len: limit.saturating_add(1), limit });
         }
         if !frame.body.is_empty() {
+            self.owed += 1;
             self.waiting.push_back(frame.body);
         }
         if head.last {
@@ -63,19 +67,28 @@ impl Stream {
         is_new.then(|| self.pieces.clone())
     }
 
-    /// The next piece goes on; where its reader has gone, without `room`, it is dropped. Whether the shim is to send
-    /// another one in its place.
-    pub(super) fn pass_on(&mut self, room: Option<OwnedPermit<Bytes>>) -> bool {
+    /// The next piece goes on; where its reader has gone, without `room`, it is dropped.
+    pub(super) fn pass_on(&mut self, room: Option<OwnedPermit<Bytes>>) {
         self.is_waited_for = false;
         let piece = self.waiting.pop_front();
         if let (Some(room), Some(piece)) = (room, piece) {
             drop(room.send(piece));
         }
-        !self.is_sent
     }
 
-    /// All of it, where it was sent and has gone on.
-    pub(super) fn whole(&self) -> Option<Streamed> {
-        (self.is_sent && self.waiting.is_empty()).then(|| self.so_far.clone())
+    /// The shim is told of a piece that went on.
+    pub(super) const fn told(&mut self) {
+        self.owed = self.owed.saturating_sub(1);
+    }
+
+    /// After all was sent: hands the last pieces to their reader, and gives the whole.
+    pub(super) async fn finish(self) -> Streamed {
+        for piece in self.waiting {
+            // A reader that has gone wants none of them.
+            if self.pieces.send(piece).await.is_err() {
+                break;
+            }
+        }
+        self.so_far
     }
 }

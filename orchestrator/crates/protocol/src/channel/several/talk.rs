@@ -1,6 +1,6 @@
 //! The task that owns the pipes of a sandbox with several calls.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -23,13 +23,16 @@ use super::super::parts::header;
 use super::super::{Answer, Channel};
 use super::call::Call;
 use super::{Order, Standing};
-use crate::frame::{Frame, FrameError, FrameLimits, Kind};
+use crate::frame::{Frame, FrameError, FrameLimits, Kind, MAX_OUTPUT_BYTES};
 use crate::log_pipe::{drain, read_some};
 use crate::logs::Logs;
 use crate::message::{CallNonce, ChunkHead, Failure, LogLine, ResultHead};
 
 /// How long the last reader of requests may take to be gone after the answers' pipe closed.
 const GONE_WITHIN: Duration = Duration::from_secs(1);
+
+/// How many calls' fill the logs of all calls of a sandbox may be together.
+const LOGS: usize = 8;
 
 /// Room for the next piece of a streamed answer; none where its reader has gone.
 type Room = (Seat, Option<OwnedPermit<Bytes>>);
@@ -40,31 +43,50 @@ pub(super) struct Talk {
     answers: BufReader<Answers>,
     limits: FrameLimits,
     logs: pipe::Receiver,
-    state: Arc<Standing>,
     table: Table,
 }
 
 /// The calls, and what is to be done for them.
-#[derive(Default)]
 struct Table {
+    state: Arc<Standing>,
     /// The oldest first.
     calls: BTreeMap<Seat, Call>,
     seats: HashMap<String, Seat>,
-    /// Nonces of calls that are over for the service, while the shim has not answered them.
-    abandoned: HashSet<String>,
+    /// Calls that are over for the service, while the shim has not answered them, by their nonces.
+    abandoned: HashMap<String, Seat>,
     host_calls: Calls,
     rooms: FuturesUnordered<BoxFuture<'static, Room>>,
+    /// Streamed answers that the shim has sent, and whose last pieces are still on their way.
+    deliveries: FuturesUnordered<BoxFuture<'static, ()>>,
+    /// Whether the sandbox takes nothing any more; what it has said before is still heard.
+    is_deaf: bool,
+    /// What the logs of all calls weigh.
+    log_bytes: usize,
+    /// What they may weigh.
+    log_limit: usize,
 }
 
 impl Talk {
     pub(super) fn new(channel: Channel, state: Arc<Standing>) -> Self {
         let Channel { requests, answers, logs, limits, .. } = channel;
-        Self { requests, answers, limits: limits.frame, logs, state, table: Table::default() }
+        let table = Table {
+            state,
+            calls: BTreeMap::new(),
+            seats: HashMap::new(),
+            abandoned: HashMap::new(),
+            host_calls: Calls::default(),
+            rooms: FuturesUnordered::new(),
+            deliveries: FuturesUnordered::new(),
+            is_deaf: false,
+            log_bytes: 0,
+            log_limit: LOGS * limits.logs,
+        };
+        Self { requests, answers, limits: limits.frame, logs, table }
     }
 
     /// Serves calls until the sandbox ends, breaks the protocol, or nobody asks for more.
     pub(super) async fn go_on(self, mut orders: mpsc::UnboundedReceiver<Order>) {
-        let Self { mut requests, answers, limits, logs, state, mut table } = self;
+        let Self { mut requests, answers, limits, logs, mut table } = self;
         let ended = {
             let frames = stream::unfold(answers, |mut answers| async move {
                 Some((Frame::read(&mut answers, limits).await, answers))
@@ -72,13 +94,17 @@ impl Talk {
             tokio::pin!(frames);
             table.serve(&mut requests, frames, &logs, &mut orders).await
         };
-        state.is_closed.store(true, Ordering::Release);
+        table.close();
         table.drain(&logs);
+        // Who comes now finds nobody: the order is dropped, and with it the call.
+        orders.close();
+        while orders.try_recv().is_ok() {}
         if let Some(kind) = ended {
             table.fail(kind, &requests).await;
         }
-        // Who comes now finds nobody: the order is dropped, and with it the call's answer.
-        orders.close();
+        table.rooms.clear();
+        // What was sent as a whole is nobody else's business.
+        while table.deliveries.next().await.is_some() {}
     }
 }
 
@@ -93,7 +119,7 @@ impl Table {
     ) -> Option<FaultKind> {
         let mut is_logging = true;
         loop {
-            let Self { host_calls, rooms, .. } = self;
+            let Self { host_calls, rooms, deliveries, is_deaf, .. } = self;
             // None of them first: a flood of one must not keep the others back.
             let step = tokio::select! {
                 order = orders.recv() => match order {
@@ -102,11 +128,18 @@ impl Table {
                 },
                 Some(frame) = frames.next() => match frame {
                     Ok(frame) => self.take(frame, logs),
-                    Err(error) => Err(error.into()),
+                    Err(error) => Err(self.explain(error)),
                 },
-                advanced = host_calls.advance(requests), if !host_calls.is_idle() => advanced,
+                advanced = host_calls.advance(requests), if !*is_deaf && !host_calls.is_idle() => {
+                    match advanced {
+                        Ok(written) => self.written(written),
+                        Err(_) => self.go_deaf(),
+                    }
+                    Ok(())
+                }
+                Some(()) = deliveries.next(), if !deliveries.is_empty() => Ok(()),
                 Some((seat, room)) = rooms.next(), if !rooms.is_empty() => {
-                    self.pass_on(seat, room, logs);
+                    self.pass_on(seat, room);
                     Ok(())
                 }
                 ready = logs.readable(), if is_logging => {
@@ -120,34 +153,83 @@ impl Table {
         }
     }
 
+    /// No further call begins.
+    fn close(&self) {
+        self.state.is_closed.store(true, Ordering::Release);
+    }
+
+    /// Among several calls it is not known whose answer it was that is too long to be read.
+    fn explain(&self, error: FrameError) -> FaultKind {
+        match error {
+            FrameError::BodyTooLong { .. } if self.calls.len() > 1 => FaultKind::tainted(error.to_string()),
+            error => error.into(),
+        }
+    }
+
+    /// A frame has gone out.
+    fn written(&mut self, frame: Option<(Seat, Purpose)>) {
+        if let Some((seat, Purpose::Taken)) = frame
+            && let Some(stream) = self.calls.get_mut(&seat).and_then(|call| call.stream.as_mut())
+        {
+            stream.told();
+        }
+    }
+
+    /// Nobody reads requests any more. What was answered before is in the pipe of the answers, whose end is the end.
+    fn go_deaf(&mut self) {
+        self.is_deaf = true;
+        self.close();
+        let unsent: Vec<Seat> =
+            self.calls.keys().copied().filter(|seat| self.host_calls.outbox.is_unsent(*seat)).collect();
+        for seat in unsent {
+            if let Some(call) = self.remove(seat) {
+                call.end(Err(FaultKind::Untaken));
+            }
+        }
+    }
+
     fn obey(&mut self, order: Order) -> Result<(), FaultKind> {
         match order {
-            Order::Begin(call, frame) => {
+            // It is dropped, and says so.
+            Order::Begin(..) if self.is_deaf => {}
+            Order::Begin(mut call, frame) => {
+                call.is_begun = true;
                 let (seat, nonce) = (call.seat, call.nonce.as_str());
                 self.host_calls.admit(seat, nonce, Arc::clone(&call.host));
                 self.host_calls.outbox.push(seat, Purpose::Invoke, frame);
                 self.seats.insert(nonce.to_owned(), seat);
                 self.calls.insert(seat, *call);
             }
-            Order::Abandon(seat) => {
-                let is_sent = |call: &Call| call.stream.as_ref().is_some_and(|stream| stream.is_sent);
-                if let Some((call, is_unsent)) = self.remove(seat)
-                    && !is_unsent
-                    && !is_sent(&call)
-                {
-                    self.abandoned.insert(call.nonce.as_str().to_owned());
-                }
-            }
+            Order::Abandon(seat) => drop(self.abandon(seat)),
         }
         Ok(())
     }
 
-    /// Takes a call out; whether its request will never be seen by anybody.
-    fn remove(&mut self, seat: Seat) -> Option<(Call, bool)> {
+    /// A call is over for the service, and goes on in the sandbox.
+    fn abandon(&mut self, seat: Seat) -> Option<Call> {
+        let call = self.take_out(seat)?;
+        let nonce = call.nonce.as_str();
+        if self.host_calls.turn_away(seat, nonce) {
+            // It never got there.
+            self.host_calls.dismiss(seat, nonce);
+        } else {
+            self.abandoned.insert(nonce.to_owned(), seat);
+        }
+        Some(call)
+    }
+
+    /// Takes a call out that is over on both sides.
+    fn remove(&mut self, seat: Seat) -> Option<Call> {
+        let call = self.take_out(seat)?;
+        self.host_calls.dismiss(seat, call.nonce.as_str());
+        Some(call)
+    }
+
+    fn take_out(&mut self, seat: Seat) -> Option<Call> {
         let call = self.calls.remove(&seat)?;
         self.seats.remove(call.nonce.as_str());
-        let is_unsent = self.host_calls.dismiss(seat, call.nonce.as_str());
-        Some((call, is_unsent))
+        self.log_bytes -= call.logs.lock().weight().min(self.log_bytes);
+        Some(call)
     }
 
     /// A frame of the sandbox's.
@@ -156,18 +238,18 @@ impl Table {
             Kind::Log => {
                 let line: LogLine = header(&frame)?;
                 let Some(seat) = self.seat(&line.nonce, false)? else { return Ok(()) };
-                self.with_logs(seat, |logs| logs.push_line(&line));
+                self.with_logs(seat, frame.header.len(), |logs| logs.push_line(&line));
             }
             Kind::Output => {
                 let head: CallNonce = header(&frame)?;
                 let Some(seat) = self.seat(&head.nonce, false)? else { return Ok(()) };
-                self.with_logs(seat, |logs| logs.push(&frame.body));
+                self.with_logs(seat, frame.body.len(), |logs| logs.push(&frame.body));
             }
             Kind::Call => {
                 let head: CallNonce = header(&frame)?;
-                if self.seat(&head.nonce, false)?.is_some() {
-                    self.host_calls.accept(frame)?;
-                }
+                // One of a call that is over is told so.
+                self.seat(&head.nonce, false)?;
+                self.host_calls.accept(frame)?;
             }
             Kind::Result => {
                 let head: ResultHead = header(&frame)?;
@@ -199,19 +281,12 @@ impl Table {
         };
         let is_last = head.last;
         match stream.push(head, frame) {
-            Ok(()) => {
-                // Its reader may take long, and is not what others' host calls wait for.
-                if is_last && let Some(call) = self.calls.get(&seat) {
-                    self.host_calls.release_all(seat, call.nonce.as_str());
-                }
-                self.look_at_stream(seat, logs);
-            }
+            Ok(()) if is_last => self.deliver(seat, logs),
+            Ok(()) => self.look_at_stream(seat),
             // The one answer is too long: it breaks off, and the others are none the worse.
             Err(kind @ FaultKind::AnswerTooLarge { .. }) => {
-                if let Some((call, _)) = self.remove(seat) {
-                    if !is_last {
-                        self.abandoned.insert(call.nonce.as_str().to_owned());
-                    }
+                let call = if is_last { self.remove(seat) } else { self.abandon(seat) };
+                if let Some(call) = call {
                     call.end(Err(kind));
                 }
             }
@@ -221,26 +296,35 @@ impl Table {
     }
 
     /// A piece may go on.
-    fn pass_on(&mut self, seat: Seat, room: Option<OwnedPermit<Bytes>>, logs: &pipe::Receiver) {
+    fn pass_on(&mut self, seat: Seat, room: Option<OwnedPermit<Bytes>>) {
         let Some(call) = self.calls.get_mut(&seat) else { return };
         let Some(stream) = &mut call.stream else { return };
-        if stream.pass_on(room) {
-            let taken = CallNonce { nonce: call.nonce.as_str().to_owned() };
-            let frame = Frame::new(Kind::Taken, &taken, Bytes::new());
-            self.host_calls.outbox.push(seat, Purpose::Taken, frame);
-        }
-        self.look_at_stream(seat, logs);
+        stream.pass_on(room);
+        let taken = CallNonce { nonce: call.nonce.as_str().to_owned() };
+        let frame = Frame::new(Kind::Taken, &taken, Bytes::new());
+        self.host_calls.outbox.push(seat, Purpose::Taken, frame);
+        self.look_at_stream(seat);
     }
 
-    /// Waits for room for the next piece, or ends the call where there is no more.
-    fn look_at_stream(&mut self, seat: Seat, logs: &pipe::Receiver) {
+    /// Waits for room for the next piece.
+    fn look_at_stream(&mut self, seat: Seat) {
         let Some(stream) = self.calls.get_mut(&seat).and_then(|call| call.stream.as_mut()) else { return };
-        if let Some(streamed) = stream.whole() {
-            return self.answer(seat, Answer::Streamed(streamed), logs);
-        }
         if let Some(pieces) = stream.wait_for_room() {
             self.rooms.push(Box::pin(async move { (seat, pieces.reserve_owned().await.ok()) }));
         }
+    }
+
+    /// All of a streamed answer is here: its reader may take long, and has nothing to do with the sandbox any more.
+    fn deliver(&mut self, seat: Seat, logs: &pipe::Receiver) {
+        self.drain(logs);
+        let Some(mut call) = self.remove(seat) else { return };
+        let Some(stream) = call.stream.take() else { return };
+        self.deliveries.push(Box::pin(async move {
+            tokio::select! {
+                streamed = stream.finish() => call.end(Ok(Answer::Streamed(streamed))),
+                () = call.unwanted() => {}
+            }
+        }));
     }
 
     /// Which call a nonce is of; none where it is over for the service. `is_last` where the shim is done with it.
@@ -248,8 +332,14 @@ impl Table {
         if let Some(seat) = self.seats.get(nonce) {
             return Ok(Some(*seat));
         }
-        let is_known = if is_last { self.abandoned.remove(nonce) } else { self.abandoned.contains(nonce) };
-        if is_known { Ok(None) } else { Err(FaultKind::tainted("an answer to another request")) }
+        let Some(seat) = self.abandoned.get(nonce).copied() else {
+            return Err(FaultKind::tainted("an answer to another request"));
+        };
+        if is_last {
+            self.abandoned.remove(nonce);
+            self.host_calls.dismiss(seat, nonce);
+        }
+        Ok(None)
     }
 
     fn unstreamed(&mut self, seat: Seat) -> Result<&mut Call, FaultKind> {
@@ -259,33 +349,50 @@ impl Table {
         }
     }
 
-    fn with_logs(&self, seat: Seat, push: impl FnOnce(&mut Logs)) {
-        if let Some(call) = self.calls.get(&seat) {
-            push(&mut call.logs.lock());
+    /// Adds to the logs of a call, as long as those of all calls leave room; what finds none, of about `len` bytes, is counted.
+    fn with_logs<T: Default>(&mut self, seat: Seat, len: usize, push: impl FnOnce(&mut Logs) -> T) -> T {
+        let Some(call) = self.calls.get(&seat) else { return T::default() };
+        let mut logs = call.logs.lock();
+        if self.log_bytes >= self.log_limit {
+            logs.cut(len);
+            return T::default();
         }
+        let before = logs.weight();
+        let pushed = push(&mut logs);
+        self.log_bytes += logs.weight() - before;
+        pushed
     }
 
-    /// Takes some of what is in the log pipe, which is nobody's: it goes to whoever runs for longest. False at its end.
-    fn log(&self, pipe: &pipe::Receiver) -> bool {
-        let oldest = self.calls.values().next();
-        let read = match oldest {
-            Some(call) => read_some(pipe, &mut call.logs.lock()),
-            None => read_some(pipe, &mut Logs::new(0)),
-        };
-        read != Some(0)
+    /// Who gets what is nobody's: whoever runs for longest.
+    fn oldest(&self) -> Option<Seat> {
+        self.calls.keys().next().copied()
+    }
+
+    /// Takes some of what is in the log pipe. False at its end.
+    fn log(&mut self, pipe: &pipe::Receiver) -> bool {
+        let mut came = Logs::new(MAX_OUTPUT_BYTES);
+        let is_open = read_some(pipe, &mut came) != Some(0);
+        self.give_to_oldest(&came);
+        is_open
     }
 
     /// Takes all that is in the log pipe now.
-    fn drain(&self, pipe: &pipe::Receiver) {
-        if let Some(oldest) = self.calls.values().next() {
-            drain(pipe, &mut oldest.logs.lock());
+    fn drain(&mut self, pipe: &pipe::Receiver) {
+        let mut came = Logs::new(self.log_limit);
+        drain(pipe, &mut came);
+        self.give_to_oldest(&came);
+    }
+
+    fn give_to_oldest(&mut self, came: &Logs) {
+        if let Some(oldest) = self.oldest().filter(|_| !came.is_empty()) {
+            self.with_logs(oldest, came.as_bytes().len(), |logs| logs.push(came.as_bytes()));
         }
     }
 
     /// A call is answered. What the code printed before it is in the pipe by now.
     fn answer(&mut self, seat: Seat, answer: Answer, logs: &pipe::Receiver) {
         self.drain(logs);
-        if let Some((call, _)) = self.remove(seat) {
+        if let Some(call) = self.remove(seat) {
             call.end(Ok(answer));
         }
     }

@@ -177,7 +177,7 @@ async fn a_scale_is_read_and_changed_by_itself() {
     for of in [&after.json(), &function, &app.get(path).await.json()] {
         assert_eq!((&of["min_instances"], &of["max_instances"]), (&json!(2), &json!(4)), "{of}");
     }
-    let refused = app.call("PATCH", path, Some(json!({"targetConcurrency": 100}))).await;
+    let refused = app.call("PATCH", path, Some(json!({"targetConcurrency": 101}))).await;
     assert_eq!((refused.status, refused.fields()), (400, vec!["targetConcurrency".to_owned()]));
     let nowhere = "/api/projects/1/functions/nobody/scaling";
     assert_eq!(app.call("PATCH", nowhere, Some(json!({}))).await.status, 404);
