@@ -73,6 +73,7 @@ impl Slot {
     /// Whether it has served long enough; one that is shared serves as many more calls as it has seats.
     pub fn is_worn(&self, settings: &Settings, now: Instant) -> bool {
         let seats = self.shared.as_ref().map_or(1, |shared| shared.seats);
-        self.calls >= settings.max_calls.saturating_mul(seats) || now.duration_since(self.born) >= settings.max_age
+        self.calls >= settings.max_calls.saturating_mul(seats)
+            || now.duration_since(self.born) >= settings.max_age
     }
 }

@@ -207,7 +207,11 @@ async fn host_calls_go_to_their_own_host_and_end_with_their_call() {
     }
     shim.call(&two, 8, "wait").await;
     sleep(MOMENT).await;
-    assert_eq!((slow.begun(), quick.begun()), (7, 2), "{MAX_RUNNING} at once, and the second is not kept waiting");
+    assert_eq!(
+        (slow.begun(), quick.begun()),
+        (7, 2),
+        "{MAX_RUNNING} at once, and the second is not kept waiting"
+    );
     shim.answer(&one, b"1").await;
     assert_eq!(body_of(first).await, "1");
     quick.go.add_permits(1);

@@ -123,7 +123,6 @@ impl State {
         }
         self.want(key, now, effects);
     }
-
 }
 
 impl Fleet {
