@@ -47,7 +47,7 @@ class SharedWire(Wire):
     """The pipes of a process that answers several calls at once. Any thread may send."""
 
     def __init__(self, wire):
-        super().__init__(wire.requests, wire._answers)
+        super().__init__(wire.requests, wire.answers)
         self._inbox, self._returned = wire._inbox, wire._returned
         self._pid = _getpid()
         # Held for moments: that a call has no answer yet is still so when its frame is in the queue.
@@ -132,7 +132,7 @@ class SharedWire(Wire):
     def _write_rest(self, frame):
         while self._at < len(frame):
             try:
-                self._at += _write(self._answers, frame[self._at :] if self._at else frame)
+                self._at += _write(self.answers, frame[self._at :] if self._at else frame)
             except BlockingIOError:
                 pause()
             except BrokenPipeError:  # The service is gone.
