@@ -10,8 +10,6 @@
 //! and [`Pool::drain`] waits for it.
 
 pub mod error;
-#[cfg(feature = "fake")]
-pub mod fake;
 pub mod lease;
 pub mod pool;
 pub mod settings;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cloudbox_pool::fake::Outcome;
+use crate::fake::Outcome;
 use cloudbox_pool::{Pool, Settings, Start, Target};
 use cloudbox_sandbox::{AfterCall, Launch};
 use tokio::time::{Instant, sleep};

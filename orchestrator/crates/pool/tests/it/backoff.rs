@@ -1,6 +1,6 @@
 //! Starts that fail, and sandboxes that keep dying.
 
-use cloudbox_pool::fake::Outcome;
+use crate::fake::Outcome;
 use cloudbox_pool::{LeaseError, Reason, Settings, Start, Target};
 use cloudbox_sandbox::LaunchError;
 use tokio::time::{Instant, sleep};

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cloudbox_pool::fake::FakeDriver;
+use crate::fake::FakeDriver;
 use cloudbox_pool::{Pool, Settings, Start, Target};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cloudbox_pool::fake::{FakeDriver, Script};
+use crate::fake::{FakeDriver, Script};
 use cloudbox_pool::{Pool, Settings};
 use tokio::time::Instant;
 

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::fake::{FakeDriver, Script};
 use bytes::Bytes;
-use cloudbox_pool::fake::{FakeDriver, Script};
 use cloudbox_pool::{Lease, LeaseError, Pool, Reason, Settings, SpareSpec, Start, Target, TargetKey};
 use cloudbox_protocol::channel::ChannelLimits;
 use cloudbox_protocol::message::FunctionInfo;

@@ -1,6 +1,6 @@
 //! What is done with a sandbox after a call: kept, frozen, settled, restarted, ended.
 
-use cloudbox_pool::fake::Outcome;
+use crate::fake::Outcome;
 use cloudbox_pool::{Settings, Start, Target};
 use cloudbox_sandbox::{AfterCall, Launch};
 

@@ -6,6 +6,7 @@ mod burst;
 mod cost;
 mod drain;
 mod fair;
+mod fake;
 mod harness;
 #[path = "../../../protocol/tests/support/invoke.rs"]
 mod invoke;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cloudbox_pool::fake::{Entry, FakeDriver, Outcome};
+use crate::fake::{Entry, FakeDriver, Outcome};
 use cloudbox_pool::{LeaseError, Pool, Settings, Start, Target, TargetKey};
 use cloudbox_types::{FunctionId, ProjectId, Scale};
 use proptest::prelude::*;

@@ -1,6 +1,6 @@
 //! Generic spares: used once, refilled, chosen by what can be loaded into them.
 
-use cloudbox_pool::fake::Outcome;
+use crate::fake::Outcome;
 use cloudbox_pool::{LeaseError, Settings, Start, Target};
 use cloudbox_sandbox::LaunchError;
 use tokio::time::{Instant, sleep};

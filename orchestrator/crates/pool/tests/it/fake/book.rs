@@ -1,7 +1,6 @@
 //! What happened to the sandboxes of a fake driver.
 
 use cloudbox_protocol::Load;
-use cloudbox_sandbox::SandboxId;
 
 /// What happened.
 #[derive(Clone, Debug, Default)]
@@ -25,8 +24,6 @@ pub struct Book {
 /// One sandbox.
 #[derive(Clone, Debug)]
 pub struct Entry {
-    /// Its name.
-    pub id: SandboxId,
     /// MB, as bound.
     pub memory_mb: u32,
     /// How often it was bound.

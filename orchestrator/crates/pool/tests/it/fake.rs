@@ -115,7 +115,6 @@ impl Desk {
         let memory_mb = spec.limits.memory_mb;
         let index = book.entries.len();
         book.entries.push(Entry {
-            id: SandboxId(format!("fake-{index}")),
             memory_mb,
             binds: 0,
             loads: Vec::new(),
