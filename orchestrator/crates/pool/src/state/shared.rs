@@ -75,7 +75,6 @@ impl State {
         now: Instant,
         effects: &mut Effects,
     ) {
-        let is_closing = self.is_closing;
         let fleet = self.fleets.get_mut(&key).expect("a fleet stays while a lease of it is out");
         let Some(at) = fleet.open.iter().position(|open| open.number == seat.number) else { return };
         // The end of one process says so to each of its calls.
@@ -83,11 +82,8 @@ impl State {
             Verdict::Died if fleet.open[at].is_closed => Verdict::Failed,
             verdict => verdict,
         };
-        let (is_over, is_first) = (fleet.standing() > fleet.target.cap(), fleet.closing() == 0);
-        let born = fleet.open[at].slot.born;
-        // One at a time: what one gives up may be enough.
-        let is_yielding = is_first && self.must_yield(key, born, now);
         self.note(key, verdict, (seat.leased_at, seat.cpu), now, effects);
+        self.close_if_due(key, at, verdict, now);
         let fleet = self.fleets.get_mut(&key).expect("a fleet stays while a lease of it is out");
         let open = &mut fleet.open[at];
         if verdict == Verdict::Unused {
@@ -95,33 +91,48 @@ impl State {
         } else {
             open.calls -= 1;
         }
-        // They are as old as each other, often, and are to end one after the other.
-        let is_worn = is_first && open.slot.is_worn(&self.settings, now);
-        if !std::mem::replace(&mut open.is_closed, true) {
-            match verdict {
-                Verdict::Dirty | Verdict::Died | Verdict::Failed => self.totals.faults += 1,
-                _ if is_worn || is_over => self.totals.recycled += 1,
-                _ if is_yielding => self.totals.evictions += 1,
-                _ => open.is_closed = is_closing,
-            }
-        }
-        if open.is_closed {
-            if open.calls == 0 {
-                effects.kill(key, fleet.open.remove(at).slot);
-            }
-            if is_yielding {
-                self.rotation.turn(key);
-            }
-            return self.want(key, now, effects);
-        }
         let given = fleet.seat_waiting(Start::Warm, now);
         self.count_leases(key, Start::Warm, given);
         let fleet = self.fleets.get_mut(&key).expect("a fleet stays while it has sandboxes");
-        if fleet.open.get(at).is_some_and(|open| open.calls == 0) {
-            let slot = fleet.open.remove(at).slot;
-            return self.renew(key, slot, now, effects);
+        if fleet.open[at].calls > 0 {
+            return self.want(key, now, effects);
         }
-        self.want(key, now, effects);
+        let open = fleet.open.remove(at);
+        if open.is_closed {
+            effects.kill(key, open.slot);
+            return self.want(key, now, effects);
+        }
+        self.renew(key, open.slot, now, effects);
+    }
+
+    /// A shared sandbox takes no further call where one failed in it, and where it would not be kept after a call of its own.
+    fn close_if_due(&mut self, key: TargetKey, at: usize, verdict: Verdict, now: Instant) {
+        let fleet = self.fleets.get(&key).expect("the caller has it");
+        let open = &fleet.open[at];
+        if open.is_closed {
+            return;
+        }
+        // One after the other: they are as old as each other, often, and what one gives up may be enough.
+        let is_first = fleet.closing() == 0;
+        let is_worn = is_first && open.slot.is_worn(&self.settings, now);
+        let is_over = fleet.standing() > fleet.target.cap();
+        let is_yielding = is_first && self.must_yield(key, open.slot.born, now);
+        let total = match verdict {
+            Verdict::Dirty | Verdict::Died | Verdict::Failed => Some(&mut self.totals.faults),
+            _ if is_worn || is_over => Some(&mut self.totals.recycled),
+            _ if is_yielding => Some(&mut self.totals.evictions),
+            _ => None,
+        };
+        let is_due = total.is_some() || self.is_closing;
+        if let Some(total) = total {
+            *total += 1;
+        }
+        if is_yielding {
+            self.rotation.turn(key);
+        }
+        if let Some(fleet) = self.fleets.get_mut(&key) {
+            fleet.open[at].is_closed = is_due;
+        }
     }
 }
 

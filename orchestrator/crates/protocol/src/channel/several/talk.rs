@@ -1,5 +1,8 @@
 //! The task that owns the pipes of a sandbox with several calls.
 
+mod pieces;
+mod printed;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -23,10 +26,8 @@ use super::super::parts::header;
 use super::super::{Answer, Channel};
 use super::call::Call;
 use super::{Order, Standing};
-use crate::frame::{Frame, FrameError, FrameLimits, Kind, MAX_OUTPUT_BYTES};
-use crate::log_pipe::{drain, read_some};
-use crate::logs::Logs;
-use crate::message::{CallNonce, ChunkHead, Failure, LogLine, ResultHead};
+use crate::frame::{Frame, FrameError, FrameLimits, Kind};
+use crate::message::{CallNonce, Failure, LogLine, ResultHead};
 
 /// How long the last reader of requests may take to be gone after the answers' pipe closed.
 const GONE_WITHIN: Duration = Duration::from_secs(1);
@@ -272,61 +273,6 @@ impl Table {
         Ok(())
     }
 
-    fn take_piece(&mut self, frame: Frame, logs: &pipe::Receiver) -> Result<(), FaultKind> {
-        let head: ChunkHead = header(&frame)?;
-        let Some(seat) = self.seat(&head.nonce, head.last)? else { return Ok(()) };
-        let stream = self.calls.get_mut(&seat).and_then(|call| call.stream.as_mut());
-        let Some(stream) = stream else {
-            return Err(FaultKind::tainted("a piece of an answer that is not streamed"));
-        };
-        let is_last = head.last;
-        match stream.push(head, frame) {
-            Ok(()) if is_last => self.deliver(seat, logs),
-            Ok(()) => self.look_at_stream(seat),
-            // The one answer is too long: it breaks off, and the others are none the worse.
-            Err(kind @ FaultKind::AnswerTooLarge { .. }) => {
-                let call = if is_last { self.remove(seat) } else { self.abandon(seat) };
-                if let Some(call) = call {
-                    call.end(Err(kind));
-                }
-            }
-            Err(kind) => return Err(kind),
-        }
-        Ok(())
-    }
-
-    /// A piece may go on.
-    fn pass_on(&mut self, seat: Seat, room: Option<OwnedPermit<Bytes>>) {
-        let Some(call) = self.calls.get_mut(&seat) else { return };
-        let Some(stream) = &mut call.stream else { return };
-        stream.pass_on(room);
-        let taken = CallNonce { nonce: call.nonce.as_str().to_owned() };
-        let frame = Frame::new(Kind::Taken, &taken, Bytes::new());
-        self.host_calls.outbox.push(seat, Purpose::Taken, frame);
-        self.look_at_stream(seat);
-    }
-
-    /// Waits for room for the next piece.
-    fn look_at_stream(&mut self, seat: Seat) {
-        let Some(stream) = self.calls.get_mut(&seat).and_then(|call| call.stream.as_mut()) else { return };
-        if let Some(pieces) = stream.wait_for_room() {
-            self.rooms.push(Box::pin(async move { (seat, pieces.reserve_owned().await.ok()) }));
-        }
-    }
-
-    /// All of a streamed answer is here: its reader may take long, and has nothing to do with the sandbox any more.
-    fn deliver(&mut self, seat: Seat, logs: &pipe::Receiver) {
-        self.drain(logs);
-        let Some(mut call) = self.remove(seat) else { return };
-        let Some(stream) = call.stream.take() else { return };
-        self.deliveries.push(Box::pin(async move {
-            tokio::select! {
-                streamed = stream.finish() => call.end(Ok(Answer::Streamed(streamed))),
-                () = call.unwanted() => {}
-            }
-        }));
-    }
-
     /// Which call a nonce is of; none where it is over for the service. `is_last` where the shim is done with it.
     fn seat(&mut self, nonce: &str, is_last: bool) -> Result<Option<Seat>, FaultKind> {
         if let Some(seat) = self.seats.get(nonce) {
@@ -346,46 +292,6 @@ impl Table {
         match self.calls.get_mut(&seat) {
             Some(call) if call.stream.is_none() => Ok(call),
             _ => Err(FaultKind::tainted("a second answer in a stream")),
-        }
-    }
-
-    /// Adds to the logs of a call, as long as those of all calls leave room; what finds none, of about `len` bytes, is counted.
-    fn with_logs<T: Default>(&mut self, seat: Seat, len: usize, push: impl FnOnce(&mut Logs) -> T) -> T {
-        let Some(call) = self.calls.get(&seat) else { return T::default() };
-        let mut logs = call.logs.lock();
-        if self.log_bytes >= self.log_limit {
-            logs.cut(len);
-            return T::default();
-        }
-        let before = logs.weight();
-        let pushed = push(&mut logs);
-        self.log_bytes += logs.weight() - before;
-        pushed
-    }
-
-    /// Who gets what is nobody's: whoever runs for longest.
-    fn oldest(&self) -> Option<Seat> {
-        self.calls.keys().next().copied()
-    }
-
-    /// Takes some of what is in the log pipe. False at its end.
-    fn log(&mut self, pipe: &pipe::Receiver) -> bool {
-        let mut came = Logs::new(MAX_OUTPUT_BYTES);
-        let is_open = read_some(pipe, &mut came) != Some(0);
-        self.give_to_oldest(&came);
-        is_open
-    }
-
-    /// Takes all that is in the log pipe now.
-    fn drain(&mut self, pipe: &pipe::Receiver) {
-        let mut came = Logs::new(self.log_limit);
-        drain(pipe, &mut came);
-        self.give_to_oldest(&came);
-    }
-
-    fn give_to_oldest(&mut self, came: &Logs) {
-        if let Some(oldest) = self.oldest().filter(|_| !came.is_empty()) {
-            self.with_logs(oldest, came.as_bytes().len(), |logs| logs.push(came.as_bytes()));
         }
     }
 
