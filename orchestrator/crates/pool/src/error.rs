@@ -106,6 +106,7 @@ fn echo_host(error: &Error) -> Error {
     match error {
         Error::Unavailable { driver, reason } => Error::Unavailable { driver, reason: reason.clone() },
         Error::Setup { step, message } => Error::Setup { step: step.clone(), message: message.clone() },
+        Error::Image { image, why } => Error::Image { image: image.clone(), why: why.clone() },
         Error::StartTimeout { seconds } => Error::StartTimeout { seconds: *seconds },
         Error::Gone => Error::Gone,
         other => {
