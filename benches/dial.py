@@ -123,10 +123,10 @@ def tables(dials, options):
 def main():
     parser = Parser(__doc__)
     parser.add_rounds()
-    parser.add_argument("--drivers", default="native,docker")
+    parser.add_drivers()
     parser.add_argument("--ready", type=int, default=8, help="sandboxes that are held ready of a function at most")
     options = parser.parse()
-    dials = [Dialled(options.binary, driver, options.bundles, options.ready) for driver in options.drivers.split(",")]
+    dials = [Dialled(options.binary, driver, options.bundles, options.ready) for driver in options.drivers]
     try:
         for dial in dials:
             dial.start()

@@ -48,11 +48,10 @@ def arguments():
     parser.add_rounds()
     parser.add_argument("--rate", type=int, default=500, help="requests/s of the open loop; 0 leaves it out")
     parser.add_argument("--first", type=int, default=100, help="functions that are called for the first time")
-    parser.add_argument("--drivers", default="native,docker")
+    parser.add_drivers()
     parser.add_argument("--only", default="", help="rows whose names have one of these words")
     options = parser.parse()
     options.words = [word for word in options.only.split(",") if word]
-    options.drivers = options.drivers.split(",")
     return options
 
 

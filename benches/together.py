@@ -64,9 +64,9 @@ class Waits:
 def main():
     parser = Parser(__doc__)
     parser.add_rounds()
-    parser.add_argument("--drivers", default="native,docker")
+    parser.add_drivers()
     options = parser.parse()
-    waits = [Waits(options.binary, driver, options.bundles) for driver in options.drivers.split(",")]
+    waits = [Waits(options.binary, driver, options.bundles) for driver in options.drivers]
     try:
         for wait in waits:
             wait.start()

@@ -18,6 +18,10 @@ class Parser(argparse.ArgumentParser):
         self.add_argument("--rounds", type=int, default=rounds)
         self.add_argument("--seconds", type=int, default=3)
 
+    def add_drivers(self):
+        """The drivers to measure, as a list."""
+        self.add_argument("--drivers", type=lambda names: names.split(","), default=["native", "docker"])
+
     def parse(self):
         """The options. Node starts three times slower with certificates of its host's, which no peer and no sandbox needs."""
         os.environ.pop("NODE_EXTRA_CA_CERTS", None)

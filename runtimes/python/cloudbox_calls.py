@@ -9,9 +9,8 @@ import contextvars
 import io
 import os
 import sys
-from collections import deque
 
-from cloudbox_wire import OUTPUT, PREFIX, Wire, pause
+from cloudbox_wire import OUTPUT, Wire, framed, pause
 
 # Bytes of one frame with what was printed.
 _MAX_OUTPUT = 64 << 10
@@ -20,7 +19,7 @@ _MAX_QUEUE = 256
 _LOOK = 0.05
 
 # User code may replace functions of shared modules; these are the ones the shim was started with.
-_getpid, _exit, _write, _pack = os.getpid, os._exit, os.write, PREFIX.pack
+_getpid, _exit, _write = os.getpid, os._exit, os.write
 
 _HERE = contextvars.ContextVar("cloudbox_call", default=None)
 
@@ -113,7 +112,7 @@ class SharedWire(Wire):
             self._add(OUTPUT, header, data[at : at + _MAX_OUTPUT])
 
     def _add(self, kind, header, body):
-        self._outbox.append(_pack(kind, len(header), len(body)) + header + body)
+        self._outbox.append(framed(kind, header, body))
 
     def drain(self):
         """Sends what waits, unless another thread, or this one further down, does."""

@@ -68,10 +68,9 @@ impl Fleet {
         }
     }
 
-    /// Leases the most recently used idle one.
+    /// Takes the most recently used idle one.
     pub fn take_idle(&mut self, now: Instant) -> Option<Slot> {
         let Idle { slot, .. } = self.idle.pop()?;
-        self.busy += 1;
         Some(Slot { leased_at: now, ..slot })
     }
 

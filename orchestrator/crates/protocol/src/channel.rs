@@ -183,13 +183,10 @@ impl Channel {
     /// As [`Fault`] says; the sandbox is of no further use then.
     pub async fn invoke(
         &mut self,
-        Request { mut invoke, body, host, outlet }: Request,
+        Request { invoke, body, host, outlet }: Request,
         deadline: Instant,
     ) -> Result<Reply<Answer>, Fault> {
-        let nonce = Nonce::generate();
-        nonce.as_str().clone_into(&mut invoke.nonce);
-        invoke.may_stream = outlet.is_some();
-        let frame = Frame::new(Kind::Invoke, &invoke, body);
+        let (nonce, frame) = asked(invoke, body, outlet.is_some());
         let request = Outbound { frame, nonce, host: Some(host), outlet };
         let answer = |said, nonce: Option<&Nonce>| match said {
             Said::Streamed(streamed) => Ok(Answer::Streamed(streamed)),
@@ -337,6 +334,14 @@ impl Channel {
         self.written = Some(len - bytes.remaining());
         sent?
     }
+}
+
+/// The frame that asks for a call, and the nonce that its answer must echo.
+fn asked(mut invoke: Invoke, body: Bytes, may_stream: bool) -> (Nonce, Frame) {
+    let nonce = Nonce::generate();
+    nonce.as_str().clone_into(&mut invoke.nonce);
+    invoke.may_stream = may_stream;
+    (nonce, Frame::new(Kind::Invoke, &invoke, body))
 }
 
 /// A request on its way.

@@ -56,6 +56,23 @@ impl Shim {
         header["nonce"].clone()
     }
 
+    /// The nonce of the next call, whose answer begins to be streamed.
+    async fn begin_stream(&mut self) -> Value {
+        let nonce = self.begin().await;
+        self.send(Kind::Result, json!({"nonce": nonce, "status": 200, "is_streamed": true}), b"").await;
+        nonce
+    }
+
+    /// The header of the next frame of this kind, past those of others.
+    async fn next(&mut self, wanted: Kind) -> Value {
+        loop {
+            let (kind, header, _) = self.read().await;
+            if kind == wanted {
+                return header;
+            }
+        }
+    }
+
     async fn send(&mut self, kind: Kind, header: Value, body: &[u8]) {
         let frame = Frame::new(kind, &header, Bytes::copy_from_slice(body));
         // The service may have closed its end: that is what it does with peers that break the protocol.
@@ -257,12 +274,7 @@ async fn ended_calls_leave_nothing_that_grows() {
     // Nobody reads the replies: each call leaves at most the one that was begun.
     for _ in 0..100 {
         let called = call_with(&several, Arc::clone(&host) as _, CALL);
-        let nonce = loop {
-            let (kind, header, _) = shim.read().await;
-            if kind == Kind::Invoke {
-                break header["nonce"].clone();
-            }
-        };
+        let nonce = shim.next(Kind::Invoke).await["nonce"].clone();
         for id in 0..MAX_IN_FLIGHT as u64 {
             shim.call(&nonce, id, "large").await;
         }
@@ -277,8 +289,7 @@ async fn ended_calls_leave_nothing_that_grows() {
 async fn a_slow_reader_of_one_answer_keeps_no_other_call_waiting() {
     let (several, mut shim) = pair();
     let (streamed, rest) = stream_call(&several, 1 << 20);
-    let one = shim.begin().await;
-    shim.send(Kind::Result, json!({"nonce": one, "status": 200, "is_streamed": true}), b"").await;
+    let one = shim.begin_stream().await;
     let mut rest = rest.await.unwrap().unwrap();
     // Two go into the way to the reader, two wait.
     for piece in [b"a", b"b"] {
@@ -310,8 +321,7 @@ async fn a_slow_reader_of_one_answer_keeps_no_other_call_waiting() {
 async fn a_streamed_answer_that_is_sent_frees_its_host_calls() {
     let (several, mut shim) = pair();
     let (_streamed, rest) = stream_call(&several, 1 << 20);
-    let one = shim.begin().await;
-    shim.send(Kind::Result, json!({"nonce": one, "status": 200, "is_streamed": true}), b"").await;
+    let one = shim.begin_stream().await;
     let _rest = rest.await.unwrap().unwrap();
     for id in 0..MAX_IN_FLIGHT as u64 {
         shim.call(&one, id, READ_BODY).await;
@@ -325,19 +335,9 @@ async fn a_streamed_answer_that_is_sent_frees_its_host_calls() {
     let host = Waiting::new();
     host.go.add_permits(1);
     let other = call_with(&several, host, CALL);
-    let two = loop {
-        let (kind, header, _) = shim.read().await;
-        if kind == Kind::Invoke {
-            break header["nonce"].clone();
-        }
-    };
+    let two = shim.next(Kind::Invoke).await["nonce"].clone();
     shim.call(&two, 1, "wait").await;
-    let replied = loop {
-        let (kind, header, _) = shim.read().await;
-        if kind == Kind::Reply {
-            break header["nonce"].clone();
-        }
-    };
+    let replied = shim.next(Kind::Reply).await["nonce"].clone();
     assert_eq!(replied, two);
     shim.answer(&two, b"2").await;
     assert_eq!(body_of(other).await, "2");
@@ -347,8 +347,7 @@ async fn a_streamed_answer_that_is_sent_frees_its_host_calls() {
 async fn a_reader_that_goes_away_lets_the_call_go_on() {
     let (several, mut shim) = pair();
     let (streamed, rest) = stream_call(&several, 1 << 20);
-    let one = shim.begin().await;
-    shim.send(Kind::Result, json!({"nonce": one, "status": 200, "is_streamed": true}), b"").await;
+    let one = shim.begin_stream().await;
     drop(rest.await.unwrap());
     for _ in 0..10 {
         shim.piece(&one, false, b"a").await;
@@ -365,8 +364,7 @@ async fn an_answer_that_is_too_long_breaks_off_by_itself() {
     let other = call(&several);
     let two = shim.begin().await;
     let (streamed, _rest) = stream_call(&several, 3);
-    let one = shim.begin().await;
-    shim.send(Kind::Result, json!({"nonce": one, "status": 200, "is_streamed": true}), b"").await;
+    let one = shim.begin_stream().await;
     shim.piece(&one, false, b"four").await;
     let kind = kind_of(streamed).await;
     assert!(matches!(kind, FaultKind::AnswerTooLarge { len: 4, limit: 3 }), "{kind}");
@@ -459,8 +457,7 @@ async fn what_breaks_the_protocol_ends_all_calls() {
 async fn more_pieces_than_may_be_on_their_way_taint() {
     let (several, mut shim) = pair();
     let (streamed, _rest) = stream_call(&several, 1 << 20);
-    let one = shim.begin().await;
-    shim.send(Kind::Result, json!({"nonce": one, "status": 200, "is_streamed": true}), b"").await;
+    let one = shim.begin_stream().await;
     for _ in 0..5 {
         shim.piece(&one, false, b"a").await;
     }
@@ -496,8 +493,7 @@ async fn host_calls_of_a_late_call_are_told_that_it_is_over() {
 async fn pieces_beyond_what_was_told_taint_though_nobody_wants_them() {
     let (several, mut shim) = pair();
     let (streamed, rest) = stream_call(&several, 1 << 30);
-    let one = shim.begin().await;
-    shim.send(Kind::Result, json!({"nonce": one, "status": 200, "is_streamed": true}), b"").await;
+    let one = shim.begin_stream().await;
     drop(rest.await.unwrap());
     for _ in 0..100_000 {
         shim.piece(&one, false, b"a").await;
@@ -511,8 +507,7 @@ async fn an_answer_that_was_sent_before_the_end_counts() {
     let first = call(&several);
     let one = shim.begin().await;
     let (streamed, rest) = stream_call(&several, 1 << 20);
-    let two = shim.begin().await;
-    shim.send(Kind::Result, json!({"nonce": two, "status": 200, "is_streamed": true}), b"").await;
+    let two = shim.begin_stream().await;
     let mut rest = rest.await.unwrap().unwrap();
     shim.piece(&two, true, b"whole").await;
     shim.answer(&one, b"1").await;

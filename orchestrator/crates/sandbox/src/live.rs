@@ -26,7 +26,7 @@ use crate::{
     Shared, SharedSandbox, Stats, Workspace, confinement,
 };
 use cloudbox_cgroup::Cgroup;
-use explain::{has_oom_kills, told_end};
+use explain::{TOLD_WITHIN, Told, has_oom_kills, told_end};
 use idle::Idle;
 use shared::Sharing;
 
@@ -125,7 +125,11 @@ impl Live {
         if explain::is_of_memory(&fault.kind, self.cgroup.as_ref()) {
             fault.kind = SandboxFaultKind::OutOfMemory;
         } else if matches!(fault.kind, SandboxFaultKind::Exited { .. }) {
-            let told = told_end(&mut *self.control.lock().await, || self.has_reader()).await;
+            let told = told_end(&mut *self.control.lock().await).await;
+            if let (Told::Lost, Ends::Channel(channel)) = (told, &self.ends) {
+                // An init that is killed goes first, and the others of its sandbox a moment later.
+                channel.nobody_reads(TOLD_WITHIN).await;
+            }
             // Whoever ended it, a request that nobody took has nothing to do with it.
             fault.kind = match &self.ends {
                 Ends::Channel(channel) if channel.is_untaken() => SandboxFaultKind::Untaken,
@@ -133,11 +137,6 @@ impl Live {
             };
         }
         fault
-    }
-
-    /// Whether any process can read requests.
-    fn has_reader(&self) -> bool {
-        matches!(&self.ends, Ends::Channel(channel) if channel.has_reader())
     }
 
     /// The host's id of the process that answers, where there is only one besides the init.

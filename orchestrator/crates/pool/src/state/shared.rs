@@ -19,10 +19,10 @@ impl State {
         }
         while let Some(slot) = fleet.take_idle(now) {
             let Some(shared) = slot.shared.clone() else {
+                fleet.busy += 1;
                 return Some(Admission::Leased(Hold::Whole(slot)));
             };
             let mut open = Open::new(fleet.next_open(), slot, shared);
-            fleet.busy -= 1;
             // Who shares it finds it running.
             if open.slot.sandbox.is_clean() && open.slot.thaw().is_ok() {
                 let seat = open.sit(now);

@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 use tokio::net::unix::pipe;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 
 use super::fault::FaultKind;
 use super::parts::loaded;
 use super::{Channel, State};
 use crate::frame::Frame;
 
+/// How often it is looked whether somebody still reads.
+const LOOK_EVERY: Duration = Duration::from_millis(2);
 /// For a look that doesn't wait.
 const NOW: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
 
@@ -20,6 +22,14 @@ pub(super) fn has_reader(requests: &pipe::Sender) -> bool {
     let mut pipe = [PollFd::new(requests, PollFlags::empty())];
     let polled = rustix::event::poll(&mut pipe, Some(&NOW));
     polled.is_err() || !pipe[0].revents().contains(PollFlags::ERR)
+}
+
+/// Waits until nobody can read it, or for so long.
+pub(super) async fn nobody_reads(requests: &pipe::Sender, within: Duration) {
+    let until = Instant::now() + within;
+    while has_reader(requests) && Instant::now() < until {
+        sleep(LOOK_EVERY).await;
+    }
 }
 
 impl Channel {
@@ -54,15 +64,14 @@ impl Channel {
     pub fn is_untaken(&self) -> bool {
         let lies_there = |written: usize| {
             let left = rustix::io::ioctl_fionread(&self.requests);
-            written == 0 || left.is_ok_and(|left| left == written as u64) && !self.has_reader()
+            written == 0 || left.is_ok_and(|left| left == written as u64) && !has_reader(&self.requests)
         };
         self.written.is_some_and(lies_there)
     }
 
-    /// Whether anybody can read requests.
-    #[must_use]
-    pub fn has_reader(&self) -> bool {
-        has_reader(&self.requests)
+    /// Waits until nobody can read requests, or for so long.
+    pub async fn nobody_reads(&self, within: Duration) {
+        nobody_reads(&self.requests, within).await;
     }
 
     /// Whether there is something to read now, or an end to be seen: an answer, and logs.

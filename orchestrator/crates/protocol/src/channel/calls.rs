@@ -28,7 +28,7 @@ use crate::message::{CallHead, ReplyHead};
 /// How long the rest of a reply may take, whose beginning was written when the answer came.
 const REST_WITHIN: Duration = Duration::from_secs(1);
 
-type Done = (Seat, u64, Result<Bytes, HostError>);
+type Done = (Seat, CallHead, Result<Bytes, HostError>);
 
 /// A call of the handler that may make host calls.
 struct Caller {
@@ -63,7 +63,6 @@ enum Room {
 /// One that is to be carried out when there is room.
 struct Waiting {
     seat: Seat,
-    id: u64,
     head: CallHead,
     arguments: Bytes,
 }
@@ -126,7 +125,7 @@ impl Calls {
         } else if head.method.len() > MAX_METHOD_BYTES {
             self.reply(seat, id, &head.nonce, Err(HostError::unknown_method(&head.method)));
         } else {
-            self.waiting.push_back(Waiting { seat, id, head, arguments: frame.body });
+            self.waiting.push_back(Waiting { seat, head, arguments: frame.body });
         }
         Ok(())
     }
@@ -142,8 +141,8 @@ impl Calls {
         tokio::select! {
             Some(done) = running.next(), if !running.is_empty() => {
                 // One that was broken off has nobody to tell.
-                if let Ok((seat, id, result)) = done {
-                    self.done(seat, id, result);
+                if let Ok((seat, head, result)) = done {
+                    self.reply(seat, head.id, &head.nonce, result);
                 }
                 Ok(None)
             }
@@ -175,9 +174,9 @@ impl Calls {
     /// Begins what waits, as far as there is room for results.
     fn start(&mut self) {
         while let Some(at) = self.next() {
-            let Some(Waiting { seat, id, head, arguments }) = self.waiting.remove(at) else { return };
+            let Some(Waiting { seat, head, arguments }) = self.waiting.remove(at) else { return };
             let Some(caller) = self.callers.get(&head.nonce) else { continue };
-            let Some(in_flight) = self.in_flight.get_mut(&(seat, id)) else { continue };
+            let Some(in_flight) = self.in_flight.get_mut(&(seat, head.id)) else { continue };
             in_flight.room = if head.method == READ_BODY { Room::Body } else { Room::Shared };
             match in_flight.room {
                 Room::Body => drop(self.readers.insert(seat)),
@@ -186,21 +185,18 @@ impl Calls {
             let (handle, registration) = AbortHandle::new_pair();
             in_flight.running = Some(handle);
             let host = Arc::clone(&caller.host);
-            let call: BoxFuture<'static, Done> =
-                Box::pin(async move { (seat, id, host.call(&head.method, arguments).await) });
+            let call: BoxFuture<'static, Done> = Box::pin(async move {
+                let result = host.call(&head.method, arguments).await;
+                (seat, head, result)
+            });
             self.running.push(Abortable::new(call, registration));
         }
     }
 
-    fn done(&mut self, seat: Seat, id: u64, result: Result<Bytes, HostError>) {
-        let nonce =
-            self.callers.iter().find(|(_, caller)| caller.seat == seat).map(|(nonce, _)| nonce.clone());
-        if let Some(nonce) = nonce {
-            self.reply(seat, id, &nonce, result);
-        }
-    }
-
+    /// Has the result of a host call written, unless nobody waits for it any more.
     fn reply(&mut self, seat: Seat, id: u64, nonce: &str, result: Result<Bytes, HostError>) {
+        let Some(in_flight) = self.in_flight.get_mut(&(seat, id)) else { return };
+        in_flight.is_replied = true;
         let result = result.and_then(|body| match body.len() {
             0..=MAX_REPLY_BYTES => Ok(body),
             len => Err(HostError::new(
@@ -211,9 +207,6 @@ impl Calls {
         let head = ReplyHead { nonce: nonce.to_owned(), id, ok: result.is_ok() };
         let body = result
             .unwrap_or_else(|error| serde_json::to_vec(&error).expect("two strings always serialise").into());
-        if let Some(in_flight) = self.in_flight.get_mut(&(seat, id)) {
-            in_flight.is_replied = true;
-        }
         self.outbox.push(seat, Purpose::Reply(id), Frame::new(Kind::Reply, &head, body));
     }
 
@@ -244,9 +237,8 @@ impl Calls {
     }
 
     /// One of several calls is over for the service alone: each host call that it has under way, and each that it still
-    /// makes, is told so. The shim would otherwise count them for as long as the call's code waits. Whether the call's own
-    /// request will never be seen by anybody.
-    pub(super) fn turn_away(&mut self, seat: Seat, nonce: &str) -> bool {
+    /// makes, is told so. The shim would otherwise count them for as long as the call's code waits.
+    pub(super) fn turn_away(&mut self, seat: Seat, nonce: &str) {
         if let Some(caller) = self.callers.get_mut(nonce) {
             caller.is_over = true;
         }
@@ -265,23 +257,16 @@ impl Calls {
             }
             self.reply(seat, id, nonce, Err(no_call()));
         }
-        self.outbox.forget_requests(seat)
+        self.outbox.forget(seat, |purpose| matches!(purpose, Purpose::Reply(_)));
     }
 
-    /// One of several calls is over on both sides: what it has under way is dropped, but for a frame that is half written. Whether the
-    /// call's own request will never be seen by anybody.
-    pub(super) fn dismiss(&mut self, seat: Seat, nonce: &str) -> bool {
-        self.release_all(seat, nonce);
-        self.outbox.forget(seat)
-    }
-
-    /// A call makes no more host calls, since its answer is there: what it has under way is dropped.
-    pub(super) fn release_all(&mut self, seat: Seat, nonce: &str) {
+    /// One of several calls is over on both sides: what it has under way is dropped, but for a frame that is half written.
+    pub(super) fn dismiss(&mut self, seat: Seat, nonce: &str) {
         self.callers.remove(nonce);
         self.waiting.retain(|call| call.seat != seat);
         let ids: Vec<u64> = self.in_flight.keys().filter(|(of, _)| *of == seat).map(|(_, id)| *id).collect();
         ids.into_iter().for_each(|id| self.release(seat, id));
-        self.outbox.forget_replies(seat);
+        self.outbox.forget(seat, |_| false);
     }
 
     /// After the answer of the only call: what is under way is dropped, and a reply that is half written is written to its

@@ -72,34 +72,16 @@ impl Outbox {
         Ok(self.frames.pop_front().map(|done| (done.seat, done.purpose)))
     }
 
-    /// Drops what was to be written for a call, but for the rest of a frame that was begun. Whether its request will
-    /// never be seen by anybody.
-    pub(super) fn forget(&mut self, seat: Seat) -> bool {
-        let is_unsent = self.is_unsent(seat);
-        self.frames.retain(|frame| frame.seat != seat || frame.is_begun);
+    /// Drops what was to be written for a call and is not to be kept, but for the rest of a frame that was begun.
+    pub(super) fn forget(&mut self, seat: Seat, is_kept: impl Fn(Purpose) -> bool) {
+        self.frames.retain(|frame| frame.seat != seat || frame.is_begun || is_kept(frame.purpose));
         self.requests.remove(&seat);
-        is_unsent
-    }
-
-    /// The same, but for replies.
-    pub(super) fn forget_requests(&mut self, seat: Seat) -> bool {
-        let is_unsent = self.is_unsent(seat);
-        let is_reply = |frame: &Outgoing| matches!(frame.purpose, Purpose::Reply(_));
-        self.frames.retain(|frame| frame.seat != seat || frame.is_begun || is_reply(frame));
-        self.requests.remove(&seat);
-        is_unsent
     }
 
     /// Whether the request of a call waits, and no byte of it is written.
     pub(super) fn is_unsent(&self, seat: Seat) -> bool {
         let is_asked = |frame: &Outgoing| (frame.seat, frame.purpose) == (seat, Purpose::Invoke);
         self.frames.iter().any(|frame| is_asked(frame) && !frame.is_begun)
-    }
-
-    /// Drops the replies that were to be written for a call, but for the rest of one that was begun.
-    pub(super) fn forget_replies(&mut self, seat: Seat) {
-        let is_reply = |frame: &Outgoing| matches!(frame.purpose, Purpose::Reply(_));
-        self.frames.retain(|frame| frame.seat != seat || frame.is_begun || !is_reply(frame));
     }
 
     /// Whether nobody has read a byte of a call's request, where `unread` bytes lie in the pipe.

@@ -17,10 +17,9 @@ use tokio::time::{Instant, timeout_at};
 
 use super::fault::{Fault, FaultKind};
 use super::outbox::Seat;
-use super::{Answer, Channel, Reply, Request};
-use crate::frame::{Frame, Kind};
+use super::{Answer, Channel, Reply, Request, asked};
+use crate::frame::Frame;
 use crate::logs::Logs;
-use crate::nonce::Nonce;
 use call::Call;
 use talk::Talk;
 
@@ -28,17 +27,11 @@ use talk::Talk;
 #[derive(Debug)]
 pub struct Several {
     orders: mpsc::UnboundedSender<Order>,
-    state: Arc<Standing>,
+    /// Whether no further call may begin: the task says so, too.
+    is_closed: Arc<AtomicBool>,
     last_seat: AtomicU64,
     seats: u32,
     log_limit: usize,
-}
-
-/// What the callers and the task both know.
-#[derive(Debug, Default)]
-struct Standing {
-    /// No further call may begin.
-    is_closed: AtomicBool,
 }
 
 /// What the task is told.
@@ -68,10 +61,10 @@ impl Several {
     /// Takes a channel over whose shim has said that it can do so.
     pub(super) fn begin(channel: Channel, seats: u32) -> Self {
         let (orders, orders_rx) = mpsc::unbounded_channel();
-        let state = Arc::new(Standing::default());
+        let is_closed = Arc::<AtomicBool>::default();
         let log_limit = channel.limits.logs;
-        tokio::spawn(Talk::new(channel, Arc::clone(&state)).go_on(orders_rx));
-        Self { orders, state, last_seat: AtomicU64::new(0), seats, log_limit }
+        tokio::spawn(Talk::new(channel, Arc::clone(&is_closed)).go_on(orders_rx));
+        Self { orders, is_closed, last_seat: AtomicU64::new(0), seats, log_limit }
     }
 
     /// Calls that there may be at once; whoever calls sees to it.
@@ -87,20 +80,17 @@ impl Several {
     /// As [`Fault`] says; no further call begins then.
     pub async fn invoke(
         &self,
-        Request { mut invoke, body, host, outlet }: Request,
+        Request { invoke, body, host, outlet }: Request,
         deadline: Instant,
     ) -> Result<Reply<Answer>, Fault> {
-        let nonce = Nonce::generate();
-        nonce.as_str().clone_into(&mut invoke.nonce);
-        invoke.may_stream = outlet.is_some();
+        let (nonce, frame) = asked(invoke, body, outlet.is_some());
         let seat = self.last_seat.fetch_add(1, Ordering::Relaxed) + 1;
         let logs = Arc::new(Mutex::new(Logs::new(self.log_limit)));
         let (answer, answered) = oneshot::channel();
         let call = Call::new(seat, nonce, host, outlet, Arc::clone(&logs), answer);
-        let order = Order::Begin(Box::new(call), Frame::new(Kind::Invoke, &invoke, body));
         let mut place = Place { several: self, seat: Some(seat) };
         // Where there is no task any more the answer's sender is dropped with the order.
-        drop(self.orders.send(order));
+        drop(self.orders.send(Order::Begin(Box::new(call), frame)));
         let outcome = timeout_at(deadline, answered).await;
         if outcome.is_ok() {
             place.seat = None;
@@ -124,12 +114,12 @@ impl Several {
 
     /// Has no further call begin: those that are under way go on.
     pub fn close(&self) {
-        self.state.is_closed.store(true, Ordering::Release);
+        self.is_closed.store(true, Ordering::Release);
     }
 
     /// Whether a further call may begin.
     #[must_use]
     pub fn is_clean(&self) -> bool {
-        !self.state.is_closed.load(Ordering::Acquire) && !self.orders.is_closed()
+        !self.is_closed.load(Ordering::Acquire) && !self.orders.is_closed()
     }
 }

@@ -25,6 +25,27 @@ pub struct Streamed {
     pub survivors: Vec<String>,
 }
 
+impl Streamed {
+    /// Nothing of it yet but its head.
+    pub(super) const fn begun(head: ResultHead) -> Self {
+        Self { head, bytes: 0, failure: None, survivors: Vec::new() }
+    }
+
+    /// Counts a piece; whether it is the last one.
+    pub(super) fn add(&mut self, head: ChunkHead, len: usize, limit: u64) -> Result<bool, FaultKind> {
+        self.bytes += len as u64;
+        if self.bytes > limit {
+            let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+            return Err(FaultKind::AnswerTooLarge { len: limit.saturating_add(1), limit });
+        }
+        if head.last {
+            self.failure = head.failure;
+            self.survivors = head.survivors;
+        }
+        Ok(head.last)
+    }
+}
+
 /// A streamed answer on its way.
 pub(super) struct Streaming {
     pieces: mpsc::Sender<Bytes>,
@@ -35,8 +56,7 @@ pub(super) struct Streaming {
 impl Streaming {
     pub(super) fn new(head: ResultHead, outlet: Outlet) -> Self {
         let (pieces, limit) = outlet.open(head.clone());
-        let so_far = Streamed { head, bytes: 0, failure: None, survivors: Vec::new() };
-        Self { pieces, limit, so_far }
+        Self { pieces, limit, so_far: Streamed::begun(head) }
     }
 
     /// Sends one piece on; the whole answer, where it was the last.
@@ -49,19 +69,11 @@ impl Streaming {
     ) -> Result<Option<Streamed>, FaultKind> {
         let head: ChunkHead = header(&frame)?;
         check(Some(nonce), &head.nonce)?;
-        self.so_far.bytes += frame.body.len() as u64;
-        if self.so_far.bytes > self.limit {
-            let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
-            return Err(FaultKind::AnswerTooLarge { len: limit.saturating_add(1), limit });
-        }
+        let is_last = self.so_far.add(head, frame.body.len(), self.limit)?;
         if !frame.body.is_empty() {
             self.send(frame.body, calls, requests).await?;
         }
-        if !head.last {
-            return Ok(None);
-        }
-        let end = Streamed { failure: head.failure, survivors: head.survivors, ..self.so_far.clone() };
-        Ok(Some(end))
+        Ok(is_last.then(|| self.so_far.clone()))
     }
 
     /// Waits until there is room for the piece; host calls go on meanwhile. Where its reader has gone it is dropped.

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use cloudbox_cgroup::Cgroup;
 use cloudbox_protocol::control::FromInit;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use crate::link::Control;
 use crate::{Error, SandboxFaultKind};
 
 /// How long the runtime's end may take to be told after its pipes closed.
-const TOLD_WITHIN: Duration = Duration::from_secs(1);
+pub(super) const TOLD_WITHIN: Duration = Duration::from_secs(1);
 
 /// What became known of a runtime's end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,19 +36,10 @@ impl Told {
 }
 
 /// Waits for what the init says of the runtime's end.
-pub(super) async fn told_end(control: &mut Control, has_reader: impl Fn() -> bool) -> Told {
+pub(super) async fn told_end(control: &mut Control) -> Told {
     match timeout(TOLD_WITHIN, exit(control)).await {
         Ok(Ok((code, signal))) => Told::Exited { code, signal },
-        Ok(Err(Error::Gone)) => {
-            // An init that is killed goes first, and the others of its sandbox a moment later.
-            let nobody_reads = async {
-                while has_reader() {
-                    sleep(Duration::from_millis(2)).await;
-                }
-            };
-            drop(timeout(TOLD_WITHIN, nobody_reads).await);
-            Told::Lost
-        }
+        Ok(Err(Error::Gone)) => Told::Lost,
         _ => Told::Nothing,
     }
 }

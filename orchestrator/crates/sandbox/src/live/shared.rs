@@ -71,7 +71,7 @@ impl Sharing {
             let told = match *told {
                 Some(told) => told,
                 None => {
-                    let end = told_end(&mut *self.control.lock().await, || false).await;
+                    let end = told_end(&mut *self.control.lock().await).await;
                     *told.insert(end)
                 }
             };

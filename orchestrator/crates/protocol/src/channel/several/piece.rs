@@ -9,7 +9,6 @@ use tokio::sync::mpsc::OwnedPermit;
 
 use super::super::fault::FaultKind;
 use super::super::streamed::Streamed;
-use crate::frame::Frame;
 use crate::message::{ChunkHead, ResultHead};
 use crate::stream::Outlet;
 
@@ -27,38 +26,26 @@ pub(super) struct Stream {
     owed: usize,
     /// Whether somebody waits for room for the first of them.
     is_waited_for: bool,
-    /// Whether the shim has sent all of it.
-    pub is_sent: bool,
 }
 
 impl Stream {
     pub(super) fn new(head: ResultHead, outlet: Outlet) -> Self {
         let (pieces, limit) = outlet.open(head.clone());
-        let so_far = Streamed { head, bytes: 0, failure: None, survivors: Vec::new() };
-        let waiting = VecDeque::with_capacity(WINDOW);
-        Self { pieces, limit, so_far, waiting, owed: 0, is_waited_for: false, is_sent: false }
+        let (so_far, waiting) = (Streamed::begun(head), VecDeque::with_capacity(WINDOW));
+        Self { pieces, limit, so_far, waiting, owed: 0, is_waited_for: false }
     }
 
-    /// Takes a piece that the shim sent.
-    pub(super) fn push(&mut self, head: ChunkHead, frame: Frame) -> Result<(), FaultKind> {
-        if self.is_sent || self.owed >= WINDOW && !frame.body.is_empty() {
+    /// Takes a piece that the shim sent; whether it is the last one.
+    pub(super) fn push(&mut self, head: ChunkHead, piece: Bytes) -> Result<bool, FaultKind> {
+        if self.owed >= WINDOW && !piece.is_empty() {
             return Err(FaultKind::tainted("more pieces of an answer than may be on their way"));
         }
-        self.so_far.bytes += frame.body.len() as u64;
-        if self.so_far.bytes > self.limit {
-            let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
-            return Err(FaultKind::AnswerTooLarge { len: limit.saturating_add(1), limit });
-        }
-        if !frame.body.is_empty() {
+        let is_last = self.so_far.add(head, piece.len(), self.limit)?;
+        if !piece.is_empty() {
             self.owed += 1;
-            self.waiting.push_back(frame.body);
+            self.waiting.push_back(piece);
         }
-        if head.last {
-            self.is_sent = true;
-            self.so_far.failure = head.failure;
-            self.so_far.survivors = head.survivors;
-        }
-        Ok(())
+        Ok(is_last)
     }
 
     /// What to wait for so that the next piece can go on: once for each, where one waits.

@@ -5,7 +5,7 @@ mod printed;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,17 +15,16 @@ use tokio::io::BufReader;
 use tokio::net::unix::pipe;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::OwnedPermit;
-use tokio::time::{Instant, sleep};
 
 use super::super::answers::Answers;
-use super::super::between::has_reader;
+use super::super::between::{has_reader, nobody_reads};
 use super::super::calls::Calls;
 use super::super::fault::FaultKind;
 use super::super::outbox::{Purpose, Seat};
 use super::super::parts::header;
 use super::super::{Answer, Channel};
+use super::Order;
 use super::call::Call;
-use super::{Order, Standing};
 use crate::frame::{Frame, FrameError, FrameLimits, Kind};
 use crate::message::{CallNonce, Failure, LogLine, ResultHead};
 
@@ -49,7 +48,8 @@ pub(super) struct Talk {
 
 /// The calls, and what is to be done for them.
 struct Table {
-    state: Arc<Standing>,
+    /// Whether no further call may begin: the callers say so, too.
+    is_closed: Arc<AtomicBool>,
     /// The oldest first.
     calls: BTreeMap<Seat, Call>,
     seats: HashMap<String, Seat>,
@@ -68,10 +68,10 @@ struct Table {
 }
 
 impl Talk {
-    pub(super) fn new(channel: Channel, state: Arc<Standing>) -> Self {
+    pub(super) fn new(channel: Channel, is_closed: Arc<AtomicBool>) -> Self {
         let Channel { requests, answers, logs, limits, .. } = channel;
         let table = Table {
-            state,
+            is_closed,
             calls: BTreeMap::new(),
             seats: HashMap::new(),
             abandoned: HashMap::new(),
@@ -124,7 +124,10 @@ impl Table {
             // None of them first: a flood of one must not keep the others back.
             let step = tokio::select! {
                 order = orders.recv() => match order {
-                    Some(order) => self.obey(order),
+                    Some(order) => {
+                        self.obey(order);
+                        Ok(())
+                    }
                     None => return None,
                 },
                 Some(frame) = frames.next() => match frame {
@@ -156,7 +159,7 @@ impl Table {
 
     /// No further call begins.
     fn close(&self) {
-        self.state.is_closed.store(true, Ordering::Release);
+        self.is_closed.store(true, Ordering::Release);
     }
 
     /// Among several calls it is not known whose answer it was that is too long to be read.
@@ -189,7 +192,7 @@ impl Table {
         }
     }
 
-    fn obey(&mut self, order: Order) -> Result<(), FaultKind> {
+    fn obey(&mut self, order: Order) {
         match order {
             // It is dropped, and says so.
             Order::Begin(..) if self.is_deaf => {}
@@ -203,17 +206,17 @@ impl Table {
             }
             Order::Abandon(seat) => drop(self.abandon(seat)),
         }
-        Ok(())
     }
 
     /// A call is over for the service, and goes on in the sandbox.
     fn abandon(&mut self, seat: Seat) -> Option<Call> {
         let call = self.take_out(seat)?;
         let nonce = call.nonce.as_str();
-        if self.host_calls.turn_away(seat, nonce) {
+        if self.host_calls.outbox.is_unsent(seat) {
             // It never got there.
             self.host_calls.dismiss(seat, nonce);
         } else {
+            self.host_calls.turn_away(seat, nonce);
             self.abandoned.insert(nonce.to_owned(), seat);
         }
         Some(call)
@@ -307,10 +310,7 @@ impl Table {
     async fn fail(&mut self, kind: FaultKind, requests: &pipe::Sender) {
         let is_ended = matches!(kind, FaultKind::Ended);
         if is_ended {
-            let until = Instant::now() + GONE_WITHIN;
-            while has_reader(requests) && Instant::now() < until {
-                sleep(Duration::from_millis(2)).await;
-            }
+            nobody_reads(requests, GONE_WITHIN).await;
         }
         // What lies in the pipe without a reader has not been seen by anybody, and won't be.
         let is_final = is_ended && !has_reader(requests);

@@ -21,9 +21,9 @@ impl Table {
             return Err(FaultKind::tainted("a piece of an answer that is not streamed"));
         };
         let is_last = head.last;
-        match stream.push(head, frame) {
-            Ok(()) if is_last => self.deliver(seat, logs),
-            Ok(()) => self.look_at_stream(seat),
+        match stream.push(head, frame.body) {
+            Ok(true) => self.deliver(seat, logs),
+            Ok(false) => self.look_at_stream(seat),
             // The one answer is too long: it breaks off, and the others are none the worse.
             Err(kind @ FaultKind::AnswerTooLarge { .. }) => {
                 let call = if is_last { self.remove(seat) } else { self.abandon(seat) };

@@ -10,27 +10,15 @@ use crate::logs::Logs;
 
 impl Table {
     /// Adds to the logs of a call, as long as those of all calls leave room; what finds none, of about `len` bytes, is counted.
-    pub(super) fn with_logs<T: Default>(
-        &mut self,
-        seat: Seat,
-        len: usize,
-        push: impl FnOnce(&mut Logs) -> T,
-    ) -> T {
-        let Some(call) = self.calls.get(&seat) else { return T::default() };
+    pub(super) fn with_logs(&mut self, seat: Seat, len: usize, push: impl FnOnce(&mut Logs)) {
+        let Some(call) = self.calls.get(&seat) else { return };
         let mut logs = call.logs.lock();
         if self.log_bytes >= self.log_limit {
-            logs.cut(len);
-            return T::default();
+            return logs.cut(len);
         }
         let before = logs.weight();
-        let pushed = push(&mut logs);
+        push(&mut logs);
         self.log_bytes += logs.weight() - before;
-        pushed
-    }
-
-    /// Who gets what is nobody's: whoever runs for longest.
-    fn oldest(&self) -> Option<Seat> {
-        self.calls.keys().next().copied()
     }
 
     /// Takes some of what is in the log pipe. False at its end.
@@ -48,9 +36,11 @@ impl Table {
         self.give_to_oldest(&came);
     }
 
+    /// What is nobody's goes to whoever runs for longest.
     fn give_to_oldest(&mut self, came: &Logs) {
-        if let Some(oldest) = self.oldest().filter(|_| !came.is_empty()) {
-            self.with_logs(oldest, came.as_bytes().len(), |logs| logs.push(came.as_bytes()));
+        let bytes = came.as_bytes();
+        if let Some(oldest) = self.calls.keys().next().copied().filter(|_| !bytes.is_empty()) {
+            self.with_logs(oldest, bytes.len(), |logs| logs.push(bytes));
         }
     }
 }
