@@ -1,7 +1,6 @@
 //! A runtime that is ready: its roots and how its programs are started in them.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::sync::Arc;
 
 use cloudbox_dependencies::Install;
@@ -9,6 +8,7 @@ use cloudbox_sandbox::{Program, RootFs};
 use cloudbox_types::{Image, Language, Limits};
 
 use crate::definition::{Definition, Step};
+use crate::locked::Locked;
 use crate::template::fill;
 
 /// What every program of a sandbox has in its environment, unless the definition says otherwise.
@@ -36,7 +36,7 @@ pub struct Bundle {
     /// The image that the roots are made from.
     pub image: Option<Image>,
     /// Keeps other processes from removing the roots while this one may use them.
-    pub(crate) _in_use: Option<Arc<File>>,
+    pub(crate) _in_use: Option<Arc<Locked>>,
 }
 
 impl Bundle {

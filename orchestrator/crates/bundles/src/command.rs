@@ -5,10 +5,10 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -20,6 +20,9 @@ use rustix::process::{Pid, Signal, kill_process_group};
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// The longest that a program may take to be gone after it was killed.
 const GONE_WITHIN: Duration = Duration::from_secs(5);
+
+/// How often a program that was just written is tried, with a look between two tries.
+const BUSY_TRIES: u32 = 50;
 
 /// Ends the programs that run. Clones are one.
 #[derive(Clone, Debug, Default)]
@@ -90,7 +93,7 @@ pub fn run<S: AsRef<OsStr>>(
     command.args(args).current_dir(folder).stdin(Stdio::null());
     command.env_clear().env("PATH", "/usr/local/bin:/usr/bin:/bin").env("HOME", folder).env("LC_ALL", "C");
     command.envs(env).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
-    let mut child = command.spawn()?;
+    let mut child = spawn(&mut command, stop)?;
     let (stdout, stderr) = (reader(child.stdout.take()), reader(child.stderr.take()));
     let status = loop {
         if let Some(status) = child.try_wait()? {
@@ -104,6 +107,18 @@ pub fn run<S: AsRef<OsStr>>(
     };
     let read = |thread: thread::JoinHandle<Vec<u8>>| thread.join().unwrap_or_default();
     Ok(Output { status, stdout: read(stdout), stderr: read(stderr) })
+}
+
+/// Starts a program that may just have been written: for as long as it takes another thread's program to start, that one
+/// may have the file open for writing, which the kernel doesn't run.
+fn spawn(command: &mut Command, stop: &Stop) -> std::io::Result<Child> {
+    for _ in 1..BUSY_TRIES {
+        match command.spawn() {
+            Err(error) if error.kind() == ErrorKind::ExecutableFileBusy && !stop.is_ordered() => {}
+            done => return done,
+        }
+    }
+    command.spawn()
 }
 
 /// Reads a stream to its end, apart: a program whose output nobody takes doesn't go on.
@@ -174,6 +189,23 @@ mod tests {
             shell("yes | head -c 200000; echo why >&2; exit 3", folder.path(), &Stop::default()).unwrap();
         assert_eq!((output.stdout.len(), output.stderr.as_slice()), (200_000, b"why\n".as_slice()));
         assert!(ending(&output).contains("3: why"), "{}", ending(&output));
+    }
+
+    #[test]
+    fn a_program_that_is_still_open_for_writing_is_tried_again() {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join("program");
+        let mut file =
+            std::fs::File::options().create_new(true).write(true).mode(0o755).open(&program).unwrap();
+        std::io::Write::write_all(&mut file, b"#!/bin/sh\necho runs\n").unwrap();
+        let closing = thread::spawn(move || {
+            thread::sleep(5 * LOOK_EVERY);
+            drop(file);
+        });
+        let output = run::<&str>(&program, &[], &BTreeMap::new(), folder.path(), &Stop::default()).unwrap();
+        assert_eq!(output.stdout, b"runs\n");
+        closing.join().unwrap();
     }
 
     #[test]

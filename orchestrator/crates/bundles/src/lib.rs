@@ -17,6 +17,7 @@ mod fetch;
 mod image;
 mod install;
 mod libraries;
+mod locked;
 mod make;
 mod over;
 mod runtime_info;

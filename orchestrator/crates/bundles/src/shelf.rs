@@ -13,6 +13,7 @@ use tempfile::TempDir;
 use crate::command::Stop;
 use crate::digest::Parts;
 use crate::error::Error;
+use crate::locked::Locked;
 use crate::make::Recipe;
 use crate::sources::Language;
 use kept::Record;
@@ -48,8 +49,7 @@ impl Shelf {
         let folder = folder.canonicalize().map_err(Error::io("finding", folder))?;
         let shelf = Self { folder, init, stop: Stop::default(), overs: Mutex::default() };
         // Where another process makes one just now, what is unfinished is that one's.
-        let lock = shelf.lock_file(LOCK)?;
-        if lock.try_lock().is_ok() {
+        if let Some(_alone) = unused(shelf.lock_file(LOCK)?) {
             for path in shelf.folders(UNFINISHED) {
                 // A compiler of a service that was killed may still write there: the next start finds the rest.
                 if let Err(error) = fs::remove_dir_all(&path) {
@@ -97,11 +97,11 @@ impl Shelf {
         }
         // Shared, so that nobody takes what is unfinished away; and one process at a time for each runtime alone, so
         // that a small bundle doesn't wait for a large one.
-        let making = self.lock_file(LOCK)?;
-        making.lock_shared().map_err(Error::io("locking", self.folder.join(LOCK)))?;
+        let making = Locked::shared(self.lock_file(LOCK)?);
+        let _making = making.map_err(Error::io("locking", self.folder.join(LOCK)))?;
         let name = format!("{LOCK}-{}", recipe.runtime);
-        let turn = self.lock_file(&name)?;
-        turn.lock().map_err(Error::io("locking", self.folder.join(name)))?;
+        let turn = Locked::alone(self.lock_file(&name)?);
+        let _turn = turn.map_err(Error::io("locking", self.folder.join(name)))?;
         match Kept::read(&folder) {
             Some(kept) if kept.is_whole() => return Ok(kept),
             Some(_) => {
@@ -145,8 +145,8 @@ impl Shelf {
     /// Puts a finished bundle into its place, and removes older ones of the same runtime that no process uses.
     fn replace(&self, runtime: &str, from: TempDir, to: &Path) -> Result<(), Error> {
         for path in self.folders(&format!("{runtime}-")) {
-            let is_used = File::open(path.join(BUNDLE)).is_ok_and(|file| file.try_lock().is_err());
-            if path == to || !is_used {
+            let unused = File::open(path.join(BUNDLE)).map(unused);
+            if path == to || !matches!(unused, Ok(None)) {
                 fs::remove_dir_all(&path).map_err(Error::io("removing", path))?;
             }
         }
@@ -162,9 +162,9 @@ impl Shelf {
     pub fn remove(&self, runtime: &str) -> Result<(), Error> {
         for path in self.folders(&format!("{runtime}-")) {
             let Ok(file) = File::open(path.join(BUNDLE)) else { continue };
-            if file.try_lock().is_err() {
+            let Some(_unused) = unused(file) else {
                 return Err(Error::InUse { runtime: runtime.to_owned() });
-            }
+            };
             fs::remove_dir_all(&path).map_err(Error::io("removing", path))?;
         }
         Ok(())
@@ -186,9 +186,10 @@ impl Shelf {
             let file = File::open(path.join(BUNDLE)).ok()?;
             let record: Record = serde_json::from_reader(&file).ok()?;
             let is_wanted = recipes.values().any(|recipe| *recipe == record.recipe);
-            if is_wanted || file.try_lock().is_err() {
+            if is_wanted {
                 return None;
             }
+            unused(file)?;
             let bytes = record.run.bytes + record.build.map_or(0, |build| build.bytes);
             Some((path.file_name()?.to_str()?.to_owned(), bytes))
         });
@@ -199,9 +200,7 @@ impl Shelf {
     pub fn take_away(&self, name: &str, lock: &str) -> Result<bool, Error> {
         let path = self.folder.join(name);
         let Ok(file) = File::open(path.join(lock)) else { return Ok(true) };
-        if file.try_lock().is_err() {
-            return Ok(false);
-        }
+        let Some(_unused) = unused(file) else { return Ok(false) };
         // Its name goes at once: who comes now makes another one.
         let aside = self.staging()?;
         fs::rename(&path, aside.path().join("gone")).map_err(Error::io("moving away", &path))?;
@@ -244,6 +243,11 @@ impl Shelf {
         paths.sort();
         paths
     }
+}
+
+/// A file that no process uses, kept from those that come; none where one does.
+fn unused(file: File) -> Option<Locked> {
+    Locked::try_alone(file).ok().flatten()
 }
 
 /// What a bundle is made from, in short: another toolchain or other certificates make another bundle.

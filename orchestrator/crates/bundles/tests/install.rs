@@ -3,8 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test")]
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use cloudbox_bundles::{Catalogue, Error, RuntimeInfo, SearchPlaces, Settings, State, Toolchains};
 use cloudbox_types::Language;
@@ -102,9 +102,14 @@ impl Machine {
     }
 }
 
+/// Written by a program of its own: what another test starts at that moment would have it open for writing, too, and no
+/// kernel runs a file that somebody may still write to.
 fn write_program(path: &Path, text: &str) {
-    fs::write(path, text).unwrap();
-    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+    let draft = path.with_extension("draft");
+    fs::write(&draft, text).unwrap();
+    #[expect(clippy::disallowed_methods, reason = "a test")]
+    let status = Command::new("install").args(["-m", "755"]).args([&draft, path]).status().unwrap();
+    assert!(status.success());
 }
 
 /// A client that copies this program, without its mode, as an archive would.

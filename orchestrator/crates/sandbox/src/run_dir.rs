@@ -24,7 +24,7 @@ pub struct RunDir {
     /// One staging mount per code folder that a sandbox has; its inode tells it from one that was replaced.
     pub(crate) staged: Mutex<HashMap<(CodeDir, u64), Staged>>,
     /// Held as long as this lives.
-    _lock: File,
+    lock: File,
 }
 
 impl RunDir {
@@ -43,7 +43,7 @@ impl RunDir {
             }
         })?;
         let can_mount = share(&path);
-        Ok(Arc::new(Self { path, can_mount, staged: Mutex::default(), _lock: lock }))
+        Ok(Arc::new(Self { path, can_mount, staged: Mutex::default(), lock }))
     }
 
     /// The folder, with symbolic links resolved.
@@ -159,6 +159,8 @@ impl Drop for RunDir {
         if let Err(error) = self.close() {
             tracing::warn!(error = %error, "mounts of sandboxes are left");
         }
+        // Closing it would leave it locked for as long as a program that is just being started has it open.
+        let _ = self.lock.unlock();
     }
 }
 

@@ -11,6 +11,7 @@ use super::BUNDLE;
 use crate::bundle::Bundle;
 use crate::definition::Definition;
 use crate::digest;
+use crate::locked::Locked;
 use crate::make::Made;
 
 /// A bundle on the shelf.
@@ -21,7 +22,7 @@ pub struct Kept {
     folder: PathBuf,
     pub(super) record: Record,
     /// Its `bundle.json`, locked as long as this process may use the bundle: nobody removes it meanwhile.
-    in_use: Arc<File>,
+    in_use: Arc<Locked>,
 }
 
 /// `bundle.json`.
@@ -43,16 +44,15 @@ pub struct Over {
     /// The digest of what is in it.
     pub own: String,
     /// The folder, locked as long as this process may use it: nobody removes it meanwhile.
-    pub in_use: Arc<File>,
+    pub in_use: Arc<Locked>,
 }
 
 impl Kept {
     pub(super) fn read(folder: &Path) -> Option<Self> {
-        let file = File::open(folder.join(BUNDLE)).ok()?;
-        file.lock_shared().ok()?;
-        let record: Record = serde_json::from_reader(&file).ok()?;
+        let locked = Locked::shared(File::open(folder.join(BUNDLE)).ok()?).ok()?;
+        let record: Record = serde_json::from_reader(locked.file()).ok()?;
         let toolchain = record.toolchain.clone();
-        Some(Self { toolchain, folder: folder.to_owned(), record, in_use: Arc::new(file) })
+        Some(Self { toolchain, folder: folder.to_owned(), record, in_use: Arc::new(locked) })
     }
 
     /// Whether all of it is there: a power cut may have left empty files.

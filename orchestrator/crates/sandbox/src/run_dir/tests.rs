@@ -6,6 +6,6 @@ impl RunDir {
     /// In a folder that is there.
     pub(crate) fn without_mounts(path: &Path) -> Arc<Self> {
         let lock = File::open(path).unwrap();
-        Arc::new(Self { path: path.to_owned(), can_mount: false, staged: Mutex::default(), _lock: lock })
+        Arc::new(Self { path: path.to_owned(), can_mount: false, staged: Mutex::default(), lock })
     }
 }
