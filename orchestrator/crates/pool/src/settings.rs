@@ -30,8 +30,11 @@ pub struct Settings {
     /// After how long without a call a sandbox is frozen: long enough that a busy one never is, since thawing costs a call
     /// some 50 microseconds.
     pub freeze_after: Duration,
-    /// Calls after which a sandbox is replaced.
+    /// Calls after which a sandbox is replaced, if it has reached `min_age`.
     pub max_calls: u32,
+    /// Age before which a sandbox is not replaced for its calls: at thousands of them a second it would be every other
+    /// second, and half of all calls would run code that its runtime has not compiled yet.
+    pub min_age: Duration,
     /// Age at which a sandbox is replaced.
     pub max_age: Duration,
     /// Generic sandboxes to hold ready.
@@ -58,6 +61,7 @@ impl Default for Settings {
             idle_timeout: Duration::from_secs(600),
             freeze_after: Duration::from_millis(25),
             max_calls: 10_000,
+            min_age: Duration::from_secs(60),
             max_age: Duration::from_secs(3600),
             spares: Vec::new(),
             max_learned_spares: 0,

@@ -70,10 +70,11 @@ impl Slot {
         Ok(())
     }
 
-    /// Whether it has served long enough; one that is shared serves as many more calls as it has seats.
+    /// Whether it has served long enough and often enough; one that is shared serves as many more calls as it has seats.
     pub fn is_worn(&self, settings: &Settings, now: Instant) -> bool {
         let seats = self.shared.as_ref().map_or(1, |shared| shared.seats);
-        self.calls >= settings.max_calls.saturating_mul(seats)
-            || now.duration_since(self.born) >= settings.max_age
+        let age = now.duration_since(self.born);
+        let is_used_up = self.calls >= settings.max_calls.saturating_mul(seats);
+        (is_used_up && age >= settings.min_age) || age >= settings.max_age
     }
 }

@@ -1,6 +1,7 @@
 //! Leases: warm and cold, given back and not, recycled, retired.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use cloudbox_pool::{Settings, Start, Target, TargetKey, Waited};
 use cloudbox_protocol::Answer;
@@ -104,7 +105,8 @@ async fn one_that_ended_while_it_was_idle_is_not_leased() {
 
 #[tokio::test(start_paused = true)]
 async fn sandboxes_are_replaced_after_enough_calls_or_time() {
-    let (driver, pool) = open(Settings { max_calls: 2, max_age: 60 * SECOND, ..settings() });
+    let (driver, pool) =
+        open(Settings { max_calls: 2, min_age: Duration::ZERO, max_age: 60 * SECOND, ..settings() });
     let target = of(target(1, 1));
     let mut starts = Vec::new();
     for _ in 0..4 {
@@ -115,6 +117,21 @@ async fn sandboxes_are_replaced_after_enough_calls_or_time() {
     tokio::time::sleep(62 * SECOND).await;
     assert_eq!(pool.snapshot().idle, 0);
     assert_eq!(pool.snapshot().totals.recycled, 3);
+    finish(&driver, &pool).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_that_come_fast_are_no_reason_to_replace_a_young_one() {
+    let (driver, pool) = open(Settings { max_calls: 2, min_age: 10 * SECOND, ..settings() });
+    let target = of(target(1, 1));
+    assert_eq!(call(&pool, &target, "/").await.unwrap(), Start::Cold);
+    for _ in 0..9 {
+        assert_eq!(call(&pool, &target, "/").await.unwrap(), Start::Warm);
+        tokio::time::sleep(SECOND).await;
+    }
+    tokio::time::sleep(SECOND).await;
+    assert_eq!(call(&pool, &target, "/").await.unwrap(), Start::Warm, "the last call of its life");
+    assert_eq!(call(&pool, &target, "/").await.unwrap(), Start::Cold);
     finish(&driver, &pool).await;
 }
 

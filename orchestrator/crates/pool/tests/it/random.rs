@@ -132,6 +132,7 @@ async fn play(steps: Vec<Step>) {
         queue_len: 10,
         idle_timeout: 5 * SECOND,
         max_calls: 7,
+        min_age: Duration::ZERO,
         max_age: 30 * SECOND,
         ..settings()
     });

@@ -1,6 +1,7 @@
 //! Sandboxes that several calls have at once.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use cloudbox_pool::{Lease, Pool, Settings, Start, Target};
 use cloudbox_types::Scale;
@@ -133,7 +134,7 @@ async fn one_that_ended_before_anybody_sat_down_keeps_nobody_waiting() {
 
 #[tokio::test(start_paused = true)]
 async fn worn_ones_and_those_that_are_too_many_let_their_calls_end() {
-    let (driver, pool) = open(Settings { max_calls: 2, ..settings() });
+    let (driver, pool) = open(Settings { max_calls: 2, min_age: Duration::ZERO, ..settings() });
     let target = of(shared(target(1, 1), 3));
     let held = leases(&pool, &target, 2).await;
     // Two calls for each of its seats, with those that are held.
