@@ -56,8 +56,7 @@ def main():
     parser.add_rounds()
     parser.add_argument("--connections", type=int, default=1)
     options = parser.parse()
-    release = os.path.dirname(os.path.abspath(options.binary))
-    tools = Tools(os.path.join(release, "..", "bench-tools"), release)
+    tools = Tools(options)
     tools.fetch()
     # What this program starts stays where it is.
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})

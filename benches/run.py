@@ -6,7 +6,6 @@ usage: benches/run.py CLOUDBOX_BINARY [--rounds 3] [--seconds 3] [--first 100] [
 Prints a table and writes it, with the machine's description, to benches/results/. Figures of one run can be compared
 with each other and with nothing else: ratios matter.
 """
-import os
 
 from bench import machine, single
 from bench.load import closed, open_loop
@@ -127,8 +126,7 @@ def first_calls(services, rows, options):
 
 def main():
     options = arguments()
-    release = os.path.dirname(os.path.abspath(options.binary))
-    tools = Tools(os.path.join(release, "..", "bench-tools"), release)
+    tools = Tools(options)
     tools.fetch()
     services = [Service(options.binary, driver, options.bundles) for driver in options.drivers]
     subjects, notes = [], []

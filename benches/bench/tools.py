@@ -9,10 +9,12 @@ PEERS = os.path.join(os.path.dirname(HERE), "peers")
 
 
 class Tools:
-    """Programs by name; `folder` keeps what was fetched or built."""
+    """Programs by name; a folder beside the service's keeps what was fetched or built."""
 
-    def __init__(self, folder, release):
-        self.folder = folder
+    def __init__(self, options):
+        release = os.path.dirname(os.path.abspath(options.binary))
+        self.folder = folder = os.path.join(release, "..", "bench-tools")
+        self.certificates = options.certificates
         self.node = os.path.join(folder, "node_modules", ".bin")
         self.python = os.path.join(folder, "venv", "bin")
         self.oha = os.path.join(folder, "bin", "oha")
@@ -43,6 +45,7 @@ class Tools:
         print("fetching:", " ".join(command[:3]), "…", file=sys.stderr, flush=True)
         # Without the lints' compiler of the tests.
         environment = {name: value for name, value in os.environ.items() if name != "RUSTC_WORKSPACE_WRAPPER"}
+        environment["NODE_EXTRA_CA_CERTS"] = self.certificates
         subprocess.run(command, check=True, env=environment, stdout=sys.stderr)
 
 
