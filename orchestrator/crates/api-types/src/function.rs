@@ -39,7 +39,7 @@ function_bodies! {
     /// Shown to people; up to 2000 characters.
     #[schema(max_length = 2000)]
     description: String,
-    /// `nodejs18`, `python3.9`, `go1.19`, …; where it is left out, the language's default.
+    /// `nodejs18`, `python3.9`, `go1.19`, …; where it is left out, the default that `/api/runtimes` marks.
     #[schema(example = "nodejs18")]
     runtime: String,
     /// `javascript`, `typescript`, `python`, `go`, or `custom` for a program of an image; where it is left out, the runtime's.

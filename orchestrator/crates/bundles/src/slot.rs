@@ -98,7 +98,7 @@ impl Slot {
         self.inner.lock().image.as_ref().map(|(image, _)| image.clone())
     }
 
-    /// Whether it is the one for a function that names none.
+    /// Whether it is its language's default.
     pub fn is_default(&self) -> bool {
         self.entry.version == self.definition().default
     }

@@ -141,19 +141,36 @@ fn the_runtime_asked_for_serves_where_it_is_here() {
     let catalogue = machine.catalogue();
     assert_eq!(resolve(&catalogue, Some("inv1.3")), ("inv1.3".to_owned(), vec![]));
     assert_eq!(resolve(&catalogue, Some("inv1.10")), ("inv1.10".to_owned(), vec![]));
-    let warning = "inv1.2 reached its end of life on 2024-06-30".to_owned();
-    assert_eq!(resolve(&catalogue, None), ("inv1.2".to_owned(), vec![warning]));
+    assert_eq!(
+        resolve(&catalogue, None),
+        ("inv1.3".to_owned(), vec![]),
+        "one that is supported is preferred"
+    );
+    let ended = |name: &str| format!("{name} reached its end of life on 2024-06-30");
+    let newer = format!("{}; choose another with `runtime`: inv1.3 is here", ended("inv1.2, the default,"));
+    assert_eq!(resolve(&catalogue, Some("inv1.2")), ("inv1.2".to_owned(), vec![newer]));
+
+    let old = Machine::new(&["1.1.1", "1.2.9"]).catalogue();
+    assert_eq!(
+        resolve(&old, None),
+        ("inv1.2".to_owned(), vec![ended("inv1.2, the default,")]),
+        "none is here"
+    );
+    let why = "inv1.1 reached its end of life on 2020-01-31".to_owned();
+    assert_eq!(resolve(&old, Some("inv1.1")), ("inv1.1".to_owned(), vec![why]));
 }
 
 #[test]
 fn else_the_nearest_newer_one_serves_with_a_warning() {
     let machine = Machine::new(&["1.3.0", "1.10.1"]);
     let catalogue = machine.catalogue();
-    for requested in [Some("inv1.1"), Some("inv1.2"), None] {
-        let (runtime, warnings) = resolve(&catalogue, requested);
+    for (requested, called) in [("inv1.1", "inv1.1"), ("inv1.2", "inv1.2, the default,")] {
+        let (runtime, warnings) = resolve(&catalogue, Some(requested));
         assert_eq!(runtime, "inv1.3");
-        let asked = requested.unwrap_or("inv1.2");
-        assert_eq!(warnings, [format!("runtime {asked} is not on this machine; inv1.3 serves in its place")]);
+        assert_eq!(
+            warnings,
+            [format!("runtime {called} is not on this machine; inv1.3 serves in its place")]
+        );
     }
 }
 
@@ -196,8 +213,8 @@ fn runtimes_are_listed_with_their_state() {
         told,
         [
             ("inv1.1", State::Absent, false, None),
-            ("inv1.2", State::Absent, true, None),
-            ("inv1.3", State::Ready, false, Some("1.3.4")),
+            ("inv1.2", State::Absent, false, None),
+            ("inv1.3", State::Ready, true, Some("1.3.4")),
             ("inv1.10", State::Absent, false, None),
         ]
     );

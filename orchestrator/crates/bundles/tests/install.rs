@@ -132,6 +132,7 @@ async fn a_toolchain_is_fetched_once_and_removed() {
     let catalogue = machine.open(false);
     assert_eq!(told(&catalogue, "inv1.2").state, State::Installable);
     assert!(matches!(catalogue.resolve(Language::Javascript, None), Err(Error::Unavailable { .. })));
+    assert_eq!(catalogue.default_runtime(Language::Javascript), Some("inv1.2"));
 
     let installation = catalogue.begin_install("inv1.3").unwrap().unwrap();
     assert_eq!(told(&catalogue, "inv1.3").state, State::Installing);
