@@ -65,6 +65,15 @@ async fn uploads_that_were_broken_off_go() {
     assert!(left_out["notes"].to_string().contains("object store"), "{left_out}");
     s3.set(Line::Whole);
     assert_eq!(s3.uploads().await.len(), 2);
+
+    // More than a bucket lists at once, of one object and of many.
+    for number in 0..1005 {
+        let of = if number < 505 { 0 } else { number };
+        s3.begin_upload(&format!("artefacts/{of:064x}.tar.gz")).await;
+    }
+    let all: Value = api.post("/api/storage/gc", &now(false)).await.with(200).json();
+    assert_eq!((&all["removed"], &all["failed"]), (&json!(1006), &json!(0)), "{}", all["notes"]);
+    assert_eq!(s3.uploads().await, ["packages/readme.txt"]);
     service.stop().await;
 }
 

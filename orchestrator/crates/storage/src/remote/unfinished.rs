@@ -43,11 +43,27 @@ pub(super) enum Uploads {
     Folder(PathBuf),
 }
 
-/// A bucket's answer.
-#[derive(Deserialize)]
+/// A bucket's answer: a thousand uploads at most, and where the next answer begins.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase")]
 struct Listing {
     #[serde(default, rename = "Upload")]
     uploads: Vec<Upload>,
+    #[serde(default)]
+    is_truncated: bool,
+    #[serde(default)]
+    next_key_marker: String,
+    #[serde(default)]
+    next_upload_id_marker: String,
+}
+
+impl Listing {
+    /// What the next listing begins after, as the query has it; empty where this one is the last.
+    fn markers(&self) -> Vec<(&'static str, String)> {
+        let next = [("key-marker", &self.next_key_marker), ("upload-id-marker", &self.next_upload_id_marker)];
+        let told = next.into_iter().filter(|(_, marker)| self.is_truncated && !marker.is_empty());
+        told.map(|(name, marker)| (name, marker.clone())).collect()
+    }
 }
 
 #[derive(Deserialize)]
@@ -59,7 +75,7 @@ struct Upload {
 }
 
 impl Remote {
-    /// The uploads to a folder that were not completed, those that go on among them: the first thousand, in a bucket.
+    /// The uploads to a folder that were not completed, those that go on among them.
     ///
     /// # Errors
     /// [`Error::Unavailable`], [`Error::Unlisted`]; a folder can't be read.
@@ -103,7 +119,33 @@ impl Remote {
         folder: &str,
     ) -> Result<Vec<Unfinished>, Error> {
         let prefix = format!("{}/", self.prefix.clone().join(folder));
-        let options = SignedUrlOptions::new().with_query([("uploads", ""), ("prefix", prefix.as_str())]);
+        let mut found = Vec::new();
+        let mut after = Vec::new();
+        loop {
+            let listing = self.listing(bucket, client, &prefix, &after).await?;
+            let next = listing.markers();
+            found.extend(listing.uploads.into_iter().filter_map(|upload| {
+                let name = upload.key.strip_prefix(&prefix)?.to_owned();
+                let since = SystemTime::from(upload.initiated);
+                Some(Unfinished { name, bytes: 0, since, id: upload.upload_id })
+            }));
+            // A server that says the same again would never come to an end.
+            if next.is_empty() || next == after {
+                return Ok(found);
+            }
+            after = next;
+        }
+    }
+
+    async fn listing(
+        &self,
+        bucket: &AmazonS3,
+        client: &HttpClient,
+        prefix: &str,
+        after: &[(&'static str, String)],
+    ) -> Result<Listing, Error> {
+        let query = [("uploads", String::new()), ("prefix", prefix.to_owned())];
+        let options = SignedUrlOptions::new().with_query(query).with_query(after.iter().cloned());
         let top = Key::default();
         let signing = bucket.signed_url_opts(Method::GET, &top, SIGNED_FOR, &options);
         let url = self.patiently(signing).await?.map_err(|error| self.unavailable(&error))?;
@@ -115,19 +157,12 @@ impl Remote {
         let text = self.patiently(answer.into_body().bytes()).await?;
         let text = text.map_err(|error| self.unavailable(&error))?;
         if status == http::StatusCode::NOT_FOUND && text.windows(NONE.len()).any(|part| part == NONE) {
-            return Ok(Vec::new());
+            return Ok(Listing::default());
         }
         if !status.is_success() {
             return Err(Error::Unlisted { status: status.as_u16() });
         }
-        let listing: Listing =
-            quick_xml::de::from_reader(&*text).map_err(|error| self.unavailable(&error))?;
-        let named = listing.uploads.into_iter().filter_map(|upload| {
-            let name = upload.key.strip_prefix(&prefix)?.to_owned();
-            let since = SystemTime::from(upload.initiated);
-            Some(Unfinished { name, bytes: 0, since, id: upload.upload_id })
-        });
-        Ok(named.collect())
+        quick_xml::de::from_reader(&*text).map_err(|error| self.unavailable(&error))
     }
 }
 
