@@ -159,7 +159,7 @@ fn as_designed(container: &Value, data: &str) {
     }
     let host = &container["HostConfig"];
     assert!(host["Memory"].as_u64().unwrap() > 0 && host["Memory"] == host["MemorySwap"], "{host}");
-    assert!(host["NanoCpus"].as_u64().unwrap() > 0 && host["PidsLimit"].as_u64().unwrap() > 0, "{host}");
+    assert!(host["CpuQuota"].as_u64().unwrap() > 0 && host["PidsLimit"].as_u64().unwrap() > 0, "{host}");
     let tmp = host["Tmpfs"]["/tmp"].as_str().unwrap();
     for word in ["noexec", "nosuid", "nodev", "nr_inodes=", "size="] {
         assert!(tmp.contains(word), "{tmp}");

@@ -83,7 +83,7 @@ async fn every_field_of_a_slots_container() {
             "NetworkMode": "none", "Privileged": false, "CapDrop": ["ALL"], "CapAdd": null, "GroupAdd": null,
             "ReadonlyRootfs": true, "IpcMode": "none", "PidMode": "", "UTSMode": "", "UsernsMode": "",
             "CgroupnsMode": "private", "Memory": 96 << 20, "MemorySwap": 96 << 20, "OomScoreAdj": 500,
-            "NanoCpus": 500_000_000, "CpuShares": 256, "PidsLimit": 48,
+            "CpuPeriod": 100_000, "CpuQuota": 50_000, "CpuShares": 256, "PidsLimit": 48,
             "SecurityOpt": ["no-new-privileges:true", format!("seccomp={profile}")],
             "Devices": null, "DeviceRequests": null, "DeviceCgroupRules": null, "Sysctls": null, "Links": null,
             "VolumesFrom": null, "Binds": null, "PortBindings": null, "PublishAllPorts": false,

@@ -23,6 +23,8 @@ const TMP_INODES: u32 = 4096;
 const OOM_SCORE: i64 = 500;
 /// Against 1024 of everything else on the host.
 const CPU_SHARES: i64 = 256;
+/// What a quota of CPU time is of.
+const CPU_PERIOD_US: i64 = 100_000;
 
 /// What differs from sandbox to sandbox besides its [`SandboxSpec`].
 pub(super) struct Container<'a> {
@@ -111,7 +113,9 @@ impl Container<'_> {
             memory_swappiness: (!self.engine.has_cgroup_v2).then_some(0),
             oom_kill_disable: Some(false),
             oom_score_adj: Some(OOM_SCORE),
-            nano_cpus: Some(i64::from(self.spec.limits.cpu_millis) * 1_000_000),
+            // Not as a number of CPUs, which a daemon refuses where it is more than it has.
+            cpu_period: Some(CPU_PERIOD_US),
+            cpu_quota: Some(i64::from(self.spec.limits.cpu_millis) * CPU_PERIOD_US / 1000),
             cpu_shares: Some(CPU_SHARES),
             pids_limit: Some(i64::from(self.spec.limits.pids)),
             ulimits: Some(ulimits(self.spec.max_file_bytes)),
