@@ -28,7 +28,7 @@ pub const BUNDLE: &str = "bundle.json";
 /// Folders that are being made begin so.
 const UNFINISHED: &str = ".making-";
 
-/// Locked, shared, by processes that make a bundle; with a runtime's name behind it, by the one that makes that one's.
+/// Locked, shared, by processes that make or remove a bundle; with a runtime's name behind it, by the one that makes that one's.
 const LOCK: &str = ".lock";
 
 /// The bundles of this machine.
@@ -147,7 +147,7 @@ impl Shelf {
         for path in self.folders(&format!("{runtime}-")) {
             let unused = File::open(path.join(BUNDLE)).map(unused);
             if path == to || !matches!(unused, Ok(None)) {
-                fs::remove_dir_all(&path).map_err(Error::io("removing", path))?;
+                self.clear(&path)?;
             }
         }
         let open = fs::Permissions::from_mode(0o755);
@@ -165,7 +165,7 @@ impl Shelf {
             let Some(_unused) = unused(file) else {
                 return Err(Error::InUse { runtime: runtime.to_owned() });
             };
-            fs::remove_dir_all(&path).map_err(Error::io("removing", path))?;
+            self.clear(&path)?;
         }
         Ok(())
     }
@@ -201,11 +201,19 @@ impl Shelf {
         let path = self.folder.join(name);
         let Ok(file) = File::open(path.join(lock)) else { return Ok(true) };
         let Some(_unused) = unused(file) else { return Ok(false) };
-        // Its name goes at once: who comes now makes another one.
-        let aside = self.staging()?;
-        fs::rename(&path, aside.path().join("gone")).map_err(Error::io("moving away", &path))?;
-        aside.close().map_err(Error::io("removing", path))?;
+        self.clear(&path)?;
         Ok(true)
+    }
+
+    /// Removes a folder. Its name goes at once: who comes now makes another one, and nobody finds half of it, even after a
+    /// crash.
+    fn clear(&self, path: &Path) -> Result<(), Error> {
+        // Shared, so that no start removes the rest meanwhile.
+        let removing = Locked::shared(self.lock_file(LOCK)?);
+        let _removing = removing.map_err(Error::io("locking", self.folder.join(LOCK)))?;
+        let aside = self.staging()?;
+        fs::rename(path, aside.path().join("gone")).map_err(Error::io("moving away", path))?;
+        aside.close().map_err(Error::io("removing", path))
     }
 
     /// The digests of all roots here.

@@ -263,6 +263,26 @@ async fn a_change_or_damage_makes_it_anew() {
 }
 
 #[tokio::test]
+async fn nobody_finds_half_of_a_bundle_that_goes() {
+    let machine = Machine::new(&["1.3.0"]);
+    for number in 0..2000 {
+        fs::write(machine.path(&format!("opt/share/{number}")), "").unwrap();
+    }
+    let first = machine.catalogue().bundle("inv1.3").await.unwrap();
+    let folder = first.run.path.parent().unwrap().to_owned();
+    let last = first.run.path.join("usr/share/invented/0");
+    drop(first);
+    fs::write(machine.path("runtimes/invented/shim.inv"), "another shim").unwrap();
+    let watch = std::thread::spawn(move || {
+        while last.exists() {}
+        folder.exists()
+    });
+    machine.catalogue().bundle("inv1.3").await.unwrap();
+    assert!(!watch.join().unwrap(), "what went first was its name");
+    assert_eq!(machine.bundles().len(), 1);
+}
+
+#[tokio::test]
 async fn what_a_crash_left_is_removed_and_a_failure_leaves_nothing() {
     let machine = Machine::new(&["1.3.0"]);
     fs::create_dir_all(machine.path("bundles/.making-x/run")).unwrap();
