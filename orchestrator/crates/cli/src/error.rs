@@ -132,8 +132,12 @@ impl Error {
         let mut text = String::new();
         match self {
             Self::Refused(refusal) => {
+                let said = refusal.text("error").unwrap_or_default();
                 for detail in refusal.body["details"].as_array().into_iter().flatten() {
                     let word = |key: &str| detail[key].as_str().unwrap_or_default();
+                    if said == format!("{} {}", word("field"), word("message")) {
+                        continue;
+                    }
                     let _ = write!(text, "\n  {}: {}", word("field"), word("message"));
                 }
                 if let Some(stack) = refusal.text("stack") {

@@ -99,7 +99,8 @@ async fn list(session: &mut Session<'_>) -> Result<(), Error> {
 /// The value that stdin brings. A terminal would show what is typed.
 fn value(name: &str) -> Result<String, Error> {
     let stdin = std::io::stdin();
-    if stdin.is_terminal() {
+    let (name, is_given) = name.split_once('=').map_or((name, false), |(name, _)| (name, true));
+    if is_given || stdin.is_terminal() {
         return Err(Error::Usage(format!(
             "the value comes from stdin, so that no terminal and no history shows it: `cloudbox secrets set {name} < FILE`"
         )));

@@ -54,10 +54,16 @@ pub async fn apply(
             environment.entry(name.clone()).or_insert_with(|| MASK.to_owned());
         }
     }
-    let patch = difference(&current, &wanted);
+    let mut patch = difference(&current, &wanted);
     let fields: Vec<String> = patch.keys().cloned().collect();
     let is_built = fields.iter().any(|field| BUILT.contains(&field.as_str()));
     let is_stale = is_built || current.status != "deployed";
+    // Another runtime alone would have the service tell the language from it, whatever the source is in.
+    if patch.contains_key("runtime")
+        && let Some(language) = wanted.language
+    {
+        patch.insert("language".to_owned(), language.into());
+    }
     let function = if patch.is_empty() {
         current
     } else {

@@ -114,6 +114,17 @@ async fn a_failed_deployment_shows_the_build_logs() {
 }
 
 #[tokio::test]
+async fn another_runtime_is_asked_for_with_the_sources_language() {
+    let (_folder, file) = folder(&[("hello.js", CODE)]);
+    let why = "python3.11 does not run javascript";
+    let refusal = json!({ "error": format!("runtime {why}"), "code": "VALIDATION_ERROR", "request_id": "r",
+        "details": [{ "field": "runtime", "message": why }] });
+    let stage = Stage::new().await.on(&format!("GET {ONE}"), 200, &function(&json!({})));
+    let stage = stage.on(&format!("PATCH {ONE}"), 400, &refusal);
+    assert_snapshot!(stage.run(&["deploy", path(&file), "--runtime", "python3.11"]).await);
+}
+
+#[tokio::test]
 async fn refused_fields_are_named() {
     let (_folder, file) = folder(&[("hello.js", CODE)]);
     let refusal = json!({ "error": "the request has 1 problem", "code": "VALIDATION_ERROR", "request_id": "r",

@@ -28,6 +28,13 @@ async fn secrets_are_listed_without_their_values() {
 }
 
 #[tokio::test]
+async fn a_value_in_the_command_line_is_refused() {
+    let text = Stage::new().await.run(&["secrets", "set", "KEY=private"]).await;
+    has(&text, &["exit 2", "comes from stdin", "`cloudbox secrets set KEY < FILE`"]);
+    assert!(!text.contains("private"), "{text}");
+}
+
+#[tokio::test]
 async fn a_secret_is_taken_away() {
     let stage = Stage::new().await.on_text(&format!("DELETE {ALL}/OLD"), 204, "");
     has(&stage.run(&["secrets", "unset", "OLD"]).await, &["exit 0", "OLD is gone"]);

@@ -40,7 +40,7 @@ pub fn problem_of(name: &str, value: &str) -> Option<&'static str> {
     let first = |c: char| c.is_ascii_alphabetic() || c == '_';
     let is_name = name.starts_with(first) && name.chars().all(|c| first(c) || c.is_ascii_digit());
     if !is_name {
-        return Some("must have a name of letters, digits and _, not beginning with a digit");
+        return Some("must consist of letters, digits and _, and not begin with a digit");
     }
     if name.starts_with(RESERVED_PREFIX) {
         return Some("must not begin with CLOUDBOX_, which is reserved");
