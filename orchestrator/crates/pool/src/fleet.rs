@@ -3,6 +3,7 @@
 mod ahead;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use cloudbox_sandbox::AfterCall;
 use tokio::time::Instant;
@@ -25,8 +26,8 @@ pub(crate) struct Fleet {
     pub open: Vec<Open>,
     /// How often one was opened.
     pub opened: u64,
-    /// Calls that one takes at once: as wanted, until the first one has told.
-    pub seats: u32,
+    /// Calls that one takes at once: as wanted, until the first one of this version has told.
+    seats: u32,
     /// Those under way; the starts' tasks own them.
     pub starting: u32,
     pub queue: Queue,
@@ -50,13 +51,14 @@ pub(crate) struct Idle {
 
 impl Fleet {
     pub fn new(target: &Arc<Target>) -> Self {
+        let told = target.told_seats.load(Relaxed);
         Self {
             target: Arc::clone(target),
             idle: Vec::new(),
             busy: 0,
             open: Vec::new(),
             opened: 0,
-            seats: target.launch.load.concurrency,
+            seats: if told == 0 { target.launch.load.concurrency } else { told },
             starting: 0,
             queue: Queue::default(),
             backoff: Backoff::default(),
@@ -66,6 +68,12 @@ impl Fleet {
             asked: None,
             is_retired: false,
         }
+    }
+
+    /// One has come up, and told how many calls it takes at once.
+    pub fn told(&mut self, seats: u32) {
+        self.seats = seats;
+        self.target.told_seats.store(seats, Relaxed);
     }
 
     /// Takes the most recently used idle one.

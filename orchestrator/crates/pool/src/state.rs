@@ -233,7 +233,7 @@ impl State {
         fleet.starting -= 1;
         fleet.backoff.started();
         fleet.pace.started(slot.load_time, now);
-        fleet.seats = slot.shared.as_ref().map_or(1, |shared| shared.seats);
+        fleet.told(slot.shared.as_ref().map_or(1, |shared| shared.seats));
         slot.permit.stand();
         self.place(key, slot, Start::Cold, now, effects);
         self.want(key, now, effects);

@@ -1,5 +1,8 @@
 //! What a lease is for: a version of a function, with its settings.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+
 use cloudbox_sandbox::Launch;
 use cloudbox_types::{FunctionId, ProjectId};
 
@@ -29,6 +32,8 @@ pub struct Target {
     pub max_instances: u32,
     /// Whether versions of other functions start from the same root: then demand makes spares for it.
     pub is_root_shared: bool,
+    /// Calls that one of its sandboxes takes at once, as the last one that came up has told; 0 until then.
+    pub told_seats: Arc<AtomicU32>,
 }
 
 impl Target {

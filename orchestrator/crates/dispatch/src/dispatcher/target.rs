@@ -68,6 +68,7 @@ impl Dispatcher {
             min_instances: function.settings.min_instances,
             max_instances: function.settings.max_instances,
             is_root_shared: version.image.is_none(),
+            told_seats: Arc::default(),
         }))
     }
 

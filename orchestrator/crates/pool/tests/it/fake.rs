@@ -51,6 +51,8 @@ pub struct Script {
     pub binds: Outcome,
     /// What `load` does, by function; good where not named.
     pub loads: HashMap<i64, Outcome>,
+    /// Whether code blocks, and so takes one call at a time, however many are wanted.
+    pub blocks: bool,
 }
 
 /// What a step does.

@@ -48,6 +48,7 @@ pub fn target(function: i64, version: i64) -> Target {
         min_instances: 0,
         max_instances: 10,
         is_root_shared: true,
+        told_seats: Arc::default(),
     }
 }
 

@@ -73,6 +73,7 @@ fn any_target(function: i64, version: i64) -> Target {
         min_instances: 0,
         max_instances: MAX_INSTANCES,
         is_root_shared: true,
+        told_seats: Arc::default(),
     };
     shared(target, if function > 2 { 3 } else { 1 })
 }

@@ -57,6 +57,25 @@ async fn a_burst_starts_as_many_as_have_room_for_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_sandboxes_told_outlasts_them() {
+    let (driver, pool) = open(settings());
+    driver.rewrite(|script| script.blocks = true);
+    let target = of(shared(target(1, 1), 10));
+    for is_known in [false, true] {
+        let calls: Vec<_> = (0..10).map(|_| spawn_call(&pool, &target, "/")).collect();
+        sleep(Duration::from_millis(1)).await;
+        let starting = pool.snapshot().starting;
+        assert_eq!(starting > 1, is_known, "{starting} start for calls that one was hoped to take");
+        for call in calls {
+            call.await.expect("no panic").expect("it is served");
+        }
+        sleep(settings().idle_timeout * 2).await;
+        assert_eq!(pool.snapshot().idle, 0);
+    }
+    finish(&driver, &pool).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn idle_ones_are_frozen_and_run_again() {
     let (driver, pool) = open(settings());
     let target = of(shared(target(1, 1), 4));

@@ -99,7 +99,8 @@ impl Sandbox for FakeSandbox {
         let seats =
             self.desk.entry(self.index, |entry| entry.loads.last().map_or(1, |load| load.concurrency));
         let (id, index, desk) = (self.id.clone(), self.index, Arc::clone(&self.desk));
-        (seats > 1).then(|| Shared { seats, sandbox: Arc::new(FakeShared { id, index, desk }) })
+        let blocks = self.desk.script.lock().blocks;
+        (seats > 1 && !blocks).then(|| Shared { seats, sandbox: Arc::new(FakeShared { id, index, desk }) })
     }
 
     async fn settle(&mut self, _: Duration) -> bool {
