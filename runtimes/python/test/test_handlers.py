@@ -1,5 +1,6 @@
 """What honest code finds: how it is loaded, what it is called with, what becomes of its results."""
 import json
+import os
 import unittest
 
 from shim_process import Shim
@@ -32,6 +33,15 @@ def handler(data, context):
             self.assertEqual(shim.invoke({"name": "Bo"}).kind, "result")
             shim.end()
             self.assertIn(b"Received data: {'name': 'Ada'}\n", shim.logs)
+
+    def test_nothing_is_left_of_what_the_shim_loaded_for_itself(self):
+        code = "import os, sys\n" + EVENT + (
+            "[[name for name in sys.modules if 'rehearsed' in name], os.getcwd(), sys.path[0], sys.argv, os.environ.get('A')]"
+        )
+        with Shim(code) as shim:
+            self.assertEqual(shim.load(env={"A": "b"}).kind, "loaded")
+            folder = shim.code_dir
+            self.assertEqual(shim.invoke({}).json, [[], os.path.realpath(folder), folder, [os.path.join(folder, "index.py")], "b"])
 
     def test_packages_are_found_after_the_code_itself(self):
         files = {
