@@ -1,12 +1,27 @@
 'use strict';
 // What honest code finds: how it is loaded, what it is called with, what becomes of its results.
 
+const fs = require('fs');
 const test = require('node:test');
 const assert = require('node:assert');
 const { withShim } = require('./shim.cjs');
 
 const json = (answer) => JSON.parse(answer.body.toString());
 const event = 'exports.handler = (data, context) => ';
+
+test('nothing is left of what the shim loaded for itself', () => withShim(`
+exports.handler = async () => [
+  Object.keys(require.cache).filter((name) => /rehears/.test(name)), globalThis.env, process.cwd(), process.argv[1], process.listenerCount('exit'),
+];`, async (shim) => {
+  assert.strictEqual((await shim.load({ env: { A: 'b' } })).kind, 'loaded');
+  const folder = fs.realpathSync(shim.folder);
+  assert.deepStrictEqual(JSON.parse((await shim.invoke(Buffer.from('{}'))).body), [[], { A: 'b' }, folder, `${shim.folder}/index.js`, 0]);
+}));
+
+test('what is left for the next tick is done before the handler is looked for', () => withShim(`
+process.nextTick(() => { exports.handler = async () => 'late'; });`, async (shim) => {
+  assert.strictEqual((await shim.load()).kind, 'loaded');
+}));
 
 test('the last handler wins, and errors keep their text', () => withShim(`
 exports.handler = async () => 'first';
