@@ -147,7 +147,7 @@ fn the_runtime_asked_for_serves_where_it_is_here() {
         "one that is supported is preferred"
     );
     let ended = |name: &str| format!("{name} reached its end of life on 2024-06-30");
-    let newer = format!("{}; choose another with `runtime`: inv1.3 is here", ended("inv1.2, the default,"));
+    let newer = format!("{}; choose another with `runtime`: inv1.3 is here", ended("inv1.2"));
     assert_eq!(resolve(&catalogue, Some("inv1.2")), ("inv1.2".to_owned(), vec![newer]));
 
     let old = Machine::new(&["1.1.1", "1.2.9"]).catalogue();
@@ -164,14 +164,18 @@ fn the_runtime_asked_for_serves_where_it_is_here() {
 fn else_the_nearest_newer_one_serves_with_a_warning() {
     let machine = Machine::new(&["1.3.0", "1.10.1"]);
     let catalogue = machine.catalogue();
-    for (requested, called) in [("inv1.1", "inv1.1"), ("inv1.2", "inv1.2, the default,")] {
+    let absent =
+        |called: &str| format!("runtime {called} is not on this machine; inv1.3 serves in its place");
+    for requested in ["inv1.1", "inv1.2"] {
         let (runtime, warnings) = resolve(&catalogue, Some(requested));
-        assert_eq!(runtime, "inv1.3");
-        assert_eq!(
-            warnings,
-            [format!("runtime {called} is not on this machine; inv1.3 serves in its place")]
-        );
+        assert_eq!((runtime.as_str(), warnings), ("inv1.3", vec![absent(requested)]));
     }
+
+    let machine = Machine::new(&["1.3.0"]);
+    let later = Settings { today: jiff::civil::date(2031, 1, 1), ..machine.settings() };
+    let (runtime, warnings) = resolve(&Catalogue::open(later).unwrap(), None);
+    let ended = "inv1.3 reached its end of life on 2030-01-31".to_owned();
+    assert_eq!((runtime.as_str(), warnings), ("inv1.3", vec![absent("inv1.2, the default,"), ended]));
 }
 
 #[test]

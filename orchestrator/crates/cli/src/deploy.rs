@@ -37,7 +37,7 @@ pub struct Args {
     /// Shown to people
     #[arg(long, value_name = "TEXT")]
     pub description: Option<String>,
-    /// Such as nodejs20; else the service's default for the language
+    /// Such as nodejs22; else the service's default for the language
     #[arg(long)]
     pub runtime: Option<String>,
     /// The exported handler, such as `handler` or `index.handler`
