@@ -7,11 +7,15 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use cloudbox_sandbox::{Launch, Sandbox};
-use tokio::time::Instant;
+use tokio::time::{Duration, Instant};
 
 use crate::backoff::Backoff;
 use crate::budget::Permit;
 use crate::spare_spec::SpareSpec;
+
+/// How long a spare's place stays empty: a start takes all of a core for tens of milliseconds, and the call that took the
+/// spare is to have its answer first.
+const REST: Duration = Duration::from_millis(20);
 
 /// Kinds that demand has made. Another one takes the place of the one that was asked for the longest time ago.
 const MAX_LEARNED: usize = 16;
@@ -41,6 +45,8 @@ pub(crate) struct Kind {
     asked: Instant,
     /// Whether demand has made it.
     is_learned: bool,
+    /// Until when none is started, since one was taken.
+    rests_until: Option<Instant>,
 }
 
 impl Kind {
@@ -54,6 +60,17 @@ impl Kind {
     pub fn take(&mut self, now: Instant) -> Option<Spare> {
         self.asked = now;
         self.ready.pop_front()
+    }
+
+    /// One was taken for a call: when the next one may be started. Those that follow don't put it off.
+    pub fn rest(&mut self, now: Instant) -> Instant {
+        *self.rests_until.get_or_insert(now + REST)
+    }
+
+    /// Whether one may be started now.
+    pub fn may_start(&mut self, now: Instant) -> bool {
+        self.rests_until = self.rests_until.filter(|until| now < *until);
+        self.rests_until.is_none() && self.backoff.until(now).is_none()
     }
 
     /// A start found none: one more is held from now on.
@@ -131,6 +148,7 @@ impl Spares {
             wanted: spec.count,
             asked: now,
             is_learned: false,
+            rests_until: None,
             id: KindId(self.last_id),
             spec: Arc::new(spec.clone()),
             ready: VecDeque::new(),

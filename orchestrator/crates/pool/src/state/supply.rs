@@ -144,6 +144,7 @@ impl State {
             }
             let Spare { sandbox, mut permit, .. } = spare;
             permit.assign(target.key, target.memory_mb());
+            effects.timers.push((kind.rest(now), None));
             self.totals.spare_starts += 1;
             return Some((permit, sandbox));
         }
@@ -165,13 +166,14 @@ impl State {
         surplus.into_iter().for_each(|spare| effects.kill_spare(spare));
     }
 
-    /// Starts missing spares, if no call waits for a start and there is room without ending anything.
+    /// Starts missing spares, if no call waits for a start, the last one was not taken just now, and there is room without
+    /// ending anything.
     fn refill(&mut self, now: Instant, effects: &mut Effects) {
         if !self.rotation.is_empty() {
             return;
         }
         for kind in &mut self.spares.kinds {
-            while kind.missing() > 0 && kind.backoff.until(now).is_none() {
+            while kind.missing() > 0 && kind.may_start(now) {
                 let Ok(permit) = self.budget.take(None, u64::from(kind.spec.limits.memory_mb)) else { break };
                 kind.starting += 1;
                 effects.refills.push(RefillPlan { kind: kind.id, spec: Arc::clone(&kind.spec), permit });

@@ -31,6 +31,24 @@ async fn a_cold_call_takes_a_spare_which_is_used_once_and_refilled() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_next_spare_is_started_when_the_call_that_took_one_has_its_answer() {
+    let (driver, pool) = open(with_spares(2));
+    sleep(SECOND).await;
+    let lease = pool.lease(&of(target(1, 1))).await.unwrap();
+    assert_eq!((pool.snapshot().generic, pool.snapshot().starting), (1, 0));
+    sleep(8 * MS).await;
+    drop(lease);
+    assert_eq!(pool.snapshot().starting, 0);
+    // Another call doesn't put it off.
+    drop(pool.lease(&of(target(2, 1))).await.unwrap());
+    sleep(5 * MS).await;
+    assert_eq!((pool.snapshot().generic, pool.snapshot().starting), (0, 2));
+    sleep(SECOND).await;
+    assert_eq!(pool.snapshot().generic, 2);
+    finish(&driver, &pool).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_spare_takes_the_limits_of_what_it_is_bound_to() {
     let (driver, pool) = open(with_spares(1));
     sleep(SECOND).await;
