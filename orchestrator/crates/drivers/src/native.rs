@@ -36,7 +36,7 @@ mod spawner;
 mod sweep;
 
 use cell::{Held, InitCell};
-use spawner::Spawner;
+use spawner::{Spawned, Spawner};
 
 /// The first of the users that sandboxes get: above what systems give to people and services, and not the Docker
 /// driver's.
@@ -181,11 +181,10 @@ impl Driver {
         let (ours, theirs) = std::os::unix::net::UnixStream::pair()
             .map_err(Error::io("pairing sockets for", &begun.folder))?;
         ours.set_nonblocking(true).map_err(Error::io("preparing the socket of", &begun.folder))?;
-        let child = self.spawner.spawn(theirs.into()).await?;
-        // It reads its setup before anything else, so nothing of it happens outside the cgroup.
+        let Spawned { child, added } = self.spawner.spawn(theirs.into(), remains.cgroup.clone()).await?;
         let pid = i32::try_from(child.id()).unwrap_or_default();
         begun.held.lock().child = Some(child);
-        remains.cgroup.add(pid)?;
+        added?;
         let stream =
             UnixStream::from_std(ours).map_err(Error::io("registering the socket of", &begun.folder))?;
         let mut control = Control::new(stream, Some(pid));

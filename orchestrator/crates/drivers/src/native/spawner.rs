@@ -2,14 +2,18 @@
 //!
 //! An init asks to be killed when its parent ends, and to the kernel the parent is the thread that started it: one
 //! of tokio's would take healthy sandboxes along when it is let go after some idle seconds.
+//!
+//! It also puts them into their cgroups: the kernel may wait for 5 to 20 ms then, until no CPU is in the middle of a fork,
+//! and meanwhile no thread of tokio's should stand still with the calls that are its turn.
 
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 
 use tokio::sync::oneshot;
 
+use cloudbox_cgroup::Cgroup;
 use cloudbox_sandbox::Error;
 
 /// The thread's inbox. The thread ends when this is dropped.
@@ -21,7 +25,15 @@ pub(super) struct Spawner {
 
 struct Request {
     socket: OwnedFd,
-    reply: oneshot::Sender<std::io::Result<Child>>,
+    cgroup: Arc<dyn Cgroup>,
+    reply: oneshot::Sender<std::io::Result<Spawned>>,
+}
+
+/// An init that was started.
+pub(super) struct Spawned {
+    pub(super) child: Child,
+    /// Whether it is in its cgroup: it is to be released either way.
+    pub(super) added: Result<(), cloudbox_cgroup::Error>,
 }
 
 impl Spawner {
@@ -30,9 +42,14 @@ impl Spawner {
         let (inbox, requests) = mpsc::channel::<Request>();
         let program = init.clone();
         let serve = move || {
-            for Request { socket, reply } in requests {
+            for Request { socket, cgroup, reply } in requests {
+                let spawned = spawn(&program, socket).map(|child| {
+                    // It reads its setup before anything else, so nothing of it happens outside the cgroup.
+                    let added = cgroup.add(i32::try_from(child.id()).unwrap_or_default());
+                    Spawned { child, added }
+                });
                 // Whoever asked and did not wait has left a socket without its other end: the init ends by itself.
-                let _ = reply.send(spawn(&program, socket));
+                let _ = reply.send(spawned);
             }
         };
         std::thread::Builder::new()
@@ -42,11 +59,11 @@ impl Spawner {
         Ok(Self { inbox, init })
     }
 
-    /// Starts an init that finds `socket` as its stdin.
-    pub(super) async fn spawn(&self, socket: OwnedFd) -> Result<Child, Error> {
+    /// Starts an init in `cgroup` that finds `socket` as its stdin.
+    pub(super) async fn spawn(&self, socket: OwnedFd, cgroup: Arc<dyn Cgroup>) -> Result<Spawned, Error> {
         let (reply, child) = oneshot::channel();
         let gone = || Error::io("starting", &self.init)(std::io::ErrorKind::BrokenPipe.into());
-        self.inbox.send(Request { socket, reply }).map_err(|_| gone())?;
+        self.inbox.send(Request { socket, cgroup, reply }).map_err(|_| gone())?;
         child.await.map_err(|_| gone())?.map_err(Error::io("starting", &self.init))
     }
 }
