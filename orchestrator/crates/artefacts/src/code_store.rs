@@ -138,6 +138,9 @@ impl CodeStore {
         if !is_there {
             tentative.insert(digest.to_owned(), 1);
         }
+        drop(tentative);
+        // Read as a whole here, and so not by the first call. Where it is not what it should be, that call is told.
+        let _ = self.check(digest);
         Ok(())
     }
 

@@ -58,3 +58,19 @@ fn what_is_removed_is_gone_at_once_and_can_be_put_again() {
     assert_eq!(fs::read(folder.path().join("one/lib/a.js")).unwrap(), b"code");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
 }
+
+#[test]
+fn what_is_put_is_read_as_a_whole_there_and_not_by_the_first_call() {
+    let (store, folder) = store();
+    let staging = store.staging().unwrap();
+    fs::write(staging.path().join("index.js"), "code").unwrap();
+    let digest = digest_of(staging.path()).unwrap();
+    store.put(&digest, staging).unwrap();
+    assert!(store.sealed.lock().contains_key(&digest));
+    // It is read again all the same where a file was touched.
+    fs::write(folder.path().join(&digest).join("index.js"), "edoc").unwrap();
+    assert_eq!(store.check(&digest), Err("its SHA-256 is another one".to_owned()));
+
+    put(&store, "damaged");
+    assert!(!store.sealed.lock().contains_key("damaged"));
+}
