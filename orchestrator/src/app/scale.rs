@@ -16,11 +16,33 @@ impl App {
         if version.is_some() {
             self.pool.share(function.project_id, true);
         }
-        let Some(entry) = self.table.put(function, version) else { return };
-        self.follow(&entry);
-        self.keep_warm(&entry);
-        let (dispatcher, closing) = (Arc::clone(&self.dispatcher), self.ending.closing.clone());
-        self.tasks.spawn(async move { closing.run_until_cancelled(dispatcher.foresee(&entry)).await });
+        let (app, id) = (Arc::clone(self), function.id);
+        let noted = self.table.put(function, version);
+        if let Some(entry) = &noted {
+            self.follow(entry);
+            self.keep_warm(entry);
+        }
+        self.tasks.spawn(async move {
+            let closing = app.ending.closing.clone();
+            closing.run_until_cancelled(app.foresee(id, noted)).await
+        });
+    }
+
+    /// Has all ready that the first call needs.
+    async fn foresee(self: &Arc<Self>, id: FunctionId, noted: Option<Arc<Entry>>) {
+        let entry = match noted {
+            Some(entry) => entry,
+            // The first one of its project: that is read with it, or else by its first call. Or it is gone.
+            None => match self.table.find_by_id(id).await {
+                Ok(Some(entry)) => {
+                    self.follow(&entry);
+                    self.keep_warm(&entry);
+                    entry
+                }
+                _ => return,
+            },
+        };
+        self.dispatcher.foresee(&entry).await;
     }
 
     /// Has the pool hold no more than what calls of this entry get.
