@@ -17,7 +17,7 @@ const idioms = {
   'folders': () => os.homedir() === '/tmp' && os.tmpdir() === '/tmp' && process.cwd() === '/workspace' && fs.existsSync(process.execPath),
   'use of resources': () => process.cpuUsage().user + process.cpuUsage().system > 0 && process.resourceUsage().maxRSS > 0 && v8.getHeapStatistics().heap_size_limit > 0,
   'clocks': () => process.hrtime.bigint() > 0n && performance.now() > 0 && Date.now() > 1.7e12 && process.hrtime()[0] >= 0,
-  'delay of the loop': async () => { const delay = monitorEventLoopDelay({ resolution: 1 }); delay.enable(); await new Promise((r) => setTimeout(r, 20)); delay.disable(); return delay.max > 0; },
+  'delay of the loop': async () => { const delay = monitorEventLoopDelay({ resolution: 1 }); delay.enable(); for (let i = 0; i < 100 && !(delay.max > 0); i++) await new Promise((r) => setTimeout(r, 20)); delay.disable(); return delay.max > 0; },
   'time zones': () => at.toLocaleString('en-GB', { timeZone: 'Asia/Tokyo' }) === '01/02/2024, 00:00:00' && Intl.DateTimeFormat().resolvedOptions().timeZone.length > 0,
   'languages': () => at.toLocaleDateString('de-DE', { month: 'long', timeZone: 'UTC' }) === 'Januar' && (1234.5).toLocaleString('de-DE') === '1.234,5' && 'ä'.localeCompare('z', 'de') < 0,
   'priority and signals': () => os.getPriority() >= 0 && os.constants.signals.SIGTERM === 15 && process.kill(process.pid, 0),

@@ -181,7 +181,10 @@ async fn a_sweep_removes_earlier_lives_of_this_instance_and_nothing_else() {
     make(&world, &image, "unlabelled", &[]).await;
 
     let report = world.driver.sweep().await.expect("a sweep");
-    assert_eq!(report, SweepReport { removed: 1, failed: 0 });
+    // One that a slow daemon made the driver do by itself may have come first.
+    assert!(report.removed <= 1 && report.failed == 0, "{report:?}");
+    let gone = daemon::docker().inspect_container(&format!("{own}-earlier"), None).await;
+    assert!(gone.is_err(), "it is of an earlier life");
     assert_eq!(world.driver.sweep().await.expect("a sweep"), SweepReport::default());
     assert!(alive.stats().is_ok(), "this life's sandbox lives on");
     alive.kill().await;
