@@ -1,7 +1,7 @@
 # Everything that is done with this repository. `make` alone says what there is.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build init run test test-runtimes test-cgroup2 fuzz check bench
+.PHONY: help setup build init run test test-runtimes test-cgroup2 test-docker fuzz check bench
 
 help: ## says what there is
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -28,6 +28,9 @@ test-runtimes: ## runs the conformance cases on the oldest and newest runtime of
 
 test-cgroup2: ## runs the native driver's tests in a virtual machine with cgroup v2 alone
 	@scripts/test-cgroup2
+
+test-docker: ## runs the Docker driver's tests with the newest Docker that Debian has
+	@scripts/test-docker
 
 fuzz: ## looks for input that breaks the reader of what sandboxes send, for a minute
 	@scripts/fuzz
