@@ -4,6 +4,10 @@
 //! interrupted, and often started, and so has ours for the answer. So while a thread waits for a quick answer, and its
 //! CPU has nothing else to do, the process is kept on that CPU. What takes longer may run anywhere.
 
+use std::os::fd::OwnedFd;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{PidfdFlags, pidfd_open};
 use rustix::thread::{CpuSet, Pid, sched_getaffinity, sched_getcpu, sched_setaffinity};
 
 /// A sandbox's program, as far as it is known which process of the host's that is.
@@ -15,6 +19,8 @@ pub(super) struct Near {
 #[derive(Debug)]
 struct Program {
     pid: Pid,
+    /// The process itself: its number is another's as soon as somebody has waited for it.
+    process: OwnedFd,
     /// Where it may run.
     anywhere: CpuSet,
     /// Where it is kept.
@@ -25,8 +31,9 @@ impl Near {
     /// Of a process of the host's. One that can't be moved stays where it is.
     pub(super) fn of(pid: i32) -> Self {
         let program = Pid::from_raw(pid).and_then(|pid| {
+            let process = pidfd_open(pid, PidfdFlags::empty()).ok()?;
             let anywhere = sched_getaffinity(Some(pid)).ok()?;
-            (anywhere.count() > 1).then(|| Box::new(Program { pid, anywhere, cpu: None }))
+            (anywhere.count() > 1).then(|| Box::new(Program { pid, process, anywhere, cpu: None }))
         });
         Self { program }
     }
@@ -42,24 +49,33 @@ impl Near {
         if program.anywhere.is_set(cpu) {
             here.set(cpu);
         }
-        match sched_setaffinity(Some(program.pid), &here) {
-            Ok(()) => program.cpu = Some(cpu),
-            Err(_) => self.program = None,
+        if program.is_there() && sched_setaffinity(Some(program.pid), &here).is_ok() {
+            program.cpu = Some(cpu);
+        } else {
+            self.program = None;
         }
     }
 
     /// Lets it run anywhere, with the threads that it has started meanwhile.
     pub(super) fn go(&mut self) {
-        let Some(Program { pid, anywhere, cpu }) = self.program.as_deref_mut() else { return };
-        if cpu.take().is_none() {
+        let Some(program) = &mut self.program else { return };
+        if program.cpu.take().is_none() || !program.is_there() {
             return;
         }
+        let Program { pid, anywhere, .. } = &**program;
         let threads = std::fs::read_dir(format!("/proc/{}/task", pid.as_raw_nonzero()));
         for thread in threads.into_iter().flatten().flatten() {
             let id = thread.file_name().to_str().and_then(|id| id.parse().ok()).and_then(Pid::from_raw);
             // One that has ended needs no place.
             let _ = id.map(|id| sched_setaffinity(Some(id), anywhere));
         }
+    }
+}
+
+impl Program {
+    /// Whether it runs, so that its number is its own.
+    fn is_there(&self) -> bool {
+        poll(&mut [PollFd::new(&self.process, PollFlags::IN)], Some(&Timespec::default())) == Ok(0)
     }
 }
 
@@ -104,6 +120,18 @@ mod tests {
         near.go();
         near.go();
         assert_eq!(places(sleeper.pid()), anywhere);
+    }
+
+    #[test]
+    fn who_has_its_number_after_it_is_left_alone() {
+        let (sleeper, other) = (Sleeper::start(), Sleeper::start());
+        let anywhere = places(other.pid());
+        let mut near = Near::of(sleeper.pid());
+        drop(sleeper);
+        near.program.as_mut().expect("it was there").pid = Pid::from_raw(other.pid()).expect("a process id");
+        near.come();
+        assert_eq!(places(other.pid()), anywhere);
+        assert!(near.program.is_none());
     }
 
     #[test]
