@@ -170,7 +170,7 @@ async fn b8_b9_signals_and_odd_files(stage: &Stage) {
 
 /// B10: the inspector, libraries, a detached child and 64 workers stay inside.
 async fn b10_what_node_has_of_its_own(stage: &Stage) {
-    let settings = json!({"memory": 512, "pids": 128, "timeout": 60});
+    let settings = json!({"memory": 768, "pids": 128, "timeout": 60});
     stage.deploy("escape-js", Language::Node, "escape", &settings).await;
     let found = probe(stage, "escape-js", &json!({"way": "internals"})).await;
     assert_eq!(found["shell"], "ENOENT", "{found}");
