@@ -30,7 +30,7 @@ async fn i5_containers_of_others_are_left_alone() {
     let own = instance(&home);
     let image = engine::containers(DOCKER_SOCKET, &own)[0]["ImageID"].clone();
     // A name as ours with the labels of another instance whose id begins as ours, and ours without labels.
-    let other = format!("{}0", &own[..31]);
+    let other = format!("{}{}", &own[..31], if own.ends_with('0') { '1' } else { '0' });
     let strangers = [
         (format!("cloudbox-{}-00000000000000aa", &own[..8]), json!({ "cloudbox.instance": other })),
         (format!("cloudbox-{}-00000000000000bb", &own[..8]), json!({})),
