@@ -10,8 +10,8 @@ use crate::base;
 use crate::definition::Root;
 use crate::digest;
 use crate::error::Error;
-use crate::locked::Locked;
-use crate::shelf::{Over, Shelf};
+use crate::locked::{Locked, share};
+use crate::shelf::{Over, Shelf, unused};
 use crate::sources;
 use crate::tree::Tree;
 
@@ -55,14 +55,14 @@ fn make(shelf: &Shelf, language: &sources::Language) -> Result<Option<Over>, Err
         Err(error) => return Err(Error::io("moving into place", &path)(error)),
     };
     let identity = |found: fs::Metadata| (found.dev(), found.ino());
-    let held = in_use.file().metadata().map(identity).map_err(Error::io("reading", &path))?;
+    let held = in_use.metadata().map(identity).map_err(Error::io("reading", &path))?;
     let is_there = fs::metadata(&path).is_ok_and(|found| identity(found) == held);
     Ok(is_there.then(|| Over { path, own, in_use: Arc::new(in_use) }))
 }
 
 fn locked(folder: &Path) -> Result<Locked, Error> {
     let file = File::open(folder).map_err(Error::io("opening", folder))?;
-    Locked::shared(file).map_err(Error::io("locking", folder))
+    share(file).map_err(Error::io("locking", folder))
 }
 
 fn lay(to: PathBuf, init: &Path, language: &sources::Language) -> Result<Tree, Error> {
@@ -87,7 +87,7 @@ impl Shelf {
     /// The folders that no process uses, with their bytes: whoever needs one again makes it in a moment.
     pub fn unused_overs(&self) -> Vec<(String, u64)> {
         let unused = self.folders(PREFIX).into_iter().filter_map(|path| {
-            Locked::try_alone(File::open(&path).ok()?).ok()??;
+            unused(File::open(&path).ok()?)?;
             let bytes = digest::list(&path).map_or(0, |listing| listing.bytes);
             Some((path.file_name()?.to_str()?.to_owned(), bytes))
         });

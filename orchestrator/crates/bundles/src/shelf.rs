@@ -7,13 +7,14 @@ use std::fs::{self, File};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use nix::fcntl::FlockArg;
 use parking_lot::Mutex;
 use tempfile::TempDir;
 
 use crate::command::Stop;
 use crate::digest::Parts;
 use crate::error::Error;
-use crate::locked::Locked;
+use crate::locked::{Locked, lock, share};
 use crate::make::Recipe;
 use crate::sources::Language;
 use kept::Record;
@@ -97,10 +98,10 @@ impl Shelf {
         }
         // Shared, so that nobody takes what is unfinished away; and one process at a time for each runtime alone, so
         // that a small bundle doesn't wait for a large one.
-        let making = Locked::shared(self.lock_file(LOCK)?);
+        let making = share(self.lock_file(LOCK)?);
         let _making = making.map_err(Error::io("locking", self.folder.join(LOCK)))?;
         let name = format!("{LOCK}-{}", recipe.runtime);
-        let turn = Locked::alone(self.lock_file(&name)?);
+        let turn = lock(self.lock_file(&name)?, FlockArg::LockExclusive);
         let _turn = turn.map_err(Error::io("locking", self.folder.join(name)))?;
         match Kept::read(&folder) {
             Some(kept) if kept.is_whole() => return Ok(kept),
@@ -209,7 +210,7 @@ impl Shelf {
     /// crash.
     fn clear(&self, path: &Path) -> Result<(), Error> {
         // Shared, so that no start removes the rest meanwhile.
-        let removing = Locked::shared(self.lock_file(LOCK)?);
+        let removing = share(self.lock_file(LOCK)?);
         let _removing = removing.map_err(Error::io("locking", self.folder.join(LOCK)))?;
         let aside = self.staging()?;
         fs::rename(path, aside.path().join("gone")).map_err(Error::io("moving away", path))?;
@@ -254,8 +255,8 @@ impl Shelf {
 }
 
 /// A file that no process uses, kept from those that come; none where one does.
-fn unused(file: File) -> Option<Locked> {
-    Locked::try_alone(file).ok().flatten()
+pub fn unused(file: File) -> Option<Locked> {
+    lock(file, FlockArg::LockExclusiveNonblock).ok()
 }
 
 /// What a bundle is made from, in short: another toolchain or other certificates make another bundle.

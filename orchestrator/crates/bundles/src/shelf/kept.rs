@@ -11,7 +11,7 @@ use super::BUNDLE;
 use crate::bundle::Bundle;
 use crate::definition::Definition;
 use crate::digest;
-use crate::locked::Locked;
+use crate::locked::{Locked, share};
 use crate::make::Made;
 
 /// A bundle on the shelf.
@@ -49,8 +49,8 @@ pub struct Over {
 
 impl Kept {
     pub(super) fn read(folder: &Path) -> Option<Self> {
-        let locked = Locked::shared(File::open(folder.join(BUNDLE)).ok()?).ok()?;
-        let record: Record = serde_json::from_reader(locked.file()).ok()?;
+        let locked = share(File::open(folder.join(BUNDLE)).ok()?).ok()?;
+        let record: Record = serde_json::from_reader(&*locked).ok()?;
         let toolchain = record.toolchain.clone();
         Some(Self { toolchain, folder: folder.to_owned(), record, in_use: Arc::new(locked) })
     }
