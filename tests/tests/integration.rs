@@ -40,6 +40,8 @@ mod routes;
 mod scaling;
 #[path = "integration/secrets.rs"]
 mod secrets;
+#[path = "integration/spares.rs"]
+mod spares;
 #[path = "integration/story.rs"]
 mod story;
 #[path = "integration/streams.rs"]

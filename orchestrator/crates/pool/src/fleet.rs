@@ -155,6 +155,13 @@ impl Fleet {
         self.idle.len().min(over as usize)
     }
 
+    /// Idle ones that may end for a spare that was asked for then: those that nobody has used since. What is held ready for
+    /// its own sake would take the room back at once.
+    pub fn yielding(&self, asked: Instant) -> impl Iterator<Item = &Idle> {
+        let spendable = if self.ahead > 0 { 0 } else { self.spendable() };
+        self.idle.iter().take(spendable).take_while(move |idle| idle.since < asked)
+    }
+
     /// Whether it can be forgotten.
     pub fn is_empty(&self, now: Instant) -> bool {
         let is_held = self.warm.max(self.ahead) > 0 && !self.is_retired;

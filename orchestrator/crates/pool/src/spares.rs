@@ -2,6 +2,9 @@
 //!
 //! How many are held follows demand: a start that finds none raises the number of its kind, and a kind that nobody asks
 //! for falls back to what is held in any case. A kind that nobody has set is made by the first start that it would suit.
+//!
+//! Where the room is short, each start that asked for one lets an idle sandbox end for the next one, as it would have to
+//! without any; but not a start of what would still be there if no spare had its room.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -10,8 +13,10 @@ use cloudbox_sandbox::{Launch, Sandbox};
 use tokio::time::{Duration, Instant};
 
 use crate::backoff::Backoff;
-use crate::budget::Permit;
+use crate::budget::{Need, Permit};
+use crate::fleet::count;
 use crate::spare_spec::SpareSpec;
+use crate::target::TargetKey;
 
 /// How long a spare's place stays empty: a start takes all of a core for tens of milliseconds, and the call that took the
 /// spare is to have its answer first.
@@ -43,6 +48,8 @@ pub(crate) struct Kind {
     wanted: u32,
     /// When it was last asked for one.
     asked: Instant,
+    /// Starts that asked for one, and have not had another one begun for them: so many may take an idle sandbox's room.
+    sought: u32,
     /// Whether demand has made it.
     is_learned: bool,
     /// Until when none is started, since one was taken.
@@ -52,8 +59,34 @@ pub(crate) struct Kind {
 impl Kind {
     /// How many are missing.
     pub fn missing(&self) -> u32 {
-        let there = u32::try_from(self.ready.len()).unwrap_or(u32::MAX).saturating_add(self.starting);
-        self.wanted.saturating_sub(there)
+        self.wanted.saturating_sub(self.there())
+    }
+
+    /// Those that are ready, and those that are starting.
+    pub fn there(&self) -> u32 {
+        count(self.ready.len()).saturating_add(self.starting)
+    }
+
+    /// What one more takes.
+    pub fn need(&self) -> Need {
+        Need { memory_mb: u64::from(self.spec.limits.memory_mb), sandboxes: 1 }
+    }
+
+    /// Somebody asks for one, or is about to.
+    pub fn seek(&mut self, now: Instant) {
+        self.asked = now;
+        self.sought = self.sought.saturating_add(1).min(self.missing());
+    }
+
+    /// Since when nobody may have used what makes room for one, if anything may.
+    pub fn sought(&self) -> Option<Instant> {
+        (self.sought > 0).then_some(self.asked)
+    }
+
+    /// The start of one begins.
+    pub fn begin(&mut self) {
+        self.starting += 1;
+        self.sought = self.sought.saturating_sub(1);
     }
 
     /// A start takes the oldest one, or finds none.
@@ -80,6 +113,7 @@ impl Kind {
 
     /// Nobody has asked for a while: one less is held.
     fn shrink(&mut self, now: Instant) -> Option<Spare> {
+        self.sought = 0;
         if self.wanted > self.spec.count {
             self.wanted -= 1;
             self.asked = now;
@@ -93,6 +127,8 @@ impl Kind {
 pub(crate) struct Spares {
     pub kinds: Vec<Kind>,
     last_id: u64,
+    /// Whose sandboxes ended for room, the last one last: of as many as there are spares, each would be there without these.
+    displaced: VecDeque<TargetKey>,
 }
 
 impl Spares {
@@ -121,7 +157,7 @@ impl Spares {
         let oldest = learned().min_by_key(|(_, kind)| kind.asked).map(|(at, _)| at);
         let gone = oldest.filter(|_| learned().count() >= MAX_LEARNED).map(|at| self.kinds.remove(at));
         let kind = self.new_kind(&SpareSpec::of(launch, is_tmp_fixed, most), now);
-        self.kinds.push(Kind { wanted: 1, is_learned: true, ..kind });
+        self.kinds.push(Kind { wanted: 1, sought: 1, is_learned: true, ..kind });
         gone.into_iter().flat_map(|kind| kind.ready).collect()
     }
 
@@ -147,6 +183,7 @@ impl Spares {
         Kind {
             wanted: spec.count,
             asked: now,
+            sought: 0,
             is_learned: false,
             rests_until: None,
             id: KindId(self.last_id),
@@ -181,6 +218,34 @@ impl Spares {
             due.extend::<VecDeque<Spare>>(gone);
         }
         due
+    }
+
+    /// An idle sandbox of this key ended for room.
+    pub fn displaced(&mut self, key: TargetKey) {
+        self.displaced.push_back(key);
+        // One that is about to be started is not counted yet.
+        self.keep_displaced(self.there() + 1);
+    }
+
+    /// A start for this key's calls takes a spare or finds none. Where it would have found its sandbox but for the spares,
+    /// what is called needs all the room, and nothing more ends for them.
+    pub fn sought_by(&mut self, key: TargetKey, launch: &Launch, is_spared: bool, now: Instant) {
+        self.keep_displaced(self.there() + u32::from(is_spared));
+        if let Some(at) = self.displaced.iter().position(|displaced| *displaced == key) {
+            self.displaced.remove(at);
+            self.kinds.iter_mut().for_each(|kind| kind.sought = 0);
+        } else if let Some(kind) = self.suited(launch) {
+            kind.seek(now);
+        }
+    }
+
+    fn keep_displaced(&mut self, most: u32) {
+        let over = self.displaced.len().saturating_sub(most as usize);
+        self.displaced.drain(..over);
+    }
+
+    fn there(&self) -> u32 {
+        self.kinds.iter().map(Kind::there).sum()
     }
 
     pub fn ready(&self) -> usize {

@@ -46,6 +46,22 @@ impl State {
         }
     }
 
+    /// Ends idle sandboxes that nobody used since a spare was `asked` for, until it will fit; whether it will. Ends none where
+    /// that would not be enough.
+    pub(super) fn make_room_for_spare(&mut self, need: Need, asked: Instant, effects: &mut Effects) -> bool {
+        let yielding = self.fleets.values().flat_map(|fleet| fleet.yielding(asked));
+        if !sum(yielding.map(|idle| &idle.slot.permit)).covers(self.budget.missing(need)) {
+            return false;
+        }
+        while self.budget.missing(need) != Need::default() {
+            if !self.evict_idle(|_, fleet| fleet.yielding(asked).next().is_some(), effects) {
+                return false;
+            }
+            self.totals.evictions += 1;
+        }
+        true
+    }
+
     /// What one more sandbox of a key takes.
     fn need(&self, key: TargetKey) -> Need {
         let memory_mb = self.fleets.get(&key).map_or(0, |fleet| fleet.target.memory_mb());
@@ -71,6 +87,7 @@ impl State {
             self.fleets.iter_mut().filter(|(key, fleet)| !fleet.idle.is_empty() && may_lose(key, fleet));
         let Some((key, fleet)) = fleets.min_by_key(|(_, fleet)| fleet.idle[0].since) else { return false };
         effects.kill(*key, fleet.idle.remove(0).slot);
+        self.spares.displaced(*key);
         true
     }
 

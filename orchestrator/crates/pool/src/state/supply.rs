@@ -99,15 +99,11 @@ impl State {
         if first.is_some_and(|first| self.goes_before(first, key)) {
             return Step::NotNow;
         }
-        // Spares are for calls; what is kept warm can take its time.
-        let spare = if fleet.queue.is_empty() { None } else { self.spare_for(&target, now, effects) };
-        let (permit, spare) = match spare {
-            Some((permit, sandbox)) => (permit, Some(sandbox)),
-            None => match self.budget.take(Some(key), target.memory_mb()) {
-                Ok(permit) => (permit, None),
-                Err(Short::Starts) => return Step::NotNow,
-                Err(short) => return Step::Short(short),
-            },
+        let is_for_calls = !fleet.queue.is_empty();
+        let (permit, spare) = match self.provide(&target, is_for_calls, now, effects) {
+            Ok(provided) => provided,
+            Err(Short::Starts) => return Step::NotNow,
+            Err(short) => return Step::Short(short),
         };
         self.totals.starts += 1;
         if let Some(fleet) = self.fleets.get_mut(&key) {
@@ -116,6 +112,25 @@ impl State {
         }
         effects.starts.push(StartPlan { target, permit, spare });
         Step::Started
+    }
+
+    /// A permit for a start, with a spare where it is for calls and one is there: what is kept warm can take its time.
+    fn provide(
+        &mut self,
+        target: &Arc<Target>,
+        is_for_calls: bool,
+        now: Instant,
+        effects: &mut Effects,
+    ) -> Result<(Permit, Option<Box<dyn Sandbox>>), Short> {
+        let spare = if is_for_calls { self.spare_for(target, now, effects) } else { None };
+        let (permit, spare) = match spare {
+            Some((permit, sandbox)) => (permit, Some(sandbox)),
+            None => (self.budget.take(Some(target.key), target.memory_mb())?, None),
+        };
+        if is_for_calls {
+            self.sought_spare(target, spare.is_some(), now, effects);
+        }
+        Ok((permit, spare))
     }
 
     /// A ready spare that this version can be loaded into, if its memory fits.
@@ -128,10 +143,7 @@ impl State {
         if !self.budget.may_hold(target.key.project, Need { memory_mb: target.memory_mb(), sandboxes: 1 }) {
             return None;
         }
-        let Some(kind) = self.spares.suited(&target.launch) else {
-            self.learn(target, now, effects);
-            return None;
-        };
+        let kind = self.spares.suited(&target.launch)?;
         while let Some(spare) = kind.take(now) {
             if kind.spec.program.is_some() && !spare.sandbox.is_clean() {
                 effects.kill_spare(spare);
@@ -148,37 +160,77 @@ impl State {
             self.totals.spare_starts += 1;
             return Some((permit, sandbox));
         }
-        if kind.spec.most > 0 {
-            self.totals.spare_misses += 1;
-        }
-        kind.missed();
         None
+    }
+
+    /// A start for calls began, from a spare or because there was none: what that says of how many are to be held.
+    fn sought_spare(&mut self, target: &Target, is_spared: bool, now: Instant, effects: &mut Effects) {
+        let may_learn = self.may_learn(target);
+        match self.spares.suited(&target.launch) {
+            Some(_) if is_spared => {}
+            Some(kind) => {
+                self.totals.spare_misses += u64::from(kind.spec.most > 0);
+                kind.missed();
+            }
+            None => {
+                self.totals.spare_misses += u64::from(may_learn);
+                return self.learn(target, now, effects);
+            }
+        }
+        self.spares.sought_by(target.key, &target.launch, is_spared, now);
+    }
+
+    fn may_learn(&self, target: &Target) -> bool {
+        self.settings.max_learned_spares > 0 && target.is_root_shared
     }
 
     /// Holds a spare for versions like this one from now on, where none was ever held for them.
     pub(super) fn learn(&mut self, target: &Target, now: Instant, effects: &mut Effects) {
-        if self.settings.max_learned_spares == 0 || !target.is_root_shared {
+        if !self.may_learn(target) {
             return;
         }
-        self.totals.spare_misses += 1;
         let most = self.settings.max_learned_spares;
         let surplus = self.spares.learn(&target.launch, self.is_tmp_fixed, most, now);
         surplus.into_iter().for_each(|spare| effects.kill_spare(spare));
     }
 
-    /// Starts missing spares, if no call waits for a start, the last one was not taken just now, and there is room without
-    /// ending anything.
+    /// Starts missing spares, if no call waits for a start and the last one was not taken just now. For those that starts
+    /// asked for idle sandboxes make room, and nothing else takes it meanwhile.
     fn refill(&mut self, now: Instant, effects: &mut Effects) {
         if !self.rotation.is_empty() {
             return;
         }
-        for kind in &mut self.spares.kinds {
-            while kind.missing() > 0 && kind.may_start(now) {
-                let Ok(permit) = self.budget.take(None, u64::from(kind.spec.limits.memory_mb)) else { break };
-                kind.starting += 1;
-                effects.refills.push(RefillPlan { kind: kind.id, spec: Arc::clone(&kind.spec), permit });
+        let mut is_coming = false;
+        for index in 0..self.spares.kinds.len() {
+            if self.spares.kinds[index].sought().is_some()
+                && let Some(need) = self.start_spares(index, now, effects)
+                && let Some(asked) = self.spares.kinds[index].sought()
+            {
+                is_coming |= self.make_room_for_spare(need, asked, effects);
             }
         }
+        if !is_coming {
+            for index in 0..self.spares.kinds.len() {
+                self.start_spares(index, now, effects);
+            }
+        }
+    }
+
+    /// Starts one kind's missing spares; what the first one needs for which there is no room.
+    fn start_spares(&mut self, index: usize, now: Instant, effects: &mut Effects) -> Option<Need> {
+        let kind = &mut self.spares.kinds[index];
+        while kind.missing() > 0 && kind.may_start(now) {
+            match self.budget.take(None, kind.need().memory_mb) {
+                Ok(permit) => {
+                    kind.begin();
+                    let spec = Arc::clone(&kind.spec);
+                    effects.refills.push(RefillPlan { kind: kind.id, spec, permit });
+                }
+                Err(Short::Room) => return Some(kind.need()),
+                Err(Short::Starts | Short::Share) => break,
+            }
+        }
+        None
     }
 
     /// A spare is up.

@@ -37,12 +37,17 @@ impl State {
         self.want(target.key, now, effects);
     }
 
-    /// A version is going to be called: has a spare ready that it can be loaded into, if none is held for it.
+    /// A version is going to be called: has a spare ready that it can be loaded into, if there is none.
     pub fn foresee(&mut self, target: &Arc<Target>, now: Instant, effects: &mut Effects) {
-        if !self.is_closing && self.spares.suited(&target.launch).is_none() {
-            self.learn(target, now, effects);
-            self.pump(now, effects);
+        if self.is_closing {
+            return;
         }
+        match self.spares.suited(&target.launch) {
+            None => self.learn(target, now, effects),
+            Some(kind) if kind.there() == 0 => kind.seek(now),
+            Some(_) => return,
+        }
+        self.pump(now, effects);
     }
 
     /// Holds no spare any more whose root is none of these.

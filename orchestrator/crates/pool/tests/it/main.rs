@@ -17,4 +17,5 @@ mod random;
 mod room;
 mod scale;
 mod shared;
+mod spare_room;
 mod spares;
