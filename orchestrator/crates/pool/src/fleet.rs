@@ -5,11 +5,11 @@ mod ahead;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
+use cloudbox_pace::{Load, Machine, Pace};
 use cloudbox_sandbox::AfterCall;
 use tokio::time::Instant;
 
 use crate::backoff::Backoff;
-use crate::pace::{Load, Machine, Pace};
 use crate::queue::Queue;
 use crate::seat::Open;
 use crate::slot::Slot;

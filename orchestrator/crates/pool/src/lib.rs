@@ -22,7 +22,6 @@ mod budget;
 mod core;
 mod effects;
 mod fleet;
-mod pace;
 mod queue;
 mod rotation;
 mod seat;

@@ -13,6 +13,7 @@ mod upkeep;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use cloudbox_pace::Machine;
 use cloudbox_sandbox::{AfterCall, LaunchError};
 use tokio::sync::oneshot;
 use tokio::time::{Duration, Instant};
@@ -24,7 +25,6 @@ use crate::budget::Budget;
 use crate::effects::Effects;
 use crate::error::{LeaseError, Reason, echo, is_of_host};
 use crate::fleet::{Fleet, Idle, count};
-use crate::pace::Machine;
 use crate::rotation::Rotation;
 use crate::seat::{Grant, Hold};
 use crate::settings::Settings;
@@ -89,7 +89,7 @@ impl State {
     pub fn new(settings: Arc<Settings>, budget: Arc<Budget>, is_tmp_fixed: bool) -> Self {
         Self {
             is_tmp_fixed,
-            machine: Machine::new(&settings),
+            machine: Machine::new(settings.cores, settings.queue_len, settings.has_no_core_to_spare),
             settings,
             budget,
             fleets: HashMap::new(),

@@ -5,7 +5,7 @@ use super::*;
 const MS: Duration = Duration::from_millis(1);
 
 fn machine(cores: u32, has_no_core_to_spare: fn() -> bool) -> Machine {
-    Machine::new(&Settings { cores, has_no_core_to_spare, ..Settings::default() })
+    Machine::new(cores, 1000, has_no_core_to_spare)
 }
 
 fn idle() -> Machine {

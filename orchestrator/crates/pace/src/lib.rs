@@ -9,8 +9,6 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::settings::Settings;
-
 /// What a start is taken for before the first one has ended.
 const USUAL_START: Duration = Duration::from_millis(100);
 /// A start is never taken for less, since it disturbs whatever runs.
@@ -27,7 +25,7 @@ const AS_FOUND: Duration = Duration::from_millis(10);
 const KNOWN: u32 = 4;
 
 /// What matters besides the calls themselves.
-pub(crate) struct Machine {
+pub struct Machine {
     cores: u32,
     /// Calls that may wait.
     pub queue_len: usize,
@@ -37,7 +35,7 @@ pub(crate) struct Machine {
 
 /// What was seen of the calls of one key.
 #[derive(Default)]
-pub(crate) struct Pace {
+pub struct Pace {
     ended: u32,
     /// Seconds of a call.
     call: Mean,
@@ -57,7 +55,7 @@ pub(crate) struct Pace {
 
 /// The calls that wait, and the sandboxes that are there.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Load {
+pub struct Load {
     /// Sandboxes' fill of calls without a start under way for them.
     pub waiting: u32,
     /// These calls: more, where a sandbox takes several at once.
@@ -74,13 +72,10 @@ pub(crate) struct Load {
 struct Mean(Option<f64>);
 
 impl Machine {
-    pub const fn new(settings: &Settings) -> Self {
-        Self {
-            cores: settings.cores,
-            queue_len: settings.queue_len,
-            has_no_core_to_spare: settings.has_no_core_to_spare,
-            found: Cell::new(None),
-        }
+    /// With so many cores, calls of a key that may wait, and what asks whether all cores have something to run.
+    #[must_use]
+    pub const fn new(cores: u32, queue_len: usize, has_no_core_to_spare: fn() -> bool) -> Self {
+        Self { cores, queue_len, has_no_core_to_spare, found: Cell::new(None) }
     }
 
     /// Starts under way beside which none begins for which no call waits: calls are to have the other half of the cores.
