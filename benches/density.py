@@ -15,6 +15,7 @@ import time
 
 from bench import machine
 from bench.filled import Sqlite
+from bench.first import call, room
 from bench.kept import Kept
 from bench.options import Parser
 from bench.report import keep, percentile
@@ -102,7 +103,7 @@ def available_mb():
 
 def calls(service, names, wanted):
     """p50 and p99 of a call of each that begins so, as text."""
-    times = [took for took, start in (service.timed_call(name, timeout=120) for name in names) if start == wanted]
+    times = [found.ms for found in (call(service, name, timeout=120) for name in names) if found.start == wanted]
     if not times:
         return "none"
     return f"{statistics.median(times):.1f}, {percentile(times, 0.99):.1f} ({len(times)})"
@@ -125,8 +126,7 @@ def measure(options, driver, functions):
     service = Kept(options.binary, driver, options.bundles, database)
     names = [f"{language}-{number}" for language in CODE for number in range(1, functions // 3 + 1)]
     settings = {
-        "CLOUDBOX_POOL_MAX_SANDBOXES": str(functions + 50), "CLOUDBOX_POOL_IDLE_TIMEOUT_S": "36000",
-        "CLOUDBOX_POOL_MEMORY_BUDGET_MB": str((functions + 50) * 2 * MEMORY_MB),
+        **room(functions + 50, MEMORY_MB), "CLOUDBOX_POOL_IDLE_TIMEOUT_S": "36000",
         "CLOUDBOX_LIMITS_TOTAL_MEMORY_MB": str((functions + 50) * 2 * MEMORY_MB),
         "CLOUDBOX_LIMITS_TOTAL_PIDS": str(functions * 40 + 4000),
     }
@@ -139,7 +139,7 @@ def measure(options, driver, functions):
             database.multiply(service.data, language, functions // 3)
         service.start(**settings)
         for language in CODE:
-            service.timed_call(language, timeout=120)
+            call(service, language, timeout=120)
         time.sleep(5)
         before = available_mb()
         first = calls(service, names, "cold")

@@ -7,7 +7,6 @@ Interleaved rounds over both drivers; figures of one run can be compared with ea
 and writes them to benches/results/.
 """
 import http.client
-import os
 import re
 import statistics
 import time
@@ -36,8 +35,7 @@ class Dialled:
 
     def start(self):
         """Starts it with as many sandboxes held ready as are wanted, and deploys the functions."""
-        os.environ["CLOUDBOX_POOL_MAX_PREPARED"] = str(self.ready)
-        self.service.start()
+        self.service.start(CLOUDBOX_POOL_MAX_PREPARED=str(self.ready))
         for isolation in ("version", "process"):
             self.service.deploy(isolation, "python", isolation=isolation)
             post(self.service.url(isolation))

@@ -7,7 +7,7 @@ Prints a table and writes it, with the machine's description, to benches/results
 with each other and with nothing else: ratios matter.
 """
 
-from bench import machine, single
+from bench import first, machine, single
 from bench.load import closed, open_loop
 from bench.options import Parser
 from bench.report import Row, keep, ratios, table
@@ -120,8 +120,10 @@ def first_calls(services, rows, options):
             row = next((row for row in rows if row.name == f"Cloudbox {service.driver}, {language}"), None)
             if row and options.first:
                 print(f"first calls: {row.name}", flush=True)
-                row.first_ms, began = service.first_calls(language, options.first)
-                yield f"{row.name}: {options.first} first calls, of which {began.count('warm')} found a sandbox that was warm."
+                calls, _ = first.first_calls(service, language, options.first)
+                row.first_ms = [call.ms for call in calls]
+                warm = sum(call.start == "warm" for call in calls)
+                yield f"{row.name}: {options.first} first calls, of which {warm} found a sandbox that was warm."
 
 
 def main():
@@ -133,7 +135,8 @@ def main():
     try:
         subjects += peers(tools, options)
         for service in services:
-            service.start()
+            # Beside those of the loops, of which there are fewer than by default.
+            service.start(**first.room(options.first * len(CODE) + 256))
             subjects += functions(service, options)
         rounds(subjects, tools, options)
         rows = [subject.row for subject in subjects] + list(starts(options))

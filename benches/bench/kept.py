@@ -1,5 +1,4 @@
 """A service that is stopped, filled past it, and started again."""
-import os
 import signal
 import time
 
@@ -17,17 +16,7 @@ class Kept(Service):
     def start(self, **settings):
         """Seconds until it is ready."""
         began = time.perf_counter()
-        wanted = {**settings, "CLOUDBOX_DATABASE_URL": self.database.url(self.data)}
-        before = {name: os.environ.get(name) for name in wanted}
-        os.environ.update(wanted)
-        try:
-            super().start()
-        finally:
-            for name, value in before.items():
-                if value is None:
-                    del os.environ[name]
-                else:
-                    os.environ[name] = value
+        super().start(**settings, CLOUDBOX_DATABASE_URL=self.database.url(self.data))
         return time.perf_counter() - began
 
     def pause(self):

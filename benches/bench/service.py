@@ -7,12 +7,10 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 import urllib.error
 import urllib.request
 
 from . import machine
-from .load import BODY
 
 TOKEN = "bench-token"
 CODE = {
@@ -34,9 +32,9 @@ class Service:
         self.data = tempfile.mkdtemp(prefix="cb-bench-")
         self.process = self.base = None
 
-    def start(self):
-        """Starts it, and has the bundle of each language made."""
-        environment = dict(os.environ, CLOUDBOX_ADMIN_TOKEN=TOKEN, CLOUDBOX_BUNDLES_DIR=self.bundles)
+    def start(self, **settings):
+        """Starts it with settings, which are variables, and has the bundle of each language made."""
+        environment = dict(os.environ, CLOUDBOX_ADMIN_TOKEN=TOKEN, CLOUDBOX_BUNDLES_DIR=self.bundles, **settings)
         command = [self.binary, "serve", "--listen", "127.0.0.1:0", "--data-dir", self.data, "--sandbox", self.driver]
         with open(os.path.join(self.data, "log"), "w") as log:
             self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, env=environment)
@@ -68,30 +66,6 @@ class Service:
     def url(self, name):
         """Its public address."""
         return f"{self.base}/p/1/functions/{name}"
-
-    def first_calls(self, language, count):
-        """Milliseconds of the first call of `count` functions that were never called before, one after the other, and
-        how each began."""
-        names = [f"first-{language}-{number}" for number in range(count)]
-        for name in names:
-            self.deploy(name, language)
-        times, starts = [], []
-        for name in names:
-            # As long as it takes to have a spare again, at the rate at which a quiet machine gets new functions.
-            time.sleep(0.3)
-            took, start = self.timed_call(name)
-            times.append(took)
-            starts.append(start)
-        return times, starts
-
-    def timed_call(self, name, timeout=60):
-        """Milliseconds of one call over a connection of its own, and how it began."""
-        request = urllib.request.Request(self.url(name), data=BODY.encode(), method="POST")
-        request.add_header("Content-Type", "application/json")
-        began = time.perf_counter()
-        with urllib.request.urlopen(request, timeout=timeout) as answer:
-            answer.read()
-            return (time.perf_counter() - began) * 1000, answer.headers["X-Cloudbox-Start"]
 
     def pids(self):
         """The service's processes and those of its sandboxes, a daemon's children included."""
