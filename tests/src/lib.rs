@@ -12,6 +12,7 @@ pub mod api;
 pub mod client;
 pub mod conformance;
 pub mod images;
+pub mod index;
 pub mod leftovers;
 pub mod machine;
 pub mod pack;

@@ -22,6 +22,8 @@ mod inline;
 mod lifecycle;
 #[path = "integration/lists.rs"]
 mod lists;
+#[path = "integration/mirrors.rs"]
+mod mirrors;
 #[path = "integration/nodes.rs"]
 mod nodes;
 #[path = "integration/packages.rs"]

@@ -15,7 +15,7 @@ use cloudbox_dispatch::recorder::Recorder;
 use cloudbox_dispatch::table::Table;
 use cloudbox_dispatch::{Dispatcher, Inline};
 use cloudbox_egress::Broker;
-use cloudbox_mirrors::{Mirrors, client_environment};
+use cloudbox_mirrors::{Mirrors, Variables, client_environment};
 use cloudbox_pool::Pool;
 use cloudbox_sandbox::Instance;
 use cloudbox_storage::{Place, Remote};
@@ -329,7 +329,7 @@ async fn open_deployer(
         max_artefact_files: builds.artefact_files,
         max_output_bytes: builds.output_kb << 10,
         start_timeout: 3 * Duration::from_secs(config.pool.start_timeout_s),
-        mirrors: Mirrors::of_machine(&environment).with(builds.env.clone(), files),
+        mirrors: Mirrors::of_machine(Variables::new(environment)).with(builds.env.clone(), files),
         broker,
         images: cloudbox_images::Policy {
             allow: config.images.allow.clone(),

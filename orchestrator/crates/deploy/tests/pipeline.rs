@@ -284,6 +284,8 @@ async fn packages_that_fail_are_told_without_secrets() {
         let error = deployment.error.unwrap();
         assert!(error.contains(sentence), "{error}");
         assert!(!deployment.build_logs.contains("token-1") && !deployment.build_logs.contains("pass-2"));
+        let is_told = deployment.build_logs.contains("warning: `builds.files` names ");
+        assert_eq!(is_told, stage == Stage::Install, "a file that is gone: {}", deployment.build_logs);
         assert_eq!(std::fs::read_dir(place.path("dependencies")).unwrap().count(), 0);
         place.assert_clean();
     }

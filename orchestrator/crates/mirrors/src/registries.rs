@@ -54,7 +54,10 @@ impl Registries {
         let mut hosts: BTreeSet<String> = further.iter().cloned().collect();
         let mut names = HashMap::new();
         let texts = mirrors.env.values().cloned();
-        let files = mirrors.files.iter().filter_map(|(here, _)| std::fs::read_to_string(here).ok());
+        let files = mirrors
+            .files
+            .iter()
+            .filter_map(|(here, inside)| Some(mirrors.expanded(inside, std::fs::read_to_string(here).ok()?)));
         for text in texts.chain(files) {
             for found in LITERAL.captures_iter(&text) {
                 names.insert(alias(&found[2]), vec![address(&found[2])]);
@@ -154,7 +157,7 @@ mod tests {
             ("PIP_RETRIES", "3"),
         ];
         let env = env.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-        let mirrors = Mirrors { env, files: vec![(npmrc, "/x".into())] };
+        let mirrors = Mirrors { env, files: vec![(npmrc, "/x".into())], ..Mirrors::default() };
         let registries = Registries::new(&mirrors, &["*.cdn.corp".to_owned()]);
         let gate = registries.gate(&["registry.npmjs.org".to_owned()]).unwrap();
         let mut entries: Vec<String> = gate.allowed().entries().iter().map(ToString::to_string).collect();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use cloudbox_artefacts::{Bounds, InstalledSet, collect, key};
 use cloudbox_bundles::Bundle;
 use cloudbox_dependencies::{Brought, Install, Wanted};
-use cloudbox_mirrors::{named, redact, secrets_in, trusted};
+use cloudbox_mirrors::{Lent, redact};
 
 use crate::build_folder::BuildFolder;
 use crate::build_sandbox::{Done, Step};
@@ -22,8 +22,6 @@ const TOLD_LINES: usize = 3;
 const TOLD_PACKAGES: usize = 20;
 /// Bytes of a package's own manifest, and of its lock.
 const MAX_LIST_BYTES: u64 = 16 << 20;
-/// How pip is told to trust hosts that are reached without encryption.
-const TRUSTED: &str = "PIP_TRUSTED_HOST";
 
 /// Has what the function depends on at hand.
 pub(crate) async fn run(site: &Site, work: &mut Work) -> Result<(), StageError> {
@@ -115,7 +113,9 @@ async fn fresh(
     for (name, text) in &wanted.files {
         folder.write(name, text)?;
     }
-    let lent = Lent::of(&site.settings, &folder)?;
+    let lent = Lent::of(&site.settings.mirrors);
+    lent.notes.iter().for_each(|line| work.say(line));
+    let mounts = mounts(&lent, &folder)?;
     let argv = install.command(wanted.is_locked, site.settings.may_run_scripts);
     let mut program = bundle.installer(install, &argv);
     program.env.extend(lent.env);
@@ -123,7 +123,7 @@ async fn fresh(
     for (name, value) in gate.iter().flat_map(|gate| gate.environment()) {
         program.env.entry(name.to_owned()).or_insert(value);
     }
-    let (name, mounts) = ("the package manager", lent.mounts);
+    let name = "the package manager";
     let listener = work.listener(lent.secrets.clone());
     let step = Step { name, rootfs: &bundle.build, program, folder: &folder, gate, mounts, listener };
     let mut done = step.run(site.driver.as_ref(), &site.settings).await?;
@@ -163,43 +163,15 @@ fn offline(wanted: &Wanted) -> StageError {
     ))
 }
 
-/// What an installation is lent of the machine's settings for package managers.
-struct Lent {
-    env: Vec<(String, String)>,
-    mounts: Vec<(PathBuf, PathBuf)>,
-    /// What must not be told of them.
-    secrets: Vec<String>,
-}
-
-impl Lent {
-    /// Copies of the machine's files, which the sandbox's user can read whatever the modes of the originals are. They
-    /// are gone with the folder, which no other user reaches.
-    fn of(settings: &Settings, folder: &BuildFolder) -> Result<Self, StageError> {
-        let mirrors = &settings.mirrors;
-        let mut secrets: Vec<String> = mirrors.env.values().flat_map(|value| secrets_in(value)).collect();
-        let mut mounts = Vec::with_capacity(mirrors.files.len());
-        let mut trusting = Vec::new();
-        for (here, inside) in &mirrors.files {
-            let bytes = std::fs::read(here).map_err(StageError::io("reading", here))?;
-            let bytes = match String::from_utf8(bytes) {
-                Ok(text) => {
-                    secrets.extend(secrets_in(&text));
-                    trusting.extend(trusted(&[&text]));
-                    named(&text).into_bytes()
-                }
-                Err(other) => other.into_bytes(),
-            };
-            mounts.push((folder.write_beside(&format!("file-{}", mounts.len()), &bytes)?, inside.clone()));
-        }
-        let mut env: Vec<(String, String)> =
-            mirrors.env.iter().map(|(name, value)| (name.clone(), named(value))).collect();
-        trusting.extend(mirrors.env.values().flat_map(|value| trusted(&[value])));
-        if !trusting.is_empty() {
-            trusting.extend(mirrors.env.get(TRUSTED).cloned());
-            env.push((TRUSTED.to_owned(), trusting.join(" ")));
-        }
-        Ok(Self { env, mounts, secrets })
-    }
+/// Copies of the machine's files, which the sandbox's user can read whatever the modes of the originals are. They are
+/// gone with the folder, which no other user reaches: (here, inside).
+fn mounts(lent: &Lent, folder: &BuildFolder) -> Result<Vec<(PathBuf, PathBuf)>, StageError> {
+    let numbered = lent.files.iter().enumerate();
+    numbered
+        .map(|(number, (inside, bytes))| {
+            Ok((folder.write_beside(&format!("file-{number}"), bytes)?, inside.clone()))
+        })
+        .collect()
 }
 
 /// How many files there are now in `to`: all of the folder that the packages are in.

@@ -108,7 +108,8 @@ impl Place {
         fs::write(path("login"), "//mirror/:_authToken=token-1\n").unwrap();
         let mirrors = Mirrors {
             env: BTreeMap::from([("MIRROR".to_owned(), "http://me:pass-2@mirror/".to_owned())]),
-            files: vec![(path("login"), "/etc/login".into())],
+            files: vec![(path("login"), "/etc/login".into()), (path("gone"), "/etc/gone".into())],
+            ..Mirrors::default()
         };
         let settings = Settings { mirrors, has_network, ..Settings::new(folder.path()) };
         let deployer =

@@ -9,7 +9,7 @@ use base64::Engine;
 use cloudbox_bundles::{Catalogue, SearchPlaces, Toolchains};
 use cloudbox_deploy::{Deployer, Outcome, Settings, launch_of};
 use cloudbox_drivers::{docker, native};
-use cloudbox_mirrors::Mirrors;
+use cloudbox_mirrors::{Mirrors, Variables};
 use cloudbox_protocol::channel::ChannelLimits;
 use cloudbox_protocol::{Answer, Invoke, Request};
 use cloudbox_sandbox::{Error, Instance, SandboxDriver, SandboxId};
@@ -118,7 +118,7 @@ impl Machine {
         let key = base64::engine::general_purpose::STANDARD.encode([7; 32]);
         let url = format!("sqlite://{}", path("cloudbox.db").display());
         let store = cloudbox_store::open(&url, EnvironmentKey::from_base64(&key).unwrap()).await.unwrap();
-        let mirrors = Mirrors::of_machine(&variable);
+        let mirrors = Mirrors::of_machine(Variables::new(variable));
         let settings = Settings { mirrors, ..Settings::new(folder.path()) };
         let deployer =
             Deployer::new(Arc::clone(&store), driver.shared(), Arc::clone(&catalogue), settings).unwrap();
