@@ -332,10 +332,7 @@ async fn what_was_removed_is_back(api: &Api, home: &Home, function: &str, before
     for n in 1..=2 {
         // Nothing warm is left, and no container that keeps the image.
         let _ = api.patch(function, &json!({ "environment": { "N": n.to_string() } })).await.with(200);
-        while imported(home).contains(&made[0]) {
-            registry::remove(&made[0]);
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
+        is_removed(home, &made[0]).await;
         let answer = loop {
             let answer = api.execute(function, &json!({ "data": n })).await;
             // That it takes long is no failure.
@@ -346,6 +343,25 @@ async fn what_was_removed_is_back(api: &Api, home: &Home, function: &str, before
         assert_eq!(answer.json::<Value>()["response"]["data"], n);
     }
     assert!(imported(home).contains(&made[0]));
+    // A start that no call has asked for does the same.
+    let _ = api.patch(function, &json!({ "environment": {} })).await.with(200);
+    is_removed(home, &made[0]).await;
+    let _ = api.patch(function, &json!({ "min_instances": 1 })).await.with(200);
+    let path = api.functions(&format!("/{function}/scaling"));
+    while api.get(&path).await.with(200).json::<Value>()["instances"]["idle"] != json!(1) {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert!(imported(home).contains(&made[0]));
+    let answer: Value = api.execute(function, &json!({ "data": 3 })).await.with(200).json();
+    assert_eq!((&answer["response"]["data"], &answer["start"]), (&json!(3), &json!("warm")));
+}
+
+/// Once no container keeps it.
+async fn is_removed(home: &Home, image: &str) {
+    while imported(home).contains(image) {
+        registry::remove(image);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
 }
 
 /// The images that this service imported and the daemon has.

@@ -26,6 +26,7 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use opening::Opening;
+use rooted::Roots;
 pub use target::TargetError;
 
 use crate::call::{Call, Outcome};
@@ -62,6 +63,7 @@ pub struct Dispatcher {
     recorder: Arc<Recorder>,
     services: Arc<Services>,
     settings: Settings,
+    roots: Roots,
     /// Calls under way: they end, and are recorded, even where their caller has gone away.
     calls: TaskTracker,
 }
@@ -77,7 +79,13 @@ impl Dispatcher {
         services: Arc<Services>,
         settings: Settings,
     ) -> Arc<Self> {
-        Arc::new(Self { pool, driver, catalogue, recorder, services, settings, calls: TaskTracker::new() })
+        let roots = Roots {
+            driver: Arc::clone(&driver),
+            catalogue: Arc::clone(&catalogue),
+            images: Arc::clone(&settings.images),
+        };
+        let calls = TaskTracker::new();
+        Arc::new(Self { pool, driver, catalogue, recorder, services, settings, roots, calls })
     }
 
     /// Runs one call to its end, or to the beginning of a streamed answer where its caller takes one. Dropping the future
@@ -156,13 +164,13 @@ impl Dispatcher {
         target: &Arc<Target>,
         opening: &Opening,
     ) -> Result<Settled, LeaseError> {
-        let lease = self.lease(&call.entry, target).await?;
+        let lease = self.pool.lease(target).await?;
         let settled = self.exchange(begun, call, target, lease, opening).await;
         if !settled.is_untaken() {
             return Ok(settled);
         }
         tracing::info!(invocation.id = %begun.id, "the sandbox ended before it took the call; another one gets it");
-        let lease = self.lease(&call.entry, target).await?;
+        let lease = self.pool.lease(target).await?;
         Ok(self.exchange(begun, call, target, lease, opening).await)
     }
 

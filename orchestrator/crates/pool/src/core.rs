@@ -92,7 +92,7 @@ impl Core {
         let StartPlan { target, permit, spare } = plan;
         let pending = Pending::new(&self, What::Version(target.key));
         let deadline = pending.began + self.settings.start_timeout;
-        match bring_up(self.driver.as_ref(), &target.launch, spare, deadline).await {
+        match bring_up(self.driver.as_ref(), &target, spare, deadline).await {
             Ok((sandbox, logs)) => {
                 let now = Instant::now();
                 let slot = Slot::new(sandbox, permit, logs, target.launch.after_call, now);

@@ -65,6 +65,14 @@ pub(crate) const fn is_of_host(error: &LaunchError) -> bool {
     )
 }
 
+/// Whether what sandboxes are made from is gone, and the driver has nothing to make it from.
+pub(crate) const fn is_without_root(error: &LaunchError) -> bool {
+    let LaunchError::Fault(SandboxFault { kind: SandboxFaultKind::Host(error), .. }) = error else {
+        return false;
+    };
+    matches!(error, Error::Image { .. })
+}
+
 /// Whether the driver or the object store failed, which the next start may find mended.
 pub(crate) const fn is_of_driver(error: &LaunchError) -> bool {
     matches!(

@@ -37,4 +37,4 @@ pub use settings::Settings;
 pub use slot::Start;
 pub use snapshot::{Instances, Snapshot};
 pub use spare_spec::SpareSpec;
-pub use target::{Target, TargetKey};
+pub use target::{Restore, Restoring, Target, TargetKey};

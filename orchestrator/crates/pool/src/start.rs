@@ -5,17 +5,20 @@ use cloudbox_sandbox::{Launch, LaunchError, Sandbox, SandboxDriver};
 use cloudbox_types::Unsealed;
 use tokio::time::Instant;
 
-use crate::error::is_of_host;
+use crate::error::{is_of_host, is_without_root};
 use crate::spare_spec::SpareSpec;
+use crate::target::Target;
 
 /// A sandbox with the version's code loaded, and what the code printed meanwhile. Where the host could not give the
-/// code to the spare, a fresh sandbox is made; where the code itself failed, that is the answer.
+/// code to the spare, a fresh sandbox is made; where the code itself failed, that is the answer. Where the root of a fresh
+/// one is gone, it comes first, once.
 pub(crate) async fn bring_up(
     driver: &dyn SandboxDriver,
-    launch: &Launch,
+    target: &Target,
     spare: Option<Box<dyn Sandbox>>,
     deadline: Instant,
 ) -> Result<(Box<dyn Sandbox>, Logs), LaunchError> {
+    let launch = &target.launch;
     if let Err(damaged) = check(launch).await {
         if let Some(mut sandbox) = spare {
             sandbox.kill().await;
@@ -34,8 +37,14 @@ pub(crate) async fn bring_up(
             }
         }
     }
-    let (sandbox, _, logs) = launch.cold(driver, deadline).await?;
-    Ok((sandbox, logs))
+    let made = match (launch.cold(driver, deadline).await, &target.restore) {
+        (Err(error), Some(root)) if is_without_root(&error) => {
+            root.restore().await?;
+            launch.cold(driver, deadline).await
+        }
+        (made, _) => made,
+    };
+    made.map(|(sandbox, _, logs)| (sandbox, logs))
 }
 
 /// Compares the artefact with what was deployed.

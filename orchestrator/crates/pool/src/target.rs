@@ -1,9 +1,11 @@
 //! What a lease is for: a version of a function, with its settings.
 
+use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
-use cloudbox_sandbox::Launch;
+use cloudbox_sandbox::{Launch, LaunchError};
 use cloudbox_types::{FunctionId, ProjectId};
 
 /// The key of reuse: a sandbox that loaded one key never serves another.
@@ -19,6 +21,15 @@ pub struct TargetKey {
     pub revision: i64,
 }
 
+/// What a start waits for: the root is there again, or why it can't be.
+pub type Restoring<'a> = Pin<Box<dyn Future<Output = Result<(), LaunchError>> + Send + 'a>>;
+
+/// Brings a version's root back where it is gone: images can be removed behind the service's back.
+pub trait Restore: fmt::Debug + Send + Sync {
+    /// Has the root there again; what takes too long goes on without whoever asked.
+    fn restore(&self) -> Restoring<'_>;
+}
+
 /// A version that can be leased.
 #[derive(Clone, Debug)]
 pub struct Target {
@@ -26,6 +37,8 @@ pub struct Target {
     pub key: TargetKey,
     /// How it comes up.
     pub launch: Launch,
+    /// Brings its root back; none where it can't be gone.
+    pub restore: Option<Arc<dyn Restore>>,
     /// Sandboxes that stay up without calls, after [`crate::Pool::keep_warm`].
     pub min_instances: u32,
     /// Sandboxes at most; 0 counts as 1.

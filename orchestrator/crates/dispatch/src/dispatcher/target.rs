@@ -47,7 +47,7 @@ impl Dispatcher {
     async fn make_target(&self, entry: &Entry) -> Result<Arc<Target>, TargetError> {
         let version = entry.version.as_ref().ok_or(TargetError::NoVersion)?;
         let function = &entry.function;
-        let bundle = self.rooted(version).await?;
+        let bundle = self.roots.have(version).await?;
         let mut launch = cloudbox_deploy::launch_of(
             function,
             version,
@@ -65,6 +65,7 @@ impl Dispatcher {
                 revision: function.revision,
             },
             launch,
+            restore: Some(self.roots.restore(function.id, version)),
             min_instances: function.settings.min_instances,
             max_instances: function.settings.max_instances,
             is_root_shared: version.image.is_none(),

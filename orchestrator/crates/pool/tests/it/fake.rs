@@ -71,6 +71,8 @@ pub enum Outcome {
     Killed,
     /// The driver panics.
     Panic,
+    /// What sandboxes are made from is gone (a create only).
+    NoRoot,
 }
 
 impl FakeDriver {
@@ -180,6 +182,7 @@ impl SandboxDriver for FakeDriver {
                 Ok(Box::new(FakeSandbox { id, index, desk: Arc::clone(&self.desk) }))
             }
             Outcome::Panic => panic!("the script says so"),
+            Outcome::NoRoot => Err(Error::Image { image: "x".to_owned(), why: "it was removed".to_owned() }),
             Outcome::Host | Outcome::Code | Outcome::Exit | Outcome::Killed => Err(Error::Gone),
         }
     }

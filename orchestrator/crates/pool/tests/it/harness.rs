@@ -45,6 +45,7 @@ pub fn target(function: i64, version: i64) -> Target {
     Target {
         key: TargetKey { project: ProjectId(function), function: FunctionId(function), version, revision: 1 },
         launch: launch(function, version, 64),
+        restore: None,
         min_instances: 0,
         max_instances: 10,
         is_root_shared: true,

@@ -14,6 +14,7 @@ mod isolation;
 mod lease;
 mod queue;
 mod random;
+mod restore;
 mod room;
 mod scale;
 mod shared;

@@ -63,6 +63,7 @@ fn step() -> impl Strategy<Value = Step> {
 fn any_target(function: i64, version: i64) -> Target {
     let memory_mb = if function % 2 == 0 { 128 } else { 64 };
     let target = Target {
+        restore: None,
         key: TargetKey {
             project: ProjectId(function / 3),
             function: FunctionId(function),

@@ -78,7 +78,7 @@ impl Sandbox for FakeSandbox {
             Outcome::Code => Ok(Reply { answer: Err(failure()), logs }),
             Outcome::Exit => Err(self.fault(EXITED)),
             Outcome::Killed => Err(self.fault(SandboxFaultKind::Exited { code: None, signal: Some(9) })),
-            Outcome::Host => Err(self.fault(Error::Gone.into())),
+            Outcome::Host | Outcome::NoRoot => Err(self.fault(Error::Gone.into())),
             Outcome::Panic => panic!("the script says so"),
         }
     }
