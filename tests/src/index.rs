@@ -17,6 +17,9 @@ use crate::pack::{tgz, zip};
 /// The name of the index, which leads nowhere but through the proxy.
 const HOST: &str = "packages.test";
 
+/// What `tiny` of npm does when it is installed, if it may: a shell runs it, and a program of its own.
+const SCRIPT: &str = "node -e \"require('fs').writeFileSync('ran', 'x')\" && test -f ran && echo done > ran";
+
 type Pages = HashMap<String, (&'static str, Vec<u8>)>;
 
 /// A running index, which has the package `tiny` in version 1.0.0. It ends with its runtime.
@@ -76,11 +79,12 @@ fn acceptor() -> (TlsAcceptor, String) {
 
 fn pages() -> Pages {
     let archive = format!("https://{HOST}/npm/tiny/-/tiny-1.0.0.tgz");
-    let version = json!({ "name": "tiny", "version": "1.0.0", "dist": { "tarball": archive } });
+    let version = json!({ "name": "tiny", "version": "1.0.0", "dist": { "tarball": archive }, "hasInstallScript": true,
+        "scripts": { "postinstall": SCRIPT } });
     let about =
         json!({ "name": "tiny", "dist-tags": { "latest": "1.0.0" }, "versions": { "1.0.0": version } });
     let package = tgz(&[
-        ("package/package.json", r#"{ "name": "tiny", "version": "1.0.0" }"#),
+        ("package/package.json", &about["versions"]["1.0.0"].to_string()),
         ("package/index.js", "module.exports = 'tiny of npm';\n"),
     ]);
     let wheel = zip(&[

@@ -82,7 +82,7 @@ fn package(name: &str, host: &str, forbidden: &str) -> Value {
             "version": "1.0.0",
             "dependencies": dependencies,
             "hasInstallScript": true,
-            "scripts": { "preinstall": "touch ran" },
+            "scripts": { "preinstall": "echo > ran" },
             "dist": { "tarball": archive },
         } },
     })
@@ -94,7 +94,7 @@ fn archive() -> Vec<u8> {
     let package = folder.path().join("package");
     std::fs::create_dir(&package).unwrap();
     let write = |name: &str, text: &str| std::fs::write(Path::new(&package).join(name), text).unwrap();
-    let scripts = json!({ "preinstall": "touch ran", "install": "touch ran", "postinstall": "touch ran" });
+    let scripts = json!({ "preinstall": "echo > ran", "install": "echo > ran", "postinstall": "echo > ran" });
     write("package.json", &json!({ "name": "scripted", "version": "1.0.0", "scripts": scripts }).to_string());
     write("index.js", "module.exports = { ran: require('fs').existsSync(__dirname + '/ran') };\n");
     #[expect(clippy::disallowed_methods, reason = "the standard library makes no archives")]

@@ -7,6 +7,13 @@ use cloudbox_tests::{Answer, Api, Driver, Home, Plan, both_drivers};
 use reqwest::Method;
 use serde_json::{Value, json};
 
+/// Says what the package says, and what its script left.
+const NODE: &str = "const fs = require('fs');
+const name = require('tiny');
+const left = require('path').join(require.resolve('tiny'), '..', 'ran');
+exports.handler = async () => ({ name, script: fs.existsSync(left) ? fs.readFileSync(left, 'utf8') : null });
+";
+
 both_drivers! { certificates_that_settings_of_npm_and_pip_name }
 
 async fn certificates_that_settings_of_npm_and_pip_name(driver: Driver) {
@@ -45,11 +52,11 @@ async fn certificates_that_settings_of_npm_and_pip_name(driver: Driver) {
     ] {
         plan = plan.with(name, &value);
     }
-    let service = plan.start().await;
+    let service = plan.clone().start().await;
     let api = service.api();
     let functions = [
-        ("node", "javascript", "const tiny = require('tiny');\nexports.handler = async () => tiny;\n"),
-        ("python", "python", "import tiny\n\ndef handler(data, context):\n    return tiny.name\n"),
+        ("node", "javascript", NODE),
+        ("python", "python", "import tiny\n\ndef handler(data, context):\n    return {'name': tiny.name}\n"),
     ];
     for ((name, language, code), (setting, file)) in
         functions.iter().zip([("cafile", "global"), ("cert", "settings/pip/pip.conf")])
@@ -70,10 +77,46 @@ async fn certificates_that_settings_of_npm_and_pip_name(driver: Driver) {
     for ((name, _, _), manager) in functions.iter().zip(["npm", "pip"]) {
         let deployed = deploy(&api, name).await;
         assert_eq!(deployed["status"], "deployed", "{deployed}");
-        let answer: Value = api.execute(name, &json!({ "data": {} })).await.with(200).json();
-        assert_eq!(answer["response"], format!("tiny of {manager}"));
+        let answer = answer(&api, name).await;
+        assert_eq!(answer["name"], format!("tiny of {manager}"));
+        assert_eq!(answer["script"], Value::Null, "no script of a package is run: {answer}");
     }
     service.stop().await;
+    nothing_is_fetched_offline(plan.clone()).await;
+    scripts_are_run_where_that_is_allowed(plan).await;
+}
+
+async fn nothing_is_fetched_offline(plan: Plan) {
+    let service = plan.with("CLOUDBOX_BUILDS_OFFLINE", "true").start().await;
+    let api = service.api();
+    let change = json!({ "code": format!("{NODE}// another line\n") });
+    let _ = api.patch("node", &change).await.with(200);
+    let deployed = deploy(&api, "node").await;
+    assert!(
+        deployed["build_logs"].as_str().unwrap().contains("dependencies unchanged: reused"),
+        "{deployed}"
+    );
+    assert_eq!(answer(&api, "node").await["name"], "tiny of npm");
+    let new =
+        json!({ "name": "new", "language": "javascript", "code": NODE, "dependencies": { "tiny": "1.x" } });
+    let _ = api.create(&new).await.with(201);
+    let refused = deploy(&api, "new").await;
+    let why = refused["error"].as_str().unwrap();
+    assert!(why.contains("no network here") && why.contains("not installed before: tiny 1.x;"), "{refused}");
+    service.stop().await;
+}
+
+async fn scripts_are_run_where_that_is_allowed(plan: Plan) {
+    let service = plan.with("CLOUDBOX_BUILDS_INSTALL_SCRIPTS", "true").start().await;
+    let api = service.api();
+    let deployed = deploy(&api, "node").await;
+    assert_eq!(deployed["status"], "deployed", "{deployed}");
+    assert_eq!(answer(&api, "node").await["script"], "done\n");
+    service.stop().await;
+}
+
+async fn answer(api: &Api, name: &str) -> Value {
+    api.execute(name, &json!({ "data": {} })).await.with(200).json::<Value>()["response"].clone()
 }
 
 async fn deploy(api: &Api, name: &str) -> Value {

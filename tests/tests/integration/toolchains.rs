@@ -1,7 +1,7 @@
 //! Toolchains that are fetched, used and removed.
 
-use cloudbox_tests::Driver;
 use cloudbox_tests::service::Plan;
+use cloudbox_tests::{Api, Driver};
 use cloudbox_types::ErrorCode;
 use serde_json::{Value, json};
 
@@ -61,7 +61,31 @@ async fn install(driver: Driver, runtime: &str) {
     api.remove_runtime(runtime).await;
     let after: Value = api.get(&path).await.with(200).json();
     assert_eq!(after["state"], "installable");
+    the_end_of_life_is_told(&api).await;
     let own = api.delete("/api/runtimes/nodejs20").await;
     assert!([204, 409].contains(&own.status), "the machine's own is no toolchain of the service's");
     service.stop().await;
+}
+
+/// Where this machine has such a runtime of Node or Python itself.
+async fn the_end_of_life_is_told(api: &Api) {
+    let runtimes: Value = api.get("/api/runtimes").await.with(200).json();
+    let list = runtimes["items"].as_array().unwrap();
+    // Those whose end is past.
+    let ended = ["nodejs14", "nodejs16", "nodejs18", "nodejs20", "python3.7", "python3.8", "python3.9"];
+    let is_here = |it: &&Value| it["state"] == "ready" && ended.contains(&it["name"].as_str().unwrap());
+    for runtime in list.iter().filter(is_here) {
+        let (name, end) = (runtime["name"].as_str().unwrap(), runtime["end_of_life"].as_str().unwrap());
+        let (language, code) = if name.starts_with("node") {
+            ("javascript", "exports.handler = async () => 1;")
+        } else {
+            ("python", "def handler(data, context):\n    return 1\n")
+        };
+        let function = format!("ended-{}", name.replace('.', "-"));
+        let new = json!({ "name": function, "language": language, "runtime": name, "code": code });
+        let _ = api.create(&new).await.with(201);
+        let deployed: Value = api.deploy(&function).await.with(200).json();
+        let warning = format!("[validate] warning: {name} reached its end of life on {end}");
+        assert!(deployed["build_logs"].as_str().unwrap().contains(&warning), "{deployed}");
+    }
 }

@@ -20,6 +20,8 @@ const FAILED: &str = "Failed to install dependencies";
 const TOLD_LINES: usize = 3;
 /// Packages that a sentence names.
 const TOLD_PACKAGES: usize = 20;
+/// What package managers run scripts by.
+const SHELL: &str = "/bin/sh";
 /// Bytes of a package's own manifest, and of its lock.
 const MAX_LIST_BYTES: u64 = 16 << 20;
 
@@ -115,7 +117,8 @@ async fn fresh(
     }
     let lent = Lent::of(&site.settings.mirrors);
     lent.notes.iter().for_each(|line| work.say(line));
-    let mounts = mounts(&lent, &folder)?;
+    let mut mounts = mounts(&lent, &folder)?;
+    mounts.extend(shell(site, bundle, install));
     let argv = install.command(wanted.is_locked, site.settings.may_run_scripts);
     let mut program = bundle.installer(install, &argv);
     program.env.extend(lent.env);
@@ -161,6 +164,14 @@ fn offline(wanted: &Wanted) -> StageError {
          the operator can allow it with `builds.network = true` and without `builds.offline`",
         named.join(", ")
     ))
+}
+
+/// What packages' own scripts are run by, where they are allowed. Roots have no shell, since no function needs one; the
+/// machine's needs no library that they lack. Images of others have their own.
+fn shell(site: &Site, bundle: &Bundle, install: &Install) -> Option<(PathBuf, PathBuf)> {
+    let is_wanted = site.settings.may_run_scripts && install.no_scripts.is_some() && bundle.image.is_none();
+    let shell = is_wanted.then(|| Path::new(SHELL).canonicalize().ok()).flatten();
+    shell.map(|shell| (shell, SHELL.into()))
 }
 
 /// Copies of the machine's files, which the sandbox's user can read whatever the modes of the originals are. They are
