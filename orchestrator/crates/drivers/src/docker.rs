@@ -242,9 +242,19 @@ impl Driver {
         self.closing.cancel();
         let unmounted = self.shared.run_dir.close();
         if let Some(parent) = &self.shared.parent {
-            self.shared.hierarchy.remove(parent)?;
+            self.end_groups(parent).await?;
         }
         unmounted
+    }
+
+    /// Ends what is left in the sandboxes' groups: a daemon that was stopped in the middle of a start goes on with it, though
+    /// the container is removed by then, and knows nothing of its process.
+    async fn end_groups(&self, parent: &str) -> Result<(), cloudbox_cgroup::Error> {
+        let hierarchy = &self.shared.hierarchy;
+        for name in hierarchy.below(parent) {
+            cloudbox_cgroup::end(hierarchy.group(&format!("{parent}/{name}")).as_ref()).await?;
+        }
+        hierarchy.remove(parent)
     }
 }
 

@@ -16,6 +16,7 @@ use bollard::query_parameters::{
     RemoveImageOptionsBuilder,
 };
 use cloudbox_sandbox::{Error, Instance, Program, RootFs, SandboxDriver, SweepReport};
+use cloudbox_types::Limits;
 use docker::World;
 use tokio::time::Instant;
 
@@ -227,4 +228,23 @@ async fn a_life_that_was_cut_off_is_cleaned_up_by_the_next() {
     assert_eq!(driver.sweep().await.expect("a sweep"), SweepReport { removed: 1, failed: 0 });
     assert!(!old.exists());
     World { driver, instance, rootfs, folder }.close().await;
+}
+
+/// As of a container that was removed while the daemon started it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_no_container_owns_ends_with_the_driver() {
+    if daemon::is_left_out() {
+        return;
+    }
+    let world = World::open().await;
+    let group = format!("cloudbox-{}/abandoned", world.instance.id);
+    let hierarchy = cloudbox_cgroup::hierarchy::Hierarchy::detect().expect("cgroups");
+    let group = hierarchy.create(&group, &Limits::default()).expect("a group");
+    #[expect(clippy::disallowed_methods, reason = "a process that no container has")]
+    let mut left = tokio::process::Command::new("sleep").arg("3600").spawn().expect("a process");
+    let pid = left.id().and_then(|pid| i32::try_from(pid).ok()).expect("it runs");
+    group.add(pid).expect("a member");
+    world.close().await;
+    assert!(!left.wait().await.expect("its end").success());
+    assert!(group.processes().is_empty());
 }
