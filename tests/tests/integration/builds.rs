@@ -10,7 +10,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-both_drivers! { builds_are_followed_queued_and_called_off }
+both_drivers! { builds_are_followed_queued_and_called_off, a_step_that_takes_too_long_is_ended }
 
 /// The events of a followed deployment, as they come: name, id and data.
 struct Events {
@@ -135,5 +135,27 @@ async fn builds_are_followed_queued_and_called_off(driver: Driver) {
 
     let _ = api.patch("first", &json!({ "dependencies": {} })).await.with(200);
     let _ = api.deploy("first").await.with(200);
+    service.stop().await;
+}
+
+async fn a_step_that_takes_too_long_is_ended(driver: Driver) {
+    let registry = SilentRegistry::start().await;
+    let plan = Plan::new(driver).with("PIP_INDEX_URL", &registry.url);
+    let service = plan.with("CLOUDBOX_BUILDS_TIMEOUT_S", "10").start().await;
+    let api = service.api();
+    let path = begun(&api, "slow").await;
+    let ended = loop {
+        let now: Value = api.get(&path).await.with(200).json();
+        if now["status"] == "failed" {
+            break now;
+        }
+        assert_ne!(now["status"], "deployed", "{now}");
+        sleep(Duration::from_millis(200)).await;
+    };
+    assert!(ended["error"].as_str().unwrap().contains("took longer than 10 s"), "{ended}");
+    let builds = service.home().data().join("builds");
+    while std::fs::read_dir(&builds).unwrap().count() > 0 {
+        sleep(Duration::from_millis(50)).await;
+    }
     service.stop().await;
 }
