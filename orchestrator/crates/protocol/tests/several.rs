@@ -223,6 +223,9 @@ async fn host_calls_go_to_their_own_host_and_end_with_their_call() {
         shim.call(&one, id, "wait").await;
     }
     shim.call(&two, 8, "wait").await;
+    while (slow.begun(), quick.begun()) < (7, 2) {
+        sleep(MOMENT).await;
+    }
     sleep(MOMENT).await;
     assert_eq!(
         (slow.begun(), quick.begun()),
