@@ -1,9 +1,8 @@
 //! The share of calls that each project may have under way, so that no project's flood is another one's refusal.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use cloudbox_types::{ErrorCode, ProjectId};
+use cloudbox_types::{ErrorCode, IdMap, ProjectId};
 use parking_lot::Mutex;
 
 use crate::failure::Failure;
@@ -14,7 +13,7 @@ const RETRY_AFTER_S: u32 = 1;
 /// Calls under way, by project.
 #[derive(Clone, Debug)]
 pub struct Shares {
-    open: Arc<Mutex<HashMap<ProjectId, usize>>>,
+    open: Arc<Mutex<IdMap<ProjectId, usize>>>,
     max: usize,
 }
 

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use cloudbox_store::Store;
-use cloudbox_types::{Function, FunctionId, Name, Page, PageRequest, Project, ProjectId, Version};
+use cloudbox_types::{Function, FunctionId, IdMap, Name, Page, PageRequest, Project, ProjectId, Version};
 use parking_lot::Mutex;
 
 pub use entry::Entry;
@@ -28,15 +28,15 @@ const LOADED_AT_ONCE: u32 = 1000;
 #[derive(Clone, Debug)]
 struct Tenant {
     project: Arc<Project>,
-    by_id: HashMap<FunctionId, Arc<Entry>>,
+    by_id: IdMap<FunctionId, Arc<Entry>>,
     ids: HashMap<Name, FunctionId>,
 }
 
 #[derive(Clone, Debug, Default)]
 struct Maps {
-    tenants: HashMap<ProjectId, Arc<Tenant>>,
+    tenants: IdMap<ProjectId, Arc<Tenant>>,
     slugs: HashMap<Name, ProjectId>,
-    owners: HashMap<FunctionId, ProjectId>,
+    owners: IdMap<FunctionId, ProjectId>,
     /// Deleted functions: one that was read before its deletion must not come back. Ids are never used again.
     deleted: HashSet<FunctionId>,
 }

@@ -1,9 +1,9 @@
 //! What all sandboxes hold together. Every sandbox has a [`Permit`]; what it holds returns when that is dropped.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use cloudbox_types::ProjectId;
+use cloudbox_types::{IdMap, ProjectId};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
@@ -28,8 +28,8 @@ struct Held {
     sandboxes: u32,
     starting: u32,
     draining: Need,
-    keys: HashMap<TargetKey, Need>,
-    projects: HashMap<ProjectId, OfProject>,
+    keys: IdMap<TargetKey, Need>,
+    projects: IdMap<ProjectId, OfProject>,
     /// Those that share it, whether they hold something or not.
     tenants: HashSet<ProjectId>,
 }

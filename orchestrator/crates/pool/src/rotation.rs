@@ -1,8 +1,8 @@
 //! Whose turn it is to start a sandbox: round robin over projects, and over the keys of a project.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
-use cloudbox_types::ProjectId;
+use cloudbox_types::{IdMap, ProjectId};
 
 use crate::target::TargetKey;
 
@@ -10,7 +10,7 @@ use crate::target::TargetKey;
 #[derive(Default)]
 pub(crate) struct Rotation {
     order: VecDeque<ProjectId>,
-    keys: HashMap<ProjectId, VecDeque<TargetKey>>,
+    keys: IdMap<ProjectId, VecDeque<TargetKey>>,
 }
 
 impl Rotation {

@@ -10,11 +10,11 @@ mod shared;
 mod supply;
 mod upkeep;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use cloudbox_pace::Machine;
 use cloudbox_sandbox::{AfterCall, LaunchError};
+use cloudbox_types::IdMap;
 use tokio::sync::oneshot;
 use tokio::time::{Duration, Instant};
 
@@ -37,7 +37,7 @@ use crate::target::{Target, TargetKey};
 pub(crate) struct State {
     settings: Arc<Settings>,
     budget: Arc<Budget>,
-    fleets: HashMap<TargetKey, Fleet>,
+    fleets: IdMap<TargetKey, Fleet>,
     spares: Spares,
     rotation: Rotation,
     machine: Machine,
@@ -92,7 +92,7 @@ impl State {
             machine: Machine::new(settings.cores, settings.queue_len, settings.has_no_core_to_spare),
             settings,
             budget,
-            fleets: HashMap::new(),
+            fleets: IdMap::default(),
             spares: Spares::default(),
             rotation: Rotation::default(),
             short: Vec::new(),

@@ -341,7 +341,7 @@ fn asked(mut invoke: Invoke, body: Bytes, may_stream: bool) -> (Nonce, Frame) {
     let nonce = Nonce::generate();
     nonce.as_str().clone_into(&mut invoke.nonce);
     invoke.may_stream = may_stream;
-    (nonce, Frame::new(Kind::Invoke, &invoke, body))
+    (nonce, Frame { kind: Kind::Invoke, header: invoke.to_json().into(), body })
 }
 
 /// A request on its way.

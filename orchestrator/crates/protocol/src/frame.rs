@@ -13,7 +13,7 @@ pub const PREFIX_LEN: usize = 9;
 /// Bytes of one `output` frame; shims cut longer ones.
 pub const MAX_OUTPUT_BYTES: usize = 64 << 10;
 /// Room for most headers, so that they don't grow step by step.
-const HEADER_LEN: usize = 1 << 10;
+pub(crate) const HEADER_LEN: usize = 1 << 10;
 
 /// What a frame is for. The numbers are the wire's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

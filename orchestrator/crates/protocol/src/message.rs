@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use cloudbox_types::Isolation;
+use cloudbox_types::json::Object;
 use serde::{Deserialize, Serialize};
+
+use crate::frame::HEADER_LEN;
 
 /// `load`: which code to load, and with which environment. Body: none.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -135,6 +138,32 @@ const fn is_false(value: &bool) -> bool {
     !*value
 }
 
+impl Invoke {
+    /// The header's JSON, as serde would write it, which is what reads it in tests.
+    pub(crate) fn to_json(&self) -> Vec<u8> {
+        let mut json = Vec::with_capacity(HEADER_LEN);
+        Object::begin(&mut json)
+            .text("nonce", &self.nonce)
+            .text("invocation_id", &self.invocation_id)
+            .value("mode", &self.mode)
+            .value("data", &self.data)
+            .text("method", &self.method)
+            .text("path", &self.path)
+            .text_if_any("base_path", &self.base_path)
+            .text("query", &self.query)
+            .pairs("headers", &self.headers)
+            .text("timestamp", &self.timestamp)
+            .value("timeout_ms", &self.timeout_ms)
+            .value("max_response_bytes", &self.max_response_bytes)
+            .value("deadline_ms", &self.deadline_ms)
+            .value_if(self.may_stream, "may_stream", &true)
+            .value_if(self.has_upload, "has_upload", &true)
+            .value_if(!self.params.is_empty(), "params", &self.params)
+            .end();
+        json
+    }
+}
+
 /// `result`: what the handler answered. Body: as `mode` wanted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ResultHead {
@@ -255,4 +284,42 @@ pub struct ChunkFailure {
     /// As in `failure`.
     #[serde(default)]
     pub stack: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_is_written_as_serde_writes_it() {
+        let small = Invoke {
+            nonce: "00ff".to_owned(),
+            invocation_id: "i".to_owned(),
+            mode: ResultMode::Raw,
+            data: DataSource::Query,
+            method: "POST".to_owned(),
+            path: "/a\"b".to_owned(),
+            base_path: String::new(),
+            query: "q=%22".to_owned(),
+            headers: Vec::new(),
+            timestamp: "2026-01-01T00:00:00Z".to_owned(),
+            timeout_ms: 1000,
+            max_response_bytes: 1 << 20,
+            deadline_ms: u64::MAX,
+            may_stream: false,
+            has_upload: false,
+            params: BTreeMap::new(),
+        };
+        let full = Invoke {
+            base_path: "/a".to_owned(),
+            headers: vec![("accept".to_owned(), "*/*".to_owned()), ("x".to_owned(), "\\\u{1}".to_owned())],
+            may_stream: true,
+            has_upload: true,
+            params: BTreeMap::from([("id".to_owned(), "7".to_owned())]),
+            ..small.clone()
+        };
+        for invoke in [small, full] {
+            assert_eq!(invoke.to_json(), serde_json::to_vec(&invoke).unwrap());
+        }
+    }
 }

@@ -1,9 +1,13 @@
 //! Ids: integers for what users name in URLs, UUIDs (version 7, so they sort by time) for invocations.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+
+/// A map by ids. Nobody outside chooses those, so its hash need not be proof against chosen keys, and is a quick one.
+pub type IdMap<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
 
 macro_rules! integer_id {
     ($(#[$doc:meta])* $name:ident) => {

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::function::UnknownWord;
+use crate::json::Object;
 use crate::{Attempt, ErrorCode, FunctionId, InvocationId, ProjectId, Timing};
 
 /// How an invocation ended, for filters and statistics; `code` says more.
@@ -146,9 +147,101 @@ impl Record {
     /// Host calls that are listed.
     pub const MAX_HOST_CALLS: usize = 100;
 
+    /// Adds its JSON, as serde would write it and reads it.
+    pub fn write_json(&self, into: &mut Vec<u8>) {
+        let mut id = uuid::Uuid::encode_buffer();
+        Object::begin(into)
+            .word("id", self.id.0.hyphenated().encode_lower(&mut id))
+            .value("project_id", &self.project_id)
+            .value("function_id", &self.function_id)
+            .value("version", &self.version)
+            .value("created_at", &self.created_at)
+            .word("status", self.status.as_str())
+            .value("code", &self.code)
+            .value("error", &self.error)
+            .text("method", &self.method)
+            .text("path", &self.path)
+            .value("http_status", &self.http_status)
+            .value("execution_time_ms", &self.execution_time_ms)
+            .value("memory_bytes", &self.memory_bytes)
+            .value("cpu_time_ms", &self.cpu_time_ms)
+            .value("response_bytes", &self.response_bytes)
+            .text("logs", &self.logs)
+            .value("is_warm", &self.is_warm)
+            .word("trigger", self.trigger.as_str())
+            .text("driver", &self.driver)
+            .value_if(!self.egress.is_empty(), "egress", &self.egress)
+            .value_if(!self.host_calls.is_empty(), "host_calls", &self.host_calls)
+            .value_if(self.timing.is_some(), "timing", &self.timing)
+            .end();
+    }
+
     /// Whether its code is stored nowhere.
     #[must_use]
     pub const fn is_inline(&self) -> bool {
         self.function_id.0 >= FunctionId::FIRST_INLINE.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::AttemptOutcome;
+
+    fn record() -> Record {
+        Record {
+            id: InvocationId::generate(),
+            project_id: ProjectId(1),
+            function_id: FunctionId(2),
+            version: 3,
+            created_at: Timestamp::from_microsecond(1_700_000_000_123_456).unwrap(),
+            status: RecordStatus::Success,
+            code: None,
+            error: None,
+            method: "POST".to_owned(),
+            path: "/p/1/functions/a%22".to_owned(),
+            http_status: 200,
+            execution_time_ms: 0.25,
+            memory_bytes: 1 << 40,
+            cpu_time_ms: 0.0,
+            response_bytes: 7,
+            logs: "a \"line\"\n\u{1b}\\".to_owned(),
+            is_warm: true,
+            trigger: Trigger::Http,
+            driver: "native".to_owned(),
+            egress: Vec::new(),
+            host_calls: Vec::new(),
+            timing: None,
+        }
+    }
+
+    #[test]
+    fn its_json_is_what_serde_writes() {
+        let outcome = AttemptOutcome::Ok;
+        let attempt = Attempt {
+            host: "a".to_owned(),
+            port: Some(1),
+            address: None,
+            outcome,
+            bytes_up: 2,
+            bytes_down: 3,
+            duration_ms: 4.5,
+            is_reused: true,
+        };
+        let call = HostCall { name: "db.get".to_owned(), duration_ms: 1.5, code: Some("X".to_owned()) };
+        let full = Record {
+            status: RecordStatus::Error,
+            code: Some(ErrorCode::RuntimeError),
+            error: Some("it \"failed\"".to_owned()),
+            egress: vec![attempt],
+            host_calls: vec![call],
+            timing: Some(Timing { queue_us: 1, ..Timing::default() }),
+            ..record()
+        };
+        for record in [record(), full] {
+            let mut json = Vec::new();
+            record.write_json(&mut json);
+            assert_eq!(String::from_utf8(json).unwrap(), serde_json::to_string(&record).unwrap());
+        }
     }
 }

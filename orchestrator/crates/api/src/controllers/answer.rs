@@ -68,15 +68,20 @@ impl<T: Serialize> IntoResponse for Made<T> {
 
 /// Adds the headers that every answer to a call has.
 pub fn put_call_headers(outcome: &Outcome, traceparent: Option<&HeaderValue>, headers: &mut HeaderMap) {
-    let mut put = |name: &'static str, value: String| {
+    // Names that are made here are hashed when this is compiled, and room for all is made at once.
+    const ID: HeaderName = HeaderName::from_static(ID_HEADER);
+    const EXECUTION_TIME: HeaderName = HeaderName::from_static("x-cloudbox-execution-time");
+    const VERSION: HeaderName = HeaderName::from_static("x-cloudbox-version");
+    const START: HeaderName = HeaderName::from_static("x-cloudbox-start");
+    let mut put = |name: HeaderName, value: String| {
         if let Ok(value) = HeaderValue::try_from(value) {
-            headers.insert(HeaderName::from_static(name), value);
+            headers.insert(name, value);
         }
     };
-    put(ID_HEADER, outcome.invocation_id.to_string());
-    put("x-cloudbox-execution-time", format!("{:.3}", outcome.execution_time_ms));
-    put("x-cloudbox-version", outcome.version.to_string());
-    headers.insert("x-cloudbox-start", HeaderValue::from_static(start_word(outcome.is_warm)));
+    put(ID, outcome.invocation_id.to_string());
+    put(EXECUTION_TIME, format!("{:.3}", outcome.execution_time_ms));
+    headers.insert(VERSION, outcome.version.into());
+    headers.insert(START, HeaderValue::from_static(start_word(outcome.is_warm)));
     if let Some(traceparent) = traceparent {
         headers.insert(cloudbox_http::trace::NAME, traceparent.clone());
     }

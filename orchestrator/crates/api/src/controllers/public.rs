@@ -30,6 +30,9 @@ pub use way::Way;
 /// Bytes of a body that are waited for, where its length is known and its function can read it as it comes.
 const BODY_AHEAD: usize = 256 << 10;
 
+/// Room for the headers that an answer has besides the function's own.
+const OUR_HEADERS: usize = 10;
+
 /// Call a function. A public one needs no credential; another one needs that of its project.
 #[utoipa::path(method(get, post, put, patch, delete), path = "/p/{project}/functions/{name}", tag = "calls",
     request_body(content = Option<String>, content_type = "*/*", description = "Whatever the handler understands"),
@@ -229,6 +232,7 @@ fn success_answer(success: &Success, method: &Method) -> Response {
     };
     // axum's guess of a type; the handler says its own.
     response.headers_mut().remove(http::header::CONTENT_TYPE);
+    response.headers_mut().reserve(success.headers.len() + OUR_HEADERS);
     headers::out_of_function(&success.headers, response.headers_mut());
     response
 }

@@ -82,7 +82,7 @@ impl Spool {
     /// nothing stays.
     pub(super) fn append(&self, record: Record) -> io::Result<()> {
         let mut line = Vec::with_capacity(LINE_BYTES + record.logs.len());
-        serde_json::to_writer(&mut line, &record)?;
+        record.write_json(&mut line);
         line.push(b'\n');
         let mut open = self.open.lock();
         if open.bytes + line.len() as u64 > self.limit {

@@ -13,6 +13,7 @@ use sqlx::AssertSqlSafe;
 
 use crate::error::Error;
 use crate::inline_records;
+use crate::records::json;
 use crate::sql_store::{SqlStore, committed};
 
 /// The columns in the order of [`bind`].
@@ -87,9 +88,9 @@ fn bind(query: Query, record: &Record) -> Query {
         .bind(record.is_warm)
         .bind(record.trigger.as_str())
         .bind(record.driver.as_str())
-        .bind((!record.egress.is_empty()).then(|| serde_json::json!(record.egress).to_string()))
-        .bind((!record.host_calls.is_empty()).then(|| serde_json::json!(record.host_calls).to_string()))
-        .bind(record.timing.map(|timing| serde_json::json!(timing).to_string()))
+        .bind((!record.egress.is_empty()).then(|| json(&record.egress)))
+        .bind((!record.host_calls.is_empty()).then(|| json(&record.host_calls)))
+        .bind(record.timing.map(|timing| json(&timing)))
 }
 
 /// Whether another try can succeed: two transactions waited for one another and PostgreSQL ended this one.
