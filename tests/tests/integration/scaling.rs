@@ -13,7 +13,9 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(50);
 
-both_drivers! { sandboxes_follow_what_is_asked, a_flood_of_one_project_leaves_room_for_others }
+both_drivers! {
+    sandboxes_follow_what_is_asked, a_flood_of_one_project_leaves_room_for_others, a_quick_program_is_kept_on_a_cpu
+}
 
 async fn sandboxes_follow_what_is_asked(driver: Driver) {
     let service = Service::start(driver).await;
@@ -139,5 +141,29 @@ async fn a_flood_of_one_project_leaves_room_for_others(driver: Driver) {
     }
     assert_eq!(scaling(&greedy, "never").await.instances.busy, 4, "nobody had to end for it");
     flood.abort_all();
+    service.stop().await;
+}
+
+const PLACES: &str = r"exports.handler = async () =>
+    require('fs').readFileSync('/proc/self/status', 'utf8').match(/Cpus_allowed_list:\s*(.*)/)[1];";
+
+/// Its calls find it where their thread waits. The program itself sees that.
+async fn a_quick_program_is_kept_on_a_cpu(driver: Driver) {
+    if std::thread::available_parallelism().unwrap().get() == 1 {
+        return;
+    }
+    let service = Service::start(driver).await;
+    let api = service.api();
+    api.launch("places", "javascript", PLACES).await;
+    let kept = async {
+        loop {
+            let answer: Value = api.execute("places", &json!({})).await.with(200).json();
+            let places = answer["result"].as_str().unwrap();
+            if places.parse::<u32>().is_ok() {
+                return;
+            }
+        }
+    };
+    timeout(PATIENCE, kept).await.expect("one place alone");
     service.stop().await;
 }

@@ -1,5 +1,6 @@
 //! A running sandbox, the same for both drivers: they differ in how it comes to be and in what is removed at its end.
 
+mod answering;
 mod explain;
 mod idle;
 mod meter;
@@ -25,6 +26,7 @@ use crate::{
     CodeDir, Error, Exit, Heard, Program, Sandbox, SandboxFault, SandboxFaultKind, SandboxId, SandboxSpec,
     Shared, SharedSandbox, Stats, Workspace, confinement,
 };
+use answering::answering;
 use cloudbox_cgroup::Cgroup;
 use explain::{TOLD_WITHIN, Told, has_oom_kills, told_end};
 use idle::Idle;
@@ -139,18 +141,6 @@ impl Live {
         fault
     }
 
-    /// The host's id of the process that answers, where there is only one besides the init.
-    fn program(&self) -> Option<i32> {
-        let mut processes = self.cgroup.processes();
-        let init = self.control.try_lock().ok().and_then(|control| control.init_pid());
-        let init = init.filter(|pid| *pid > 0).or(processes.iter().min().copied());
-        processes.retain(|pid| Some(*pid) != init);
-        match *processes {
-            [program] => Some(program),
-            _ => None,
-        }
-    }
-
     /// Several calls at once have it from now on.
     fn share(&mut self, seats: u32) {
         self.ends = match std::mem::replace(&mut self.ends, Ends::Gone) {
@@ -245,7 +235,7 @@ impl Sandbox for Live {
         if seats > 1 {
             self.share(seats);
         } else if self.cpu_millis <= ONE_CORE
-            && let Some(pid) = self.program()
+            && let Some(pid) = answering(&self.cgroup.processes())
         {
             self.channel()?.keep_near(pid);
         }
