@@ -158,7 +158,7 @@ async fn a_quick_program_is_kept_on_a_cpu(driver: Driver) {
     let kept = async {
         loop {
             let answer: Value = api.execute("places", &json!({})).await.with(200).json();
-            let places = answer["result"].as_str().unwrap();
+            let places = answer["response"].as_str().unwrap();
             if places.parse::<u32>().is_ok() {
                 return;
             }
