@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::machine::{NPM_GLOBAL, NPM_GLOBAL_SETTING};
+use crate::machine::NPM_GLOBAL;
 use crate::{CERTIFICATES, INSIDE, Mirrors, named, npmrc, pip_conf, secrets_in, trusted};
 
 /// How pip is told to trust hosts that are reached without encryption.
@@ -43,7 +43,7 @@ impl Lent {
             let text = mirrors.expanded(inside, text);
             let text = if mirrors.is_npms(inside) {
                 npmrc::with_paths(&text, &mut |name, path| match name {
-                    NPM_GLOBAL_SETTING => mirrors.env.get(NPM_GLOBAL).cloned(),
+                    npmrc::GLOBAL => mirrors.env.get(NPM_GLOBAL).cloned(),
                     _ => lent.place(mirrors, (name, here), path),
                 })
             } else {

@@ -56,8 +56,6 @@ pub(crate) const FILES: [(&str, &str); 10] = [
 ];
 /// npm's settings for the whole machine.
 pub(crate) const NPM_GLOBAL: &str = "NPM_CONFIG_GLOBALCONFIG";
-/// How the user's settings say where those are.
-pub(crate) const NPM_GLOBAL_SETTING: &str = "globalconfig";
 /// Files that are at the same place inside: pip's settings for the whole machine, in the order in which it reads them.
 const SAME_PLACE: [&str; 2] = ["/etc/xdg/pip/pip.conf", "/etc/pip.conf"];
 /// Variables that say what files may say, too.
@@ -171,7 +169,7 @@ impl Homes {
         let user = variables.either("NPM_CONFIG_USERCONFIG").map(PathBuf::from);
         let user = user.or_else(|| Some(self.home.as_ref()?.join(".npmrc")))?;
         let text = npmrc::expanded(&std::fs::read_to_string(user).ok()?, &|name| variables.value(name));
-        npmrc::setting(&text, NPM_GLOBAL_SETTING).map(str::to_owned)
+        npmrc::setting(&text, npmrc::GLOBAL).map(str::to_owned)
     }
 
     /// Where npm of this machine looks for its global settings: at its prefix, which is that of node, and where

@@ -4,10 +4,11 @@ use std::sync::LazyLock;
 
 use regex::{Captures, Regex};
 
-use crate::machine::NPM_GLOBAL_SETTING;
+/// How the user's settings say where those are.
+pub(crate) const GLOBAL: &str = "globalconfig";
 
 /// Settings whose value is a path: for all registries, and for those of one (`//host/:certfile`).
-const PATHS: [&str; 4] = ["cafile", "certfile", "keyfile", NPM_GLOBAL_SETTING];
+const PATHS: [&str; 4] = ["cafile", "certfile", "keyfile", GLOBAL];
 
 /// A variable as npm writes it: `${NAME}`, or `${NAME?}` where it may be missing; not after a backslash.
 static VARIABLE: LazyLock<Regex> = LazyLock::new(|| {

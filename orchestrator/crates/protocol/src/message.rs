@@ -6,8 +6,6 @@ use cloudbox_types::Isolation;
 use cloudbox_types::json::Object;
 use serde::{Deserialize, Serialize};
 
-use crate::frame::HEADER_LEN;
-
 /// `load`: which code to load, and with which environment. Body: none.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Load {
@@ -139,10 +137,9 @@ const fn is_false(value: &bool) -> bool {
 }
 
 impl Invoke {
-    /// The header's JSON, as serde would write it, which is what reads it in tests.
-    pub(crate) fn to_json(&self) -> Vec<u8> {
-        let mut json = Vec::with_capacity(HEADER_LEN);
-        Object::begin(&mut json)
+    /// Adds the header's JSON, as serde would write it.
+    pub(crate) fn write_json(&self, into: &mut Vec<u8>) {
+        Object::begin(into)
             .text("nonce", &self.nonce)
             .text("invocation_id", &self.invocation_id)
             .value("mode", &self.mode)
@@ -160,7 +157,6 @@ impl Invoke {
             .value_if(self.has_upload, "has_upload", &true)
             .value_if(!self.params.is_empty(), "params", &self.params)
             .end();
-        json
     }
 }
 
@@ -319,7 +315,9 @@ mod tests {
             ..small.clone()
         };
         for invoke in [small, full] {
-            assert_eq!(invoke.to_json(), serde_json::to_vec(&invoke).unwrap());
+            let mut json = Vec::new();
+            invoke.write_json(&mut json);
+            assert_eq!(json, serde_json::to_vec(&invoke).unwrap());
         }
     }
 }

@@ -6,7 +6,6 @@ use sqlx::AssertSqlSafe;
 
 use crate::error::Error;
 use crate::listed::{Listed, bound, newest_first};
-use crate::records::json;
 use crate::sql_store::SqlStore;
 use crate::store::RecordFilter;
 
@@ -55,7 +54,7 @@ pub(crate) async fn insert<'a>(
             .bind(record.project_id.0)
             .bind(record.created_at.as_millisecond())
             .bind(record.status.as_str())
-            .bind(json(record));
+            .bind(serde_json::json!(record).to_string());
         let added = i64::try_from(open.execute(query).await?).unwrap_or_default();
         if record.status == RecordStatus::Success {
             succeeded += added;
