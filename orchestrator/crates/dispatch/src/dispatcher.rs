@@ -58,12 +58,10 @@ pub struct Settings {
 /// Runs functions.
 pub struct Dispatcher {
     pool: Arc<Pool>,
-    driver: Arc<dyn SandboxDriver>,
-    catalogue: Arc<Catalogue>,
+    roots: Roots,
     recorder: Arc<Recorder>,
     services: Arc<Services>,
     settings: Settings,
-    roots: Roots,
     /// Calls under way: they end, and are recorded, even where their caller has gone away.
     calls: TaskTracker,
 }
@@ -79,13 +77,8 @@ impl Dispatcher {
         services: Arc<Services>,
         settings: Settings,
     ) -> Arc<Self> {
-        let roots = Roots {
-            driver: Arc::clone(&driver),
-            catalogue: Arc::clone(&catalogue),
-            images: Arc::clone(&settings.images),
-        };
-        let calls = TaskTracker::new();
-        Arc::new(Self { pool, driver, catalogue, recorder, services, settings, roots, calls })
+        let roots = Roots { driver, catalogue, images: Arc::clone(&settings.images) };
+        Arc::new(Self { pool, roots, recorder, services, settings, calls: TaskTracker::new() })
     }
 
     /// Runs one call to its end, or to the beginning of a streamed answer where its caller takes one. Dropping the future
@@ -151,7 +144,7 @@ impl Dispatcher {
         if let Some(watch) = &call.entry.watch {
             watch.count(settled.is_error());
         }
-        self.recorder.record(settled.record(id, begun.accepted, &call, self.driver.name()));
+        self.recorder.record(settled.record(id, begun.accepted, &call, self.roots.driver.name()));
         settled.outcome(id, call.version())
     }
 

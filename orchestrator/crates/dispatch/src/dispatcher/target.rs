@@ -8,6 +8,7 @@ use cloudbox_protocol::FrameLimits;
 use cloudbox_protocol::channel::ChannelLimits;
 
 use super::Dispatcher;
+use super::rooted::Roots;
 use crate::table::Entry;
 
 /// As long as a call may wait for a sandbox: whoever waits longer for a runtime had better come again.
@@ -79,14 +80,15 @@ impl Dispatcher {
     /// # Errors
     /// The runtime can't be made, or the driver can't use it.
     pub async fn spare(&self, runtime: &str, count: u32, most: u32) -> Result<SpareSpec, TargetError> {
-        let bundle = self.catalogue.bundle(runtime).await?;
-        self.driver.prepare(&bundle.run).await?;
+        let Roots { driver, catalogue, .. } = &self.roots;
+        let bundle = catalogue.bundle(runtime).await?;
+        driver.prepare(&bundle.run).await?;
         let limits = self.settings.ranges.usual();
         Ok(SpareSpec {
             rootfs: bundle.run.clone(),
             program: bundle.starts_before_code().then(|| bundle.program(&limits)),
             limits,
-            is_tmp_fixed: !self.driver.can_resize_tmp(),
+            is_tmp_fixed: !driver.can_resize_tmp(),
             max_file_bytes: cloudbox_deploy::MAX_FILE_BYTES,
             channel: self.channel_limits(),
             count,
