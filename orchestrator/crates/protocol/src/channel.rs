@@ -21,7 +21,7 @@ use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::net::unix::pipe;
 use tokio::time::Instant;
 
-use crate::frame::{Frame, FrameLimits, HEADER_LEN, Kind};
+use crate::frame::{Frame, FrameLimits, Kind};
 use crate::host::{Host, NoHost};
 use crate::log_pipe::{drain, with_logs};
 use crate::logs::Logs;
@@ -341,9 +341,7 @@ fn asked(mut invoke: Invoke, body: Bytes, may_stream: bool) -> (Nonce, Frame) {
     let nonce = Nonce::generate();
     nonce.as_str().clone_into(&mut invoke.nonce);
     invoke.may_stream = may_stream;
-    let mut header = Vec::with_capacity(HEADER_LEN);
-    invoke.write_json(&mut header);
-    (nonce, Frame { kind: Kind::Invoke, header: header.into(), body })
+    (nonce, Frame::written(Kind::Invoke, body, |header| invoke.write_json(header)))
 }
 
 /// A request on its way.

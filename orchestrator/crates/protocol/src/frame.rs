@@ -13,7 +13,7 @@ pub const PREFIX_LEN: usize = 9;
 /// Bytes of one `output` frame; shims cut longer ones.
 pub const MAX_OUTPUT_BYTES: usize = 64 << 10;
 /// Room for most headers, so that they don't grow step by step.
-pub(crate) const HEADER_LEN: usize = 1 << 10;
+const HEADER_LEN: usize = 1 << 10;
 
 /// What a frame is for. The numbers are the wire's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -168,10 +168,17 @@ impl Frame {
     /// # Panics
     /// Never for the message types of this crate, which always serialise.
     pub fn new(kind: Kind, header: &impl serde::Serialize, body: Bytes) -> Self {
-        let mut json = Vec::with_capacity(HEADER_LEN);
-        serde_json::to_writer(&mut json, header)
-            .expect("messages have string keys and no failing serialisers");
-        Self { kind, header: json.into(), body }
+        Self::written(kind, body, |json| {
+            serde_json::to_writer(json, header)
+                .expect("messages have string keys and no failing serialisers");
+        })
+    }
+
+    /// A frame with the header that `write` writes.
+    pub(crate) fn written(kind: Kind, body: Bytes, write: impl FnOnce(&mut Vec<u8>)) -> Self {
+        let mut header = Vec::with_capacity(HEADER_LEN);
+        write(&mut header);
+        Self { kind, header: header.into(), body }
     }
 
     /// Prefix and header as one buffer; the body follows it on the wire as it is, uncopied.

@@ -5,7 +5,6 @@ pub(crate) mod prune;
 
 use cloudbox_database::{Query, Row};
 use cloudbox_types::{FunctionId, Page, PageRequest, Record, RecordStatus};
-use serde::Serialize;
 use sqlx::AssertSqlSafe;
 
 use crate::error::Error;
@@ -13,11 +12,6 @@ use crate::listed::{Cursor, Listed, bound, newest_first};
 use crate::rows::Read as _;
 use crate::sql_store::SqlStore;
 use crate::store::{RecordFilter, Totals};
-
-/// A part of a record as JSON text.
-pub(crate) fn json(part: &impl Serialize) -> String {
-    serde_json::to_string(part).expect("parts of a record have no keys but text")
-}
 
 /// Before the newest.
 const FIRST: Cursor = (i64::MAX, i64::MAX);

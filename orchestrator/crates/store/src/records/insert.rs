@@ -9,11 +9,11 @@ use std::sync::LazyLock;
 
 use cloudbox_database::{For, Query, Transaction};
 use cloudbox_types::{ErrorCode, Record, RecordStatus};
+use serde::Serialize;
 use sqlx::AssertSqlSafe;
 
 use crate::error::Error;
 use crate::inline_records;
-use crate::records::json;
 use crate::sql_store::{SqlStore, committed};
 
 /// The columns in the order of [`bind`].
@@ -65,6 +65,11 @@ fn in_sizes<'a>(
         records = rest;
         Some((inserts[which].as_str(), part))
     })
+}
+
+/// A part of a record as JSON text.
+fn json(part: &impl Serialize) -> String {
+    serde_json::to_string(part).expect("parts of a record have no keys but text")
 }
 
 fn bind(query: Query, record: &Record) -> Query {
