@@ -36,11 +36,13 @@ impl Lent {
         let mut of_pip = Vec::new();
         for (here, inside) in &mirrors.files {
             let Some(bytes) = lent.read(mirrors, here, inside) else { continue };
-            let Ok(text) = String::from_utf8(bytes.clone()) else {
-                lent.files.push((inside.clone(), bytes));
-                continue;
+            let text = match String::from_utf8(bytes) {
+                Ok(text) => mirrors.expanded(inside, text),
+                Err(other) => {
+                    lent.files.push((inside.clone(), other.into_bytes()));
+                    continue;
+                }
             };
-            let text = mirrors.expanded(inside, text);
             let text = if mirrors.is_npms(inside) {
                 npmrc::with_paths(&text, &mut |name, path| match name {
                     npmrc::GLOBAL => mirrors.env.get(NPM_GLOBAL).cloned(),

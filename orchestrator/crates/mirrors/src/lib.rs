@@ -17,6 +17,7 @@ pub use registries::{Registries, named, trusted};
 const INSIDE: &str = "/etc/cloudbox";
 /// The certificates that every root has already.
 const CERTIFICATES: &str = "/etc/ssl/certs/ca-certificates.crt";
+
 /// What an installation is given.
 #[derive(Clone, Debug, Default)]
 pub struct Mirrors {

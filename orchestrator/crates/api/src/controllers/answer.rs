@@ -68,7 +68,7 @@ impl<T: Serialize> IntoResponse for Made<T> {
 
 /// Adds the headers that every answer to a call has.
 pub fn put_call_headers(outcome: &Outcome, traceparent: Option<&HeaderValue>, headers: &mut HeaderMap) {
-    // Names that are made here are hashed when this is compiled, and room for all is made at once.
+    // As constants they are checked when this is compiled, not for each answer.
     const ID: HeaderName = HeaderName::from_static(ID_HEADER);
     const EXECUTION_TIME: HeaderName = HeaderName::from_static("x-cloudbox-execution-time");
     const VERSION: HeaderName = HeaderName::from_static("x-cloudbox-version");
