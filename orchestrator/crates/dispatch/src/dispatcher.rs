@@ -18,6 +18,7 @@ use cloudbox_images::AbsentImages;
 use cloudbox_pool::{Lease, LeaseError, Pool, Start, Target};
 use cloudbox_protocol::{Request, stream};
 use cloudbox_sandbox::SandboxDriver;
+use cloudbox_turns::step;
 use cloudbox_types::limits::Ranges;
 use cloudbox_types::{InvocationId, Timing, with_causes};
 use futures::FutureExt as _;
@@ -54,6 +55,9 @@ pub struct Settings {
     /// The way out of sandboxes; none where there is none.
     pub broker: Option<Arc<Broker>>,
 }
+
+/// Sandboxes that are started for one call at most, where it takes none of them.
+const MAX_STARTED: u32 = 2;
 
 /// Runs functions.
 pub struct Dispatcher {
@@ -129,6 +133,7 @@ impl Dispatcher {
                 return Outcome::refused(id, call.version(), Failure::internal());
             }
         };
+        step().await;
         let settled = match self.attempt(begun, &call, &target, opening).await {
             Ok(settled) => settled,
             Err(error) => {
@@ -144,12 +149,12 @@ impl Dispatcher {
         if let Some(watch) = &call.entry.watch {
             watch.count(settled.is_error());
         }
-        self.recorder.record(settled.record(id, begun.accepted, &call, self.roots.driver.name()));
+        self.recorder.record(settled.record(id, begun.accepted, &call, self.roots.driver.name())).await;
         settled.outcome(id, call.version())
     }
 
-    /// The call on a sandbox; on a second one where the first ended before any code could see it. Never more: what may
-    /// have begun is not begun again.
+    /// The call on a sandbox; on another one where that ended before any code could see it, as an idle one may have before the
+    /// call came. Of those that were started for it there are two at most: what may have begun is not begun again.
     async fn attempt(
         &self,
         begun: Begun,
@@ -157,14 +162,16 @@ impl Dispatcher {
         target: &Arc<Target>,
         opening: &Opening,
     ) -> Result<Settled, LeaseError> {
-        let lease = self.pool.lease(target).await?;
-        let settled = self.exchange(begun, call, target, lease, opening).await;
-        if !settled.is_untaken() {
-            return Ok(settled);
+        let mut started = 0;
+        loop {
+            let lease = self.pool.lease(target).await?;
+            started += u32::from(lease.start() == Start::Cold);
+            let settled = self.exchange(begun, call, target, lease, opening).await;
+            if !settled.is_untaken() || started == MAX_STARTED {
+                return Ok(settled);
+            }
+            tracing::info!(invocation.id = %begun.id, "the sandbox ended before it took the call; another one gets it");
         }
-        tracing::info!(invocation.id = %begun.id, "the sandbox ended before it took the call; another one gets it");
-        let lease = self.pool.lease(target).await?;
-        Ok(self.exchange(begun, call, target, lease, opening).await)
     }
 
     /// The call itself, with what it used.
@@ -208,6 +215,7 @@ impl Dispatcher {
         lease.spent(Duration::from_micros(cpu_us));
         drop(lease);
         host.end().await;
+        step().await;
         settle::exchanged(exchanged, load_logs, call)
             .with_usage(elapsed, used, cpu_us)
             .with_start(is_warm)

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use cloudbox_store::Store;
-use cloudbox_types::{InvocationId, Record};
+use cloudbox_types::{InvocationId, Record, with_causes};
 use jiff::Timestamp;
 use parking_lot::Mutex as Lock;
 use tokio::sync::Mutex;
@@ -91,18 +91,24 @@ impl Recorder {
         }))
     }
 
-    /// Keeps one record: returns when it is in the spool. Where the spool takes none, such as on a full disk, the
-    /// record is lost and counted, and the call is answered all the same.
-    pub fn record(&self, record: Record) {
+    /// Keeps one record: returns when it is in the spool, with those of other calls that end now. Where the spool takes none,
+    /// such as on a full disk, the record is lost and counted, and the call is answered all the same.
+    pub async fn record(&self, record: Record) {
         let id = record.id;
-        let kept = self.spool.append(record);
-        if let Err(error) = &kept {
-            self.lose(id, error);
+        let kept = match self.spool.add(record) {
+            Ok(receipt) => {
+                cloudbox_turns::step().await;
+                self.spool.write(&receipt)
+            }
+            Err(error) => Err(error.to_string()),
+        };
+        if let Err(why) = &kept {
+            self.lose(id, why);
         }
-        *self.losing.lock() = kept.err().map(|error| error.to_string());
+        *self.losing.lock() = kept.err();
     }
 
-    fn lose(&self, id: InvocationId, error: &(dyn std::error::Error + 'static)) {
+    fn lose(&self, id: InvocationId, error: &str) {
         metrics::counter!("cloudbox_records_lost_total").increment(1);
         self.lost.fetch_add(1, Ordering::Relaxed);
         tracing::error!(invocation.id = %id, error, "a record is lost");
@@ -175,7 +181,7 @@ impl Recorder {
                 Ok(()) => {}
                 // A store that is closed refuses everything, and none of it for good.
                 Err(cloudbox_store::Error::Database(error)) if error.as_database_error().is_some() => {
-                    self.lose(record.id, &error);
+                    self.lose(record.id, &with_causes(&error));
                 }
                 Err(error) => return Err(error.into()),
             }

@@ -2,7 +2,6 @@
 //!
 //! Down: the listener closes, idle connections close at once, those with a request when it is answered.
 
-mod again;
 mod limits;
 mod strict;
 mod watch;
@@ -15,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use cloudbox_turns::Task;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
@@ -23,7 +23,6 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use again::Again;
 use limits::{Addresses, Connection};
 use watch::Activity;
 use watched::{Answer, Watched};
@@ -116,7 +115,7 @@ impl Server {
             let Some((stream, peer, connection)) = accepted else { continue };
             let (router, builder, watcher) = (router.clone(), Arc::clone(&builder), graceful.watcher());
             let activity = Activity::new(self.timeouts);
-            tokio::spawn(Again::new(async move {
+            tokio::spawn(Task::new(async move {
                 let service = service(router, peer, Arc::clone(&activity));
                 let io = TokioIo::new(Watched::new(stream, Arc::clone(&activity)));
                 let serving = builder.serve_connection(io, service).into_owned();

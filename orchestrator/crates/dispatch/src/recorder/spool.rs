@@ -7,6 +7,7 @@ use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 use cloudbox_types::Record;
 use parking_lot::Mutex;
@@ -36,6 +37,8 @@ pub(super) struct Spool {
 /// What is written to.
 #[derive(Debug)]
 struct Open {
+    /// Lines that wait for the next write.
+    waiting: Lines,
     /// None until the first record after a flush.
     segment: Option<Segment>,
     /// Segments that were full before a flush came, and are still to be synced.
@@ -59,11 +62,47 @@ struct Segment {
     kept: Option<Vec<Record>>,
 }
 
+/// Lines that are written at once, with their records.
+#[derive(Debug, Default)]
+struct Lines {
+    text: Vec<u8>,
+    /// Each with the end of its line in the text.
+    records: Vec<(Record, usize)>,
+    written: Written,
+}
+
+/// Where it is told what became of lines: why each was lost, or nothing where all are written.
+type Written = Arc<OnceLock<Vec<Option<io::Error>>>>;
+
+/// A record whose line waits to be written.
+#[derive(Debug)]
+pub(super) struct Receipt {
+    written: Written,
+    index: usize,
+}
+
+impl Receipt {
+    /// What became of it; none as long as it waits.
+    fn outcome(&self) -> Option<Result<(), &io::Error>> {
+        let lost = self.written.get()?.get(self.index).and_then(Option::as_ref);
+        Some(lost.map_or(Ok(()), Err))
+    }
+}
+
 impl Open {
     /// A segment that nothing is written to any more.
     fn close(&mut self, segment: Segment) {
         self.kept.extend(segment.kept.map(|kept| (segment.number, kept)));
         self.full.push(segment.file);
+    }
+
+    /// Keeps what was just written to the segment in memory, too.
+    fn keep(&mut self, records: impl IntoIterator<Item = Record>) {
+        let Some(segment) = &mut self.segment else { return };
+        segment.kept = segment.kept.take().filter(|_| self.bytes <= KEPT_BYTES);
+        if let Some(kept) = &mut segment.kept {
+            kept.extend(records);
+        }
     }
 }
 
@@ -74,20 +113,68 @@ impl Spool {
         let number = left.last().and_then(|path| number_of(path)).unwrap_or(0);
         let bytes = left.iter().map(|path| fs::metadata(path).map_or(0, |found| found.len())).sum();
         let reserve = File::open(dir).ok();
-        let open = Open { segment: None, full: Vec::new(), kept: HashMap::new(), number, bytes, reserve };
+        let waiting = Lines::default();
+        let open =
+            Open { waiting, segment: None, full: Vec::new(), kept: HashMap::new(), number, bytes, reserve };
         Ok(Self { dir: dir.to_owned(), limit, open: Mutex::new(open) })
     }
 
-    /// One `write`, so that a line is in the kernel's hands, whole, when this returns. Of a line that doesn't fit,
-    /// nothing stays.
-    pub(super) fn append(&self, record: Record) -> io::Result<()> {
+    /// Has a record written with the next [`Spool::write`], whoever's that is.
+    pub(super) fn add(&self, record: Record) -> io::Result<Receipt> {
         let mut line = Vec::with_capacity(LINE_BYTES + record.logs.len());
         record.write_json(&mut line);
         line.push(b'\n');
         let mut open = self.open.lock();
-        if open.bytes + line.len() as u64 > self.limit {
+        let Open { waiting, bytes, .. } = &mut *open;
+        if *bytes + (waiting.text.len() + line.len()) as u64 > self.limit {
             return Err(io::Error::new(io::ErrorKind::QuotaExceeded, "the spool is full"));
         }
+        let receipt = Receipt { written: Arc::clone(&waiting.written), index: waiting.records.len() };
+        if waiting.text.is_empty() {
+            waiting.text = line;
+        } else {
+            waiting.text.extend_from_slice(&line);
+        }
+        waiting.records.push((record, waiting.text.len()));
+        Ok(receipt)
+    }
+
+    /// One `write` for all that waits, so that whole lines are in the kernel's hands when this returns. Of a line that doesn't
+    /// fit, nothing stays.
+    pub(super) fn write(&self, receipt: &Receipt) -> Result<(), String> {
+        if receipt.outcome().is_none() {
+            self.write_waiting(&mut self.open.lock());
+        }
+        let outcome = receipt.outcome().expect("what waited is written by now");
+        outcome.map_err(ToString::to_string)
+    }
+
+    fn write_waiting(&self, open: &mut Open) {
+        let Lines { text, records, written } = std::mem::take(&mut open.waiting);
+        if records.is_empty() {
+            return;
+        }
+        let lost = match self.append(open, &text) {
+            Ok(()) => {
+                open.keep(records.into_iter().map(|(record, _)| record));
+                Vec::new()
+            }
+            Err(error) if records.len() == 1 => vec![Some(error)],
+            // A shorter one may still fit.
+            Err(_) => {
+                let mut begin = 0;
+                let each = records.into_iter().map(|(record, end)| {
+                    let line = &text[std::mem::replace(&mut begin, end)..end];
+                    self.append(open, line).map(|()| open.keep([record])).err()
+                });
+                each.collect()
+            }
+        };
+        written.set(lost).expect("it is told once");
+    }
+
+    /// One `write`: all of the text or none of it.
+    fn append(&self, open: &mut Open, text: &[u8]) -> io::Result<()> {
         let mut segment = match open.segment.take() {
             Some(segment) if segment.bytes < SEGMENT_BYTES => segment,
             full => {
@@ -101,14 +188,10 @@ impl Spool {
                 Segment { file, bytes: 0, number: open.number, kept: Some(Vec::new()) }
             }
         };
-        let written = segment.file.write_all(&line);
+        let written = segment.file.write_all(text);
         if written.is_ok() {
-            segment.bytes += line.len() as u64;
-            open.bytes += line.len() as u64;
-            segment.kept = segment.kept.filter(|_| open.bytes <= KEPT_BYTES);
-            if let Some(kept) = &mut segment.kept {
-                kept.push(record);
-            }
+            segment.bytes += text.len() as u64;
+            open.bytes += text.len() as u64;
         } else if segment.file.set_len(segment.bytes).is_err() {
             // The half of a line stays, so nothing may follow it.
             open.close(segment);
@@ -122,6 +205,8 @@ impl Spool {
     pub(super) fn close_segment(&self) -> io::Result<()> {
         let closed: Vec<File> = {
             let mut open = self.open.lock();
+            // Of a call that was given up after it had ended.
+            self.write_waiting(&mut open);
             if let Some(segment) = open.segment.take() {
                 open.close(segment);
             }

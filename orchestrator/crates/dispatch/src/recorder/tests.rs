@@ -81,7 +81,7 @@ async fn a_flush_moves_what_was_recorded_and_leaves_no_file() {
     let Bench { dir: _dir, store, spool, function } = Bench::open().await;
     let recorder = Recorder::open(&spool, LIMIT, Arc::clone(&store)).unwrap();
     for _ in 0..1200 {
-        recorder.record(record(function));
+        recorder.record(record(function)).await;
     }
     recorder.flush().await.unwrap();
     assert_eq!(
@@ -96,8 +96,8 @@ async fn a_flush_moves_what_was_recorded_and_leaves_no_file() {
 async fn an_earlier_life_is_taken_over_without_its_cut_off_last_line() {
     let Bench { dir: _dir, store, spool, function } = Bench::open().await;
     let first = Recorder::open(&spool, LIMIT, Arc::clone(&store)).unwrap();
-    first.record(record(function));
-    first.record(record(function));
+    first.record(record(function)).await;
+    first.record(record(function)).await;
     drop(first);
     let segment = std::fs::read_dir(&spool).unwrap().next().unwrap().unwrap().path();
     let mut bytes = std::fs::read(&segment).unwrap();
@@ -105,7 +105,7 @@ async fn an_earlier_life_is_taken_over_without_its_cut_off_last_line() {
     std::fs::write(&segment, bytes).unwrap();
 
     let second = Recorder::open(&spool, LIMIT, Arc::clone(&store)).unwrap();
-    second.record(record(function));
+    second.record(record(function)).await;
     second.flush().await.unwrap();
     assert_eq!((kept(&store, function).await, files(&spool)), (2, 0));
 }
@@ -116,7 +116,7 @@ async fn more_than_is_kept_in_memory_is_read_from_the_spool() {
     let recorder = Recorder::open(&spool, LIMIT, Arc::clone(&store)).unwrap();
     let long = Record { logs: "x".repeat(9 << 20), ..record(function) };
     for _ in 0..3 {
-        recorder.record(Record { id: InvocationId::generate(), ..long.clone() });
+        recorder.record(Record { id: InvocationId::generate(), ..long.clone() }).await;
     }
     recorder.flush().await.unwrap();
     assert_eq!((kept(&store, function).await, files(&spool)), (3, 0));
@@ -126,7 +126,7 @@ async fn more_than_is_kept_in_memory_is_read_from_the_spool() {
 async fn a_segment_that_is_moved_twice_counts_once() {
     let Bench { dir: _dir, store, spool, function } = Bench::open().await;
     let recorder = Recorder::open(&spool, LIMIT, Arc::clone(&store)).unwrap();
-    recorder.record(record(function));
+    recorder.record(record(function)).await;
     let segment = std::fs::read_dir(&spool).unwrap().next().unwrap().unwrap().path();
     let copy = std::fs::read(&segment).unwrap();
     recorder.flush().await.unwrap();
@@ -139,7 +139,7 @@ async fn a_segment_that_is_moved_twice_counts_once() {
 async fn a_store_that_refuses_leaves_the_records_in_the_spool() {
     let Bench { dir: _dir, store, spool, function } = Bench::open().await;
     let recorder = Recorder::open(&spool, LIMIT, Arc::clone(&store)).unwrap();
-    recorder.record(record(function));
+    recorder.record(record(function)).await;
     store.close().await;
     assert!(recorder.flush().await.is_err());
     assert_eq!(files(&spool), 1);
@@ -152,51 +152,89 @@ async fn a_full_spool_loses_whole_records_and_says_so() {
     assert_eq!(recorder.condition(), Condition::default());
     let long = Record { logs: "x".repeat(3000), ..record(function) };
     for record in [&record(function), &long, &record(function)] {
-        recorder.record(record.clone());
+        recorder.record(record.clone()).await;
     }
     let condition = recorder.condition();
     assert!(!condition.is_now, "the last one was kept");
     assert_eq!(condition.warnings, ["1 records of calls were lost since the start"]);
-    recorder.record(long);
+    recorder.record(long).await;
     assert!(recorder.condition().is_now);
 
     recorder.flush().await.unwrap();
     assert_eq!(kept(&store, function).await, 2);
-    recorder.record(record(function));
+    recorder.record(record(function)).await;
     assert!(!recorder.condition().is_now, "there is room again");
 }
 
-/// A disk of its own that is full, as far as it can be had: root alone can mount one.
+/// A disk of 64 KB.
+struct Disk(PathBuf);
+
+impl Disk {
+    /// None where it can't be had: root alone can mount one.
+    fn mount(dir: &Path) -> Option<Self> {
+        let (disk, flags) = (dir.join("disk"), nix::mount::MsFlags::empty());
+        std::fs::create_dir(&disk).unwrap();
+        nix::mount::mount(Some("none"), &disk, Some("tmpfs"), flags, Some("size=64k")).ok()?;
+        Some(Self(disk))
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        nix::mount::umount(&self.0).unwrap();
+    }
+}
+
 #[tokio::test]
 async fn of_a_line_that_the_disk_has_no_room_for_nothing_stays() {
     let dir = tempfile::tempdir().unwrap();
-    let disk = dir.path().join("disk");
-    std::fs::create_dir(&disk).unwrap();
-    let options = Some("size=64k");
-    let flags = nix::mount::MsFlags::empty();
-    if nix::mount::mount(Some("none"), &disk, Some("tmpfs"), flags, options).is_err() {
-        return;
-    }
+    let Some(disk) = Disk::mount(dir.path()) else { return };
     let store = store(dir.path()).await;
     let function = function(&store).await;
-    let recorder = Recorder::open(&disk, LIMIT, Arc::clone(&store)).unwrap();
+    let recorder = Recorder::open(&disk.0, LIMIT, Arc::clone(&store)).unwrap();
     let half = Record { logs: "x".repeat(40_000), ..record(function) };
     for record in [&half, &half, &record(function)] {
-        recorder.record(record.clone());
+        recorder.record(record.clone()).await;
     }
     recorder.flush().await.unwrap();
-    let (left, warnings) = (files(&disk), recorder.condition().warnings.len());
+    let (left, warnings) = (files(&disk.0), recorder.condition().warnings.len());
     drop(recorder);
-    nix::mount::umount(&disk).unwrap();
     assert_eq!((kept(&store, function).await, left), (2, 0), "the second one had no room");
     assert_eq!(warnings, 1);
+}
+
+#[tokio::test]
+async fn records_that_end_together_are_one_write_and_each_is_told_what_became_of_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(disk) = Disk::mount(dir.path()) else { return };
+    let store = store(dir.path()).await;
+    let function = function(&store).await;
+    let half = || Record { logs: "x".repeat(40_000), ..record(function) };
+    let spool = Spool::open(&disk.0, LIMIT).unwrap();
+
+    let receipts = [record(function), record(function)].map(|record| spool.add(record).unwrap());
+    assert_eq!(files(&disk.0), 0);
+    assert_eq!(spool.write(&receipts[1]), Ok(()));
+    let written = spool.bytes();
+    assert_eq!((spool.write(&receipts[0]), spool.bytes()), (Ok(()), written), "it went with the other one");
+
+    let receipts = [half(), half(), record(function)].map(|record| spool.add(record).unwrap());
+    let outcomes = receipts.map(|receipt| spool.write(&receipt).is_ok());
+    assert_eq!(outcomes, [true, false, true], "all of them had no room");
+
+    drop(spool.add(record(function)));
+    spool.close_segment().unwrap();
+    let [segment] = &spool.closed_segments().unwrap()[..] else { panic!("there is one") };
+    let mut reader = Reader::open(segment.clone()).unwrap();
+    assert_eq!(reader.next_batch().unwrap().len(), 5, "that of the call that was given up, too");
+    assert_eq!(spool.take_kept(segment).map(|kept| kept.len()), Some(5));
 }
 
 #[tokio::test]
 async fn a_reader_does_not_wait_for_a_store_that_refuses() {
     let Bench { dir: _dir, store, spool, function } = Bench::open().await;
     let recorder = Recorder::open(&spool, LIMIT, Arc::clone(&store)).unwrap();
-    recorder.record(record(function));
+    recorder.record(record(function)).await;
     store.close().await;
     recorder.flush_for_reader().await;
     let condition = recorder.condition();
@@ -217,7 +255,7 @@ async fn old_records_go_while_new_ones_come() {
     };
     let mut new = 0;
     while kept(&store, function).await > new {
-        recorder.record(record(function));
+        recorder.record(record(function)).await;
         recorder.flush().await.unwrap();
         new += 1;
         assert!(new < 1000, "old records stay");

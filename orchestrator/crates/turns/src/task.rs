@@ -1,4 +1,4 @@
-//! A task that wakes itself.
+//! A task that is counted while it waits for a thread, and that may wake itself.
 //!
 //! hyper wakes a connection's task when the body of its request is dropped, which happens while that very task runs. The
 //! runtime then puts the task at the end of its queue and, since there is work now, wakes another thread: on an idle CPU that
@@ -7,10 +7,12 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
 use futures::task::AtomicWaker;
+
+use crate::WAITING;
 
 /// Polls in a row before the runtime has its turn: others wait, too.
 const MAX_POLLS: u32 = 4;
@@ -21,9 +23,11 @@ const IDLE: u8 = 0;
 const POLLED: u8 = 1;
 /// It was woken while it was being polled.
 const WOKEN: u8 = 2;
+/// It is gone; who still has its waker wakes nobody.
+const GONE: u8 = 3;
 
-/// A future that may wake itself at little cost.
-pub(crate) struct Again<F> {
+/// A future whose wake-ups are known to [`step`](crate::step), and that may wake itself at little cost.
+pub struct Task<F> {
     future: Pin<Box<F>>,
     bell: Arc<Bell>,
     waker: Waker,
@@ -33,7 +37,23 @@ pub(crate) struct Again<F> {
 #[derive(Default)]
 struct Bell {
     state: AtomicU8,
+    /// Whether it is counted as one that waits for a thread.
+    is_ready: AtomicBool,
     task: AtomicWaker,
+}
+
+impl Bell {
+    /// Counts it in, or out, where it isn't yet.
+    fn set_ready(&self, is_ready: bool) {
+        if self.is_ready.swap(is_ready, Ordering::AcqRel) == is_ready {
+            return;
+        }
+        if is_ready {
+            WAITING.fetch_add(1, Ordering::Relaxed);
+        } else {
+            WAITING.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
 }
 
 impl Wake for Bell {
@@ -44,25 +64,31 @@ impl Wake for Bell {
     fn wake_by_ref(self: &Arc<Self>) {
         let while_polled = self.state.compare_exchange(POLLED, WOKEN, Ordering::AcqRel, Ordering::Acquire);
         if while_polled == Err(IDLE) {
+            self.set_ready(true);
             self.task.wake();
+            if self.state.load(Ordering::Acquire) == GONE {
+                self.set_ready(false);
+            }
         }
     }
 }
 
-impl<F: Future> Again<F> {
-    pub(crate) fn new(future: F) -> Self {
+impl<F: Future> Task<F> {
+    /// To be spawned.
+    pub fn new(future: F) -> Self {
         let bell = Arc::<Bell>::default();
         Self { future: Box::pin(future), waker: Waker::from(Arc::clone(&bell)), bell }
     }
 }
 
-impl<F: Future> Future for Again<F> {
+impl<F: Future> Future for Task<F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let Self { future, bell, waker } = &mut *self;
         // Before the first poll, so that no wake-up after it finds nobody.
         bell.task.register(cx.waker());
+        bell.set_ready(false);
         for _ in 0..MAX_POLLS {
             bell.state.store(POLLED, Ordering::Release);
             if let Poll::Ready(value) = future.as_mut().poll(&mut Context::from_waker(waker)) {
@@ -73,8 +99,15 @@ impl<F: Future> Future for Again<F> {
             }
         }
         bell.state.store(IDLE, Ordering::Release);
-        cx.waker().wake_by_ref();
+        bell.wake_by_ref();
         Poll::Pending
+    }
+}
+
+impl<F> Drop for Task<F> {
+    fn drop(&mut self) {
+        self.bell.state.store(GONE, Ordering::Release);
+        self.bell.set_ready(false);
     }
 }
 
@@ -84,7 +117,13 @@ mod tests {
     use std::sync::atomic::AtomicU32;
     use std::time::Duration;
 
+    use parking_lot::Mutex;
+    use tokio::sync::Notify;
+
     use super::*;
+
+    /// Whose tasks wait for a thread: the count is the process's.
+    static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
     /// Counts how often the runtime is told.
     #[derive(Default)]
@@ -113,25 +152,63 @@ mod tests {
     fn who_wakes_itself_is_polled_again_at_once() {
         let told = Arc::<Told>::default();
         let waker = Waker::from(Arc::clone(&told));
-        let mut again = Again::new(restless(2));
-        assert_eq!(Pin::new(&mut again).poll(&mut Context::from_waker(&waker)), Poll::Ready(3));
+        let mut task = Task::new(restless(2));
+        assert_eq!(Pin::new(&mut task).poll(&mut Context::from_waker(&waker)), Poll::Ready(3));
         assert_eq!(told.0.load(Ordering::Relaxed), 0);
     }
 
     #[test]
     fn who_does_so_without_end_lets_others_have_their_turn() {
+        let _alone = ALONE.blocking_lock();
         let told = Arc::<Told>::default();
         let waker = Waker::from(Arc::clone(&told));
-        let mut again = Again::new(restless(MAX_POLLS + 1));
-        assert!(Pin::new(&mut again).poll(&mut Context::from_waker(&waker)).is_pending());
+        let mut task = Task::new(restless(MAX_POLLS + 1));
+        assert!(Pin::new(&mut task).poll(&mut Context::from_waker(&waker)).is_pending());
         assert_eq!(told.0.load(Ordering::Relaxed), 1);
-        assert!(Pin::new(&mut again).poll(&mut Context::from_waker(&waker)).is_ready());
+        assert!(Pin::new(&mut task).poll(&mut Context::from_waker(&waker)).is_ready());
+    }
+
+    #[tokio::test]
+    async fn who_is_ready_comes_as_far_before_the_others_go_on() {
+        let _alone = ALONE.lock().await;
+        let (steps, gate) = (Arc::<Mutex<Vec<_>>>::default(), Arc::new(Notify::new()));
+        let tasks = ["a", "b", "c"].map(|name| {
+            let (steps, gate) = (Arc::clone(&steps), Arc::clone(&gate));
+            tokio::spawn(Task::new(async move {
+                gate.notified().await;
+                for number in 1..=3 {
+                    steps.lock().push((number, name));
+                    crate::step().await;
+                }
+            }))
+        });
+        tokio::task::yield_now().await;
+        gate.notify_waiters();
+        for task in tasks {
+            task.await.expect("it ends");
+        }
+        let numbers: Vec<_> = steps.lock().iter().map(|(number, _)| *number).collect();
+        assert_eq!(numbers, [1, 1, 1, 2, 2, 2, 3, 3, 3]);
+
+        let told = Arc::<Told>::default();
+        let waker = Waker::from(Arc::clone(&told));
+        let mut task = Task::new(std::future::pending::<()>());
+        let bell = Arc::clone(&task.bell);
+        assert!(Pin::new(&mut task).poll(&mut Context::from_waker(&waker)).is_pending());
+        assert_eq!(WAITING.load(Ordering::Relaxed), 0);
+        bell.wake_by_ref();
+        bell.wake_by_ref();
+        assert_eq!(WAITING.load(Ordering::Relaxed), 1, "it waits once");
+        drop(task);
+        bell.wake_by_ref();
+        assert_eq!(WAITING.load(Ordering::Relaxed), 0, "nobody waits");
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn what_others_wake_goes_on() {
+        let _alone = ALONE.lock().await;
         let (sender, mut receiver) = tokio::sync::mpsc::channel(1);
-        let receives = tokio::spawn(Again::new(async move {
+        let receives = tokio::spawn(Task::new(async move {
             let mut sum = 0;
             while let Some(number) = receiver.recv().await {
                 sum += number;
