@@ -7,6 +7,7 @@ use cloudbox_tests::{Answer, Api, Driver, Home, Service, both_drivers};
 use cloudbox_types::ErrorCode;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use serde_json::json;
 
 use crate::load::answers;
 use crate::{hang, sandboxes};
@@ -15,6 +16,7 @@ both_drivers! {
     i2_kill_of_the_runtime_in_a_call,
     i2_kill_of_the_runtime_between_calls,
     i2_kill_of_a_frozen_runtime,
+    i2_kill_of_all_idle_runtimes,
     i2_kill_of_the_init_in_a_call,
     i2_kill_of_the_init_between_calls,
 }
@@ -114,6 +116,32 @@ async fn i2_kill_of_a_frozen_runtime(driver: Driver) {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     let killed = strike(service.home(), TITLE, Part::Runtime);
+    recovers(service, &api, &killed).await;
+}
+
+/// The next call gets to none of them, however many there are.
+async fn i2_kill_of_all_idle_runtimes(driver: Driver) {
+    const COUNT: usize = 3;
+    let (service, api) = stage(Plan::new(driver).with("CLOUDBOX_POOL_FREEZE_AFTER_MS", "60000")).await;
+    let call = json!({ "data": { "n": 0, "ms": 3000 } });
+    let calls = futures::future::join_all((0..COUNT).map(|_| api.execute("victim", &call)));
+    calls.await.into_iter().for_each(|answer| drop(answer.with(200)));
+    let victims = || {
+        let mut victims = sandboxes::processes(service.home());
+        victims.retain(|process| [TITLE, TITLE_IN_CALL].iter().any(|it| process.command.starts_with(it)));
+        victims
+    };
+    let ids = sandboxes::ids(service.home());
+    let killed = victims();
+    assert_eq!(killed.len(), COUNT, "{killed:#?}");
+    for victim in &killed {
+        kill(Pid::from_raw(victim.pid), Signal::SIGKILL).unwrap();
+    }
+    while !victims().is_empty() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let is_killed = |id: &String| killed.iter().any(|victim| victim.cgroup.contains(id.as_str()));
+    let killed: Vec<String> = ids.into_iter().filter(is_killed).collect();
     recovers(service, &api, &killed).await;
 }
 

@@ -17,6 +17,9 @@ use crate::slot::Start;
 use crate::state::{Admission, Patience, Verdict};
 use crate::target::{Target, TargetKey};
 
+/// How old a count of CPU time may be that the next call begins with.
+const JUST: Duration = Duration::from_millis(1);
+
 /// A sandbox on loan. Dropped after an answered exchange, it goes to the next call or becomes idle; dropped after
 /// anything else but no exchange at all, it is killed in the background.
 pub struct Lease {
@@ -63,12 +66,13 @@ impl Lease {
         Self { core: Arc::clone(core), key, hold: Some(hold), start, waited, verdict: Verdict::Unused }
     }
 
-    /// Whether an exchange can begin; a sandbox that was stopped runs then. That of a seat runs.
+    /// Whether an exchange may begin, which finds out whether the sandbox ended meanwhile. One that was stopped runs then.
     fn is_ready(&mut self) -> bool {
-        match self.hold_mut() {
-            Hold::Whole(slot) => slot.sandbox.is_clean() && slot.thaw().is_ok(),
-            Hold::Seat(seat) => seat.sandbox.is_clean(),
-        }
+        let runs = match self.hold_mut() {
+            Hold::Whole(slot) => slot.thaw().is_ok(),
+            Hold::Seat(_) => true,
+        };
+        runs && !self.hold().is_spent()
     }
 
     /// Whether the call waited for the sandbox's start.
@@ -149,20 +153,27 @@ impl Lease {
     ///
     /// # Errors
     /// It is gone, or its counters can't be read.
-    pub fn stats(&self) -> Result<Stats, Error> {
-        match self.hold() {
-            Hold::Whole(slot) => slot.sandbox.stats(),
+    pub fn stats(&mut self) -> Result<Stats, Error> {
+        match self.hold_mut() {
+            Hold::Whole(slot) => {
+                let stats = slot.sandbox.stats()?;
+                slot.counted = Some((Instant::now(), stats.cpu_us));
+                Ok(stats)
+            }
             Hold::Seat(seat) => seat.sandbox.stats(),
         }
     }
 
-    /// The CPU time alone that it used so far, in microseconds.
+    /// The CPU time alone that it used so far, in microseconds; where its last call has only just ended, until then.
     ///
     /// # Errors
     /// As of [`Lease::stats`].
     pub fn cpu_us(&self) -> Result<u64, Error> {
         match self.hold() {
-            Hold::Whole(slot) => slot.sandbox.cpu_us(),
+            Hold::Whole(slot) => match slot.counted {
+                Some((at, cpu_us)) if at.elapsed() < JUST => Ok(cpu_us),
+                _ => slot.sandbox.cpu_us(),
+            },
             Hold::Seat(seat) => seat.sandbox.cpu_us(),
         }
     }
@@ -208,7 +219,7 @@ impl Drop for Lease {
     fn drop(&mut self) {
         let Some(hold) = self.hold.take() else { return };
         let verdict = match self.verdict {
-            Verdict::Answered | Verdict::Unused if !hold.is_clean() => Verdict::Dirty,
+            Verdict::Answered | Verdict::Unused if hold.is_spent() => Verdict::Dirty,
             verdict => verdict,
         };
         let key = self.key;

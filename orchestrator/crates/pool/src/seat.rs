@@ -88,11 +88,11 @@ impl Hold {
         }
     }
 
-    /// Whether another exchange may follow.
-    pub fn is_clean(&self) -> bool {
+    /// Whether it is known that no other exchange may follow.
+    pub fn is_spent(&self) -> bool {
         match self {
-            Self::Whole(slot) => slot.sandbox.is_clean(),
-            Self::Seat(seat) => seat.sandbox.is_clean(),
+            Self::Whole(slot) => slot.sandbox.is_spent(),
+            Self::Seat(seat) => !seat.sandbox.is_clean(),
         }
     }
 

@@ -28,6 +28,8 @@ pub(crate) struct Slot {
     pub leased_at: Instant,
     /// How much of a core that call took, as far as is known.
     pub cpu: Duration,
+    /// Microseconds of CPU time that it had used then.
+    pub counted: Option<(Instant, u64)>,
     pub after_call: AfterCall,
     /// Whether its processes are stopped.
     pub is_frozen: bool,
@@ -54,6 +56,7 @@ impl Slot {
             calls: 0,
             leased_at: now,
             cpu: Duration::ZERO,
+            counted: None,
             after_call,
             is_frozen: false,
             load_logs,

@@ -44,7 +44,7 @@ const ONLY: outbox::Seat = 0;
 pub struct Channel {
     requests: pipe::Sender,
     answers: BufReader<Answers>,
-    logs: pipe::Receiver,
+    logs: Arc<pipe::Receiver>,
     limits: ChannelLimits,
     state: State,
     /// Bytes of the last request that went into the pipe; none where the last exchange had no request.
@@ -126,7 +126,8 @@ impl Channel {
         logs: pipe::Receiver,
         limits: ChannelLimits,
     ) -> Self {
-        let answers = BufReader::new(Answers::new(answers));
+        let logs = Arc::new(logs);
+        let answers = BufReader::new(Answers::new(answers, Arc::clone(&logs)));
         Self { requests, answers, logs, limits, state: State::Idle, written: None, forks: None }
     }
 
@@ -214,7 +215,9 @@ impl Channel {
             Err(kind) => Err(kind),
         };
         // The code wrote before it answered, so what belongs to this call is in the pipe by now.
-        drain(&self.logs, &mut logs);
+        if !self.answers.get_ref().came_without_logs() {
+            drain(&self.logs, &mut logs);
+        }
         match outcome {
             Ok((answer, state)) => {
                 self.state = state;

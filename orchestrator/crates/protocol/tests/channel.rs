@@ -97,6 +97,56 @@ async fn structured_lines_stand_where_they_were_written() {
     tokio::join!(serve, call);
 }
 
+/// Of an answer that comes at once, one look tells whether anything was printed before it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_printed_is_its_calls_own_however_quick_that_is() {
+    const CALLS: usize = 300;
+    let (mut channel, mut shim) = pair(ChannelLimits::default());
+    let serves = tokio::spawn(async move {
+        for call in 0..CALLS {
+            let nonce = shim.request().await["nonce"].clone();
+            let result = Frame::new(Kind::Result, &json!({"nonce": nonce, "status": 200}), Bytes::new());
+            let mut answer = result.encode();
+            match call % 4 {
+                0 => {}
+                1 => shim.logs.write_all(format!("{call}\n").as_bytes()).await.unwrap(),
+                2 => {
+                    let line = json!({"nonce": nonce, "level": "info", "message": "a line", "fields": {}});
+                    shim.send(Kind::Log, line, b"").await;
+                    shim.logs.write_all(format!("{call}\n").as_bytes()).await.unwrap();
+                }
+                _ => {
+                    // Far more than is read at once.
+                    let large = Bytes::from(vec![b' '; 300_000]);
+                    answer =
+                        Frame::new(Kind::Result, &json!({"nonce": nonce, "status": 200}), large).encode();
+                    let (first, rest) = answer.split_at(100_000);
+                    shim.answers.write_all(first).await.unwrap();
+                    shim.logs.write_all(format!("{call}\n").as_bytes()).await.unwrap();
+                    shim.answers.write_all(rest).await.unwrap();
+                    continue;
+                }
+            }
+            shim.answers.write_all(&answer).await.unwrap();
+        }
+    });
+    for call in 0..CALLS {
+        let reply = channel.invoke(request(Bytes::new()), soon()).await.unwrap();
+        let number = call.to_string();
+        let printed = match call % 4 {
+            0 => Vec::new(),
+            2 => vec![number.as_str(), "[INFO] a line"],
+            _ => vec![number.as_str()],
+        };
+        let logs = reply.logs.into_text();
+        let mut lines: Vec<_> = logs.lines().collect();
+        // They come through two pipes.
+        lines.sort_unstable();
+        assert_eq!(lines, printed, "call {call}");
+    }
+    serves.await.unwrap();
+}
+
 #[tokio::test]
 async fn a_wrong_nonce_taints() {
     let (mut channel, mut shim) = pair(ChannelLimits::default());

@@ -185,6 +185,12 @@ pub trait Sandbox: Send + Sync {
     /// Whether another exchange may follow.
     fn is_clean(&self) -> bool;
 
+    /// Whether it is known to serve nothing more, without a look at what happened since the last exchange: the next one
+    /// finds that out, and fails as `Untaken`.
+    fn is_spent(&self) -> bool {
+        !self.is_clean()
+    }
+
     /// What it used so far.
     ///
     /// # Errors

@@ -124,7 +124,12 @@ impl Live {
     /// The memory limit and the runtime's end explain more than a closed pipe does.
     async fn explain(&mut self, mut fault: SandboxFault) -> SandboxFault {
         self.is_spent = true;
-        if explain::is_of_memory(&fault.kind, self.cgroup.as_ref()) {
+        let is_unasked = matches!(&self.ends, Ends::Channel(channel) if channel.is_unasked());
+        if is_unasked && matches!(fault.kind, SandboxFaultKind::Exited { .. } | SandboxFaultKind::Tainted(_))
+        {
+            // Whatever happened to it between two calls, this one has nothing to do with it.
+            fault.kind = SandboxFaultKind::Untaken;
+        } else if explain::is_of_memory(&fault.kind, self.cgroup.as_ref()) {
             fault.kind = SandboxFaultKind::OutOfMemory;
         } else if matches!(fault.kind, SandboxFaultKind::Exited { .. }) {
             let told = told_end(&mut *self.control.lock().await).await;
@@ -331,6 +336,15 @@ impl Sandbox for Live {
                 Ends::Channel(channel) => channel.is_clean(),
                 Ends::Shared(sharing) => sharing.is_clean(),
                 Ends::Pipes(_) | Ends::Gone => false,
+            }
+    }
+
+    fn is_spent(&self) -> bool {
+        self.is_spent
+            || match &self.ends {
+                Ends::Channel(channel) => channel.is_spent(),
+                Ends::Shared(sharing) => !sharing.is_clean(),
+                Ends::Pipes(_) | Ends::Gone => true,
             }
     }
 

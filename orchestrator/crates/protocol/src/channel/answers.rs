@@ -7,10 +7,13 @@
 //!
 //! What doesn't come in that moment is waited for as everything is. A function that isn't quick costs a thread that
 //! moment only now and then: after each answer that was late or didn't come, more calls than before go the other way at once.
+//! One late answer among many quick ones changes nothing: its process may have waited for a CPU. Calls that go the other way
+//! overlap, so that a runtime for each of them wants to run and all of them are late.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -26,6 +29,8 @@ use super::near::Near;
 const MOMENT: Timespec = Timespec { tv_sec: 0, tv_nsec: 5_000_000 };
 /// What is waited for so. Other tasks of the thread wait as long, so who takes longer is waited for otherwise next time.
 const QUICK: Duration = Duration::from_micros(300);
+/// Quick answers in a row after which a late one is taken for the machine's.
+const FORGIVEN_AFTER: u32 = 8;
 /// The most calls in a row for which nobody waits so.
 const MAX_SKIPPED: u32 = 63;
 /// Bytes read at once: room for them is made in advance.
@@ -35,12 +40,18 @@ const STEP: usize = 128 << 10;
 #[derive(Debug)]
 pub(super) struct Answers {
     end: End,
+    /// What the code prints comes through it.
+    logs: Arc<pipe::Receiver>,
+    /// Whether nothing was printed until all of the answer was there, as far as one look told.
+    is_quiet: bool,
     /// Where the process behind it runs.
     near: Near,
     /// Whether the next read may have the thread wait.
     is_prompt: bool,
     /// Whether the last answer that was waited for so was not quick.
     is_late: bool,
+    /// Answers in a row that were quick.
+    quick: u32,
     /// Calls that go by before the thread waits again.
     skip: u32,
     /// The same, after the next one in vain.
@@ -85,12 +96,15 @@ impl End {
 }
 
 impl Answers {
-    pub(super) fn new(pipe: pipe::Receiver) -> Self {
+    pub(super) fn new(pipe: pipe::Receiver, logs: Arc<pipe::Receiver>) -> Self {
         Self {
             end: End::Watched(pipe),
+            logs,
+            is_quiet: false,
             near: Near::default(),
             is_prompt: false,
             is_late: false,
+            quick: 0,
             // The first call of a program is seldom quick, and many programs have only one.
             skip: 1,
             next_skip: 0,
@@ -99,6 +113,7 @@ impl Answers {
 
     /// A request is about to be written to a function: its answer may come at once.
     pub(super) fn expect(&mut self) {
+        self.is_quiet = false;
         if self.skip > 0 {
             self.skip -= 1;
             self.near.go();
@@ -120,8 +135,20 @@ impl Answers {
     /// A frame came. What follows it may take its time, and others have something to do meanwhile.
     pub(super) fn has_come(&mut self) {
         if std::mem::take(&mut self.is_prompt) {
-            if self.is_late { self.skip_more() } else { self.next_skip = self.next_skip.saturating_sub(1) }
+            if !self.is_late {
+                self.quick += 1;
+                self.next_skip /= 2;
+            } else if std::mem::take(&mut self.quick) < FORGIVEN_AFTER {
+                self.skip_more();
+            }
+        } else {
+            self.is_quiet = false;
         }
+    }
+
+    /// Whether the last answer came at once, whole, and before anything was printed: nothing of its call is in the pipe for logs.
+    pub(super) const fn came_without_logs(&self) -> bool {
+        self.is_quiet
     }
 
     /// Has more calls than last time go the other way: so many more than a quick one takes back that who is quick every
@@ -140,11 +167,19 @@ impl Answers {
         self.end.read(bytes)
     }
 
-    /// Waits a moment on this thread; whether there is something to be read.
+    /// Waits a moment on this thread; whether there is something to be read. What is printed meanwhile is waited for, too, and
+    /// looked at after the answer: the code prints before it answers.
     fn comes_at_once(&mut self) -> io::Result<bool> {
         let began = Instant::now();
-        let mut pipe = [PollFd::from_borrowed_fd(self.end.descriptor()?, PollFlags::IN)];
-        let comes = rustix::event::poll(&mut pipe, Some(&MOMENT)).is_ok_and(|ready| ready > 0);
+        let mut pipes = [
+            PollFd::from_borrowed_fd(self.end.descriptor()?, PollFlags::IN),
+            PollFd::new(&*self.logs, PollFlags::IN),
+        ];
+        let mut comes = rustix::event::poll(&mut pipes, Some(&MOMENT)).is_ok_and(|ready| ready > 0);
+        self.is_quiet = comes && pipes[1].revents().is_empty();
+        if comes && pipes[0].revents().is_empty() {
+            comes = rustix::event::poll(&mut pipes[..1], Some(&MOMENT)).is_ok_and(|ready| ready > 0);
+        }
         self.is_late = began.elapsed() > QUICK;
         Ok(comes)
     }
@@ -152,6 +187,7 @@ impl Answers {
     /// Has the poller watch the pipe from now on.
     fn watch(&mut self) -> io::Result<()> {
         if std::mem::take(&mut self.is_prompt) {
+            self.quick = 0;
             self.skip_more();
         }
         self.near.go();
@@ -170,6 +206,8 @@ impl AsyncRead for Answers {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let answers = self.get_mut();
+        // Of an answer in several pieces, what was printed between them is not known.
+        answers.is_quiet = false;
         if let End::Unwatched(_) = answers.end {
             let may_be_there = !answers.is_prompt || answers.comes_at_once()?;
             if may_be_there && answers.end.read_into(buffer)? {
@@ -193,7 +231,8 @@ mod tests {
     #[tokio::test]
     async fn the_thread_waits_for_who_is_quick_and_the_poller_for_the_others() {
         let (mut sender, receiver) = pipe::pipe().expect("a pipe");
-        let mut answers = Answers::new(receiver);
+        let (_, logs) = pipe::pipe().expect("a pipe");
+        let mut answers = Answers::new(receiver, Arc::new(logs));
         let mut byte = [0];
 
         answers.expect();
@@ -222,5 +261,26 @@ mod tests {
         answers.expect();
         answers.read_exact(&mut byte).await.expect("it is there");
         assert_eq!(&byte, b"2");
+    }
+
+    #[tokio::test]
+    async fn one_late_answer_among_many_quick_ones_is_forgiven() {
+        let (_sender, receiver) = pipe::pipe().expect("a pipe");
+        let (_, logs) = pipe::pipe().expect("a pipe");
+        let mut answers = Answers::new(receiver, Arc::new(logs));
+        answers.skip = 0;
+        let mut come = |is_late, times| {
+            for _ in 0..times {
+                (answers.is_prompt, answers.is_late) = (true, is_late);
+                answers.has_come();
+            }
+            answers.skip
+        };
+        assert_eq!(come(false, FORGIVEN_AFTER), 0);
+        assert_eq!(come(true, 1), 0);
+        assert_eq!(come(false, FORGIVEN_AFTER - 1), 0);
+        assert_eq!(come(true, 1), 3, "too soon after the last one");
+        come(false, FORGIVEN_AFTER);
+        assert_eq!(come(true, 2), 3, "quick ones take back what was skipped");
     }
 }

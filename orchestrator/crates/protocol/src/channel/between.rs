@@ -44,6 +44,19 @@ impl Channel {
         }
     }
 
+    /// Whether it is known that no exchange may follow, without a look at what came since the last one: the next one begins with
+    /// that.
+    #[must_use]
+    pub fn is_spent(&self) -> bool {
+        self.state == State::Broken || !self.answers.buffer().is_empty()
+    }
+
+    /// Whether nothing of the last request was written.
+    #[must_use]
+    pub fn is_unasked(&self) -> bool {
+        self.written == Some(0)
+    }
+
     /// After an answered exchange: waits until the shim says that the process of the call is gone, where calls have one.
     /// Whether it said so, and nothing else, in that time. It may be forged: who relies on it counts processes.
     pub async fn settled(&mut self, patience: Duration) -> bool {
@@ -79,7 +92,7 @@ impl Channel {
         let is_read = !self.answers.buffer().is_empty();
         let Ok(answers) = self.answers.get_ref().descriptor() else { return [true; 2] };
         let mut pipes =
-            [PollFd::from_borrowed_fd(answers, PollFlags::IN), PollFd::new(&self.logs, PollFlags::IN)];
+            [PollFd::from_borrowed_fd(answers, PollFlags::IN), PollFd::new(&*self.logs, PollFlags::IN)];
         match rustix::event::poll(&mut pipes, Some(&NOW)) {
             Ok(_) => [is_read || !pipes[0].revents().is_empty(), !pipes[1].revents().is_empty()],
             Err(_) => [true; 2],

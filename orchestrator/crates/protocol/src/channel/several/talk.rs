@@ -42,7 +42,7 @@ pub(super) struct Talk {
     requests: pipe::Sender,
     answers: BufReader<Answers>,
     limits: FrameLimits,
-    logs: pipe::Receiver,
+    logs: Arc<pipe::Receiver>,
     table: Table,
 }
 
