@@ -11,6 +11,11 @@ pub(super) fn count() -> u32 {
     *COUNT
 }
 
+/// The one that the caller runs on at this moment; 0 where the kernel doesn't tell.
+pub(super) fn this_one() -> usize {
+    nix::sched::sched_getcpu().unwrap_or_default()
+}
+
 /// Whether as much wants to run as there are cores, at this very moment: no where the kernel doesn't tell.
 pub(super) fn has_none_to_spare() -> bool {
     std::fs::read_to_string("/proc/loadavg").is_ok_and(|text| is_over(&text, count()))

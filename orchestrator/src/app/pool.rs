@@ -58,6 +58,7 @@ pub(super) fn settings(config: &Config) -> Settings {
         max_sandboxes: u32::try_from(config.pool.max_sandboxes).unwrap_or(u32::MAX),
         cores: cores::count(),
         has_no_core_to_spare: cores::has_none_to_spare,
+        this_cpu: cores::this_one,
         max_starts_at_once: cores::count(),
         project_percent: config.pool.project_percent,
         queue_len: config.pool.queue_len,

@@ -4,6 +4,7 @@ mod ahead;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 use cloudbox_pace::{Load, Machine, Pace};
 use cloudbox_sandbox::AfterCall;
@@ -14,6 +15,11 @@ use crate::queue::Queue;
 use crate::seat::Open;
 use crate::slot::Slot;
 use crate::target::Target;
+
+/// How long a CPU's caches are taken to know what ran there.
+const MOMENT: Duration = Duration::from_millis(5);
+/// How many of the most recently used are looked at for one of this CPU's.
+const LOOKED_AT: usize = 16;
 
 /// The sandboxes of one key. Where calls wait, none is idle.
 pub(crate) struct Fleet {
@@ -47,6 +53,8 @@ pub(crate) struct Fleet {
 pub(crate) struct Idle {
     pub slot: Slot,
     pub since: Instant,
+    /// Where its last call ended.
+    pub cpu: usize,
 }
 
 impl Fleet {
@@ -76,9 +84,11 @@ impl Fleet {
         self.target.told_seats.store(seats, Relaxed);
     }
 
-    /// Takes the most recently used idle one.
-    pub fn take_idle(&mut self, now: Instant) -> Option<Slot> {
-        let Idle { slot, .. } = self.idle.pop()?;
+    /// Takes the most recently used idle one; rather one of this CPU's, where that was used a moment ago: it needn't move.
+    pub fn take_idle(&mut self, now: Instant, cpu: usize) -> Option<Slot> {
+        let is_near = |idle: &Idle| idle.cpu == cpu && now.duration_since(idle.since) < MOMENT;
+        let near = self.idle.iter().rev().take(LOOKED_AT).position(is_near).unwrap_or(0);
+        let Idle { slot, .. } = self.idle.remove(self.idle.len().checked_sub(near + 1)?);
         Some(Slot { leased_at: now, ..slot })
     }
 

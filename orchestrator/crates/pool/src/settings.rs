@@ -17,6 +17,8 @@ pub struct Settings {
     pub cores: u32,
     /// Whether all cores have something to run; asked for when another sandbox is thought of.
     pub has_no_core_to_spare: fn() -> bool,
+    /// The CPU that the caller runs on.
+    pub this_cpu: fn() -> usize,
     /// Sandboxes that are created at once; giving code to a spare is not counted.
     pub max_starts_at_once: u32,
     /// Calls that wait, per version of a function, besides those for which a start is under way.
@@ -54,6 +56,7 @@ impl Default for Settings {
             project_percent: 100,
             cores: 4,
             has_no_core_to_spare: || false,
+            this_cpu: || 0,
             max_starts_at_once: 4,
             queue_len: 1000,
             queue_wait: Duration::from_secs(10),

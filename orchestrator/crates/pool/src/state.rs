@@ -319,7 +319,7 @@ impl State {
         if fleet.is_retired || is_closing {
             return effects.kill(key, slot);
         }
-        fleet.idle.push(Idle { slot, since: now });
+        fleet.idle.push(Idle { slot, since: now, cpu: (self.settings.this_cpu)() });
         effects.watches_idle |= !std::mem::replace(&mut self.is_idle_watched, true);
         if !self.rotation.is_empty() {
             self.pump(now, effects);

@@ -27,7 +27,7 @@ impl State {
         let (mut done, mut is_later) = (0, false);
         for (key, fleet) in &mut self.fleets {
             let mut index = 0;
-            while let Some(Idle { slot, since }) = fleet.idle.get_mut(index) {
+            while let Some(Idle { slot, since, .. }) = fleet.idle.get_mut(index) {
                 if slot.is_frozen || now.duration_since(*since) < freeze_after {
                     is_later |= !slot.is_frozen;
                     index += 1;
