@@ -156,12 +156,14 @@ impl Calls {
         }
     }
 
-    /// The next one that there is room for: of the call that has the fewest under way, so that none keeps others waiting.
+    /// The next one that there is room for: of the call that has the fewest under way, so that none keeps others waiting. One of
+    /// several leaves the last place to them.
     fn next(&self) -> Option<usize> {
         let has_room = self.shared.values().sum::<usize>() < MAX_RUNNING;
+        let most = if self.callers.len() > 1 { MAX_RUNNING - 1 } else { MAX_RUNNING };
         let may_begin = |call: &Waiting| match call.is_read() {
             true => !self.readers.contains(&call.seat),
-            false => has_room,
+            false => has_room && self.shared.get(&call.seat).is_none_or(|held| *held < most),
         };
         let waiting = self.waiting.iter().enumerate().filter(|(_, call)| may_begin(call));
         let fewest = waiting.min_by_key(|(_, call)| match call.is_read() {
