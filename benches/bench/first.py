@@ -1,6 +1,9 @@
 """First calls: functions that were never called, each with code of its own, one after the other with a pause in which a spare comes up."""
+import os
 import re
+import shutil
 import socket
+import subprocess
 import sys
 import time
 from dataclasses import dataclass
@@ -46,9 +49,31 @@ def room(sandboxes, memory_mb=MEMORY_MB):
     return {"CLOUDBOX_POOL_MAX_SANDBOXES": str(sandboxes), "CLOUDBOX_POOL_MEMORY_BUDGET_MB": str(sandboxes * 2 * memory_mb)}
 
 
-def first_calls(service, language, count):
+def bare(language, folder):
+    """The command that starts this language's runtime, with nothing around it and nothing to do."""
+    if language == "node":
+        return [shutil.which("node"), "-e", "0"]
+    if language == "python":
+        return [os.path.realpath(sys.executable), "-I", "-S", "-c", "0"]
+    source, binary = os.path.join(folder, "bare.go"), os.path.join(folder, "bare")
+    with open(source, "w", encoding="utf-8") as file:
+        file.write("package main\n\nfunc main() {}\n")
+    subprocess.run(["go", "build", "-o", binary, source], check=True, env={**os.environ, "CGO_ENABLED": "0"})
+    return [binary]
+
+
+def bare_start(command):
+    """Milliseconds from its start to its end, after the pause that a call has."""
+    time.sleep(PAUSE_S)
+    environment = {name: value for name, value in os.environ.items() if name != "NODE_EXTRA_CA_CERTS"}
+    began = time.perf_counter()
+    subprocess.run(command, check=True, env=environment)
+    return (time.perf_counter() - began) * 1000
+
+
+def first_calls(service, language, count, between=lambda: None):
     """The first calls of `count` functions, and the warm ones after them: what these take is the client's and the service's usual
-    part."""
+    part. `between` is done after each two."""
     names = [f"first-{language}-{number}" for number in range(count)]
     for number, name in enumerate(names):
         service.deploy(name, language, code=f"{CODE[language][1]}\n{COMMENTS[language]} {number}\n")
@@ -57,4 +82,5 @@ def first_calls(service, language, count):
         time.sleep(PAUSE_S)
         first.append(call(service, name))
         warm.append(call(service, name))
+        between()
     return first, warm
