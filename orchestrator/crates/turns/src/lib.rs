@@ -18,6 +18,7 @@ static WAITING: AtomicUsize = AtomicUsize::new(0);
 pub async fn step() {
     if WAITING.load(Ordering::Relaxed) > 0 {
         let _waiting = Waiting::begin();
+        task::forget_wakes();
         tokio::task::yield_now().await;
     }
 }

@@ -5,9 +5,10 @@
 //! costs more than all of hyper's work on the request. So a wake-up by the task itself is kept from the runtime, and the
 //! task is polled again at once.
 
+use std::cell::RefCell;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
 use futures::task::AtomicWaker;
@@ -21,39 +22,30 @@ const MAX_POLLS: u32 = 4;
 const IDLE: u8 = 0;
 /// It is being polled.
 const POLLED: u8 = 1;
-/// It was woken while it was being polled.
+/// It was woken: while it was being polled, else it waits for a thread.
 const WOKEN: u8 = 2;
 /// It is gone; who still has its waker wakes nobody.
 const GONE: u8 = 3;
+
+thread_local! {
+    /// Whose poll this thread is in.
+    static CURRENT: RefCell<Option<Arc<Bell>>> = const { RefCell::new(None) };
+}
 
 /// A future whose wake-ups are known to [`step`](crate::step), and that may wake itself at little cost.
 pub struct Task<F> {
     future: Pin<Box<F>>,
     bell: Arc<Bell>,
     waker: Waker,
+    /// While it is, and after its end.
+    is_polled: bool,
 }
 
 /// What the future is woken by.
 #[derive(Default)]
 struct Bell {
     state: AtomicU8,
-    /// Whether it is counted as one that waits for a thread.
-    is_ready: AtomicBool,
     task: AtomicWaker,
-}
-
-impl Bell {
-    /// Counts it in, or out, where it isn't yet.
-    fn set_ready(&self, is_ready: bool) {
-        if self.is_ready.swap(is_ready, Ordering::AcqRel) == is_ready {
-            return;
-        }
-        if is_ready {
-            WAITING.fetch_add(1, Ordering::Relaxed);
-        } else {
-            WAITING.fetch_sub(1, Ordering::Relaxed);
-        }
-    }
 }
 
 impl Wake for Bell {
@@ -62,22 +54,43 @@ impl Wake for Bell {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        let while_polled = self.state.compare_exchange(POLLED, WOKEN, Ordering::AcqRel, Ordering::Acquire);
-        if while_polled == Err(IDLE) {
-            self.set_ready(true);
+        // Also where it was woken before, so that its next poll sees what this wake-up is about.
+        if self.state.fetch_max(WOKEN, Ordering::AcqRel) == IDLE {
+            WAITING.fetch_add(1, Ordering::Relaxed);
             self.task.wake();
-            if self.state.load(Ordering::Acquire) == GONE {
-                self.set_ready(false);
-            }
         }
     }
+}
+
+/// While this thread is in a task's poll.
+struct Current(Option<Arc<Bell>>);
+
+impl Current {
+    fn begin(bell: &Arc<Bell>) -> Self {
+        Self(CURRENT.replace(Some(Arc::clone(bell))))
+    }
+}
+
+impl Drop for Current {
+    fn drop(&mut self) {
+        CURRENT.set(self.0.take());
+    }
+}
+
+/// Forgets that the task which this thread polls was woken: it is about to wake itself again, and is not to be polled before.
+pub(crate) fn forget_wakes() {
+    CURRENT.with_borrow(|current| {
+        if let Some(bell) = current {
+            bell.state.swap(POLLED, Ordering::AcqRel);
+        }
+    });
 }
 
 impl<F: Future> Task<F> {
     /// To be spawned.
     pub fn new(future: F) -> Self {
         let bell = Arc::<Bell>::default();
-        Self { future: Box::pin(future), waker: Waker::from(Arc::clone(&bell)), bell }
+        Self { future: Box::pin(future), waker: Waker::from(Arc::clone(&bell)), bell, is_polled: false }
     }
 }
 
@@ -85,29 +98,37 @@ impl<F: Future> Future for Task<F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        let Self { future, bell, waker } = &mut *self;
+        let task = &mut *self;
         // Before the first poll, so that no wake-up after it finds nobody.
-        bell.task.register(cx.waker());
-        bell.set_ready(false);
+        task.bell.task.register(cx.waker());
+        if task.bell.state.swap(POLLED, Ordering::AcqRel) == WOKEN {
+            WAITING.fetch_sub(1, Ordering::Relaxed);
+        }
+        task.is_polled = true;
+        let _current = Current::begin(&task.bell);
         for _ in 0..MAX_POLLS {
-            bell.state.store(POLLED, Ordering::Release);
-            if let Poll::Ready(value) = future.as_mut().poll(&mut Context::from_waker(waker)) {
+            if let Poll::Ready(value) = task.future.as_mut().poll(&mut Context::from_waker(&task.waker)) {
                 return Poll::Ready(value);
             }
-            if bell.state.compare_exchange(POLLED, IDLE, Ordering::AcqRel, Ordering::Acquire).is_ok() {
+            if task.bell.state.compare_exchange(POLLED, IDLE, Ordering::AcqRel, Ordering::Acquire).is_ok() {
+                task.is_polled = false;
                 return Poll::Pending;
             }
+            task.bell.state.swap(POLLED, Ordering::AcqRel);
         }
-        bell.state.store(IDLE, Ordering::Release);
-        bell.wake_by_ref();
+        task.is_polled = false;
+        task.bell.state.store(IDLE, Ordering::Release);
+        task.bell.wake_by_ref();
         Poll::Pending
     }
 }
 
 impl<F> Drop for Task<F> {
     fn drop(&mut self) {
-        self.bell.state.store(GONE, Ordering::Release);
-        self.bell.set_ready(false);
+        let state = self.bell.state.swap(GONE, Ordering::AcqRel);
+        if state == WOKEN && !self.is_polled {
+            WAITING.fetch_sub(1, Ordering::Relaxed);
+        }
     }
 }
 
@@ -177,6 +198,12 @@ mod tests {
             tokio::spawn(Task::new(async move {
                 gate.notified().await;
                 for number in 1..=3 {
+                    // As hyper does, when a request's body is dropped.
+                    poll_fn(|cx| {
+                        cx.waker().wake_by_ref();
+                        Poll::Ready(())
+                    })
+                    .await;
                     steps.lock().push((number, name));
                     crate::step().await;
                 }
@@ -189,6 +216,7 @@ mod tests {
         }
         let numbers: Vec<_> = steps.lock().iter().map(|(number, _)| *number).collect();
         assert_eq!(numbers, [1, 1, 1, 2, 2, 2, 3, 3, 3]);
+        assert_eq!(WAITING.load(Ordering::Relaxed), 0);
 
         let told = Arc::<Told>::default();
         let waker = Waker::from(Arc::clone(&told));
