@@ -154,7 +154,8 @@ impl Dispatcher {
     }
 
     /// The call on a sandbox; on another one where that ended before any code could see it, as an idle one may have before the
-    /// call came. Of those that were started for it there are two at most: what may have begun is not begun again.
+    /// call came. Of those that were started for it there are two at most, and none begins after the call's time: what may have
+    /// begun is not begun again.
     async fn attempt(
         &self,
         begun: Begun,
@@ -167,7 +168,7 @@ impl Dispatcher {
             let lease = self.pool.lease(target).await?;
             started += u32::from(lease.start() == Start::Cold);
             let settled = self.exchange(begun, call, target, lease, opening).await;
-            if !settled.is_untaken() || started == MAX_STARTED {
+            if !settled.is_untaken() || started == MAX_STARTED || begun.at.elapsed() > call.timeout() {
                 return Ok(settled);
             }
             tracing::info!(invocation.id = %begun.id, "the sandbox ended before it took the call; another one gets it");

@@ -136,6 +136,10 @@ impl Lease {
         }
         self.verdict = match &outcome {
             Ok(_) => Verdict::Answered,
+            // It ended right after it was started for this call.
+            Err(fault) if matches!(fault.kind, SandboxFaultKind::Untaken) && self.start == Start::Cold => {
+                Verdict::Died
+            }
             Err(fault) => verdict_of(&fault.kind),
         };
         outcome
@@ -156,8 +160,11 @@ impl Lease {
     pub fn stats(&mut self) -> Result<Stats, Error> {
         match self.hold_mut() {
             Hold::Whole(slot) => {
+                slot.counted = None;
                 let stats = slot.sandbox.stats()?;
-                slot.counted = Some((Instant::now(), stats.cpu_us));
+                if slot.after_call == AfterCall::Keep {
+                    slot.counted = Some((Instant::now(), stats.cpu_us));
+                }
                 Ok(stats)
             }
             Hold::Seat(seat) => seat.sandbox.stats(),

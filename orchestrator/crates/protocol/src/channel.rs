@@ -215,7 +215,7 @@ impl Channel {
             Err(kind) => Err(kind),
         };
         // The code wrote before it answered, so what belongs to this call is in the pipe by now.
-        if !self.answers.get_ref().came_without_logs() {
+        if outcome.is_err() || !self.answers.get_ref().came_without_logs() {
             drain(&self.logs, &mut logs);
         }
         match outcome {

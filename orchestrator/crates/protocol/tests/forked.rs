@@ -102,6 +102,24 @@ async fn a_call_follows_when_the_last_ones_process_is_gone() {
 }
 
 #[tokio::test]
+async fn what_is_read_along_with_the_answer_spends_nothing() {
+    let (mut channel, mut shim) = loaded(true).await;
+    for _ in 0..3 {
+        let serves = async {
+            let nonce = shim.request().await["nonce"].clone();
+            let result = Frame::new(Kind::Result, &json!({"nonce": nonce, "status": 200}), Bytes::new());
+            let gone = Frame::new(Kind::Loaded, &shim.loaded, Bytes::new());
+            shim.answers.write_all(&[result.encode(), gone.encode()].concat()).await.unwrap();
+        };
+        let request = Request::without_host(invoke::invoke(), Bytes::new());
+        let (answer, ()) = tokio::join!(channel.invoke(request, soon()), serves);
+        answer.unwrap();
+        assert!(!channel.is_spent());
+        assert!(channel.settled(PATIENCE).await && !channel.is_spent());
+    }
+}
+
+#[tokio::test]
 async fn no_call_goes_out_before() {
     let (mut channel, mut shim) = loaded(true).await;
     call(&mut channel, &mut shim).await;

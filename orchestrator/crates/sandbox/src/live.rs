@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use cloudbox_egress::{Gate, Outlet};
-use cloudbox_protocol::channel::{Channel, ChannelLimits, Fault};
+use cloudbox_protocol::channel::{Channel, ChannelLimits, Fault, FaultKind};
 use cloudbox_protocol::control::{Confinement, FromInit, ToInit};
 use cloudbox_protocol::{Answer, Failure, Load, Loaded, Logs, Reply, Request, plain};
 use cloudbox_types::{Attempts, Limits};
@@ -124,12 +124,7 @@ impl Live {
     /// The memory limit and the runtime's end explain more than a closed pipe does.
     async fn explain(&mut self, mut fault: SandboxFault) -> SandboxFault {
         self.is_spent = true;
-        let is_unasked = matches!(&self.ends, Ends::Channel(channel) if channel.is_unasked());
-        if is_unasked && matches!(fault.kind, SandboxFaultKind::Exited { .. } | SandboxFaultKind::Tainted(_))
-        {
-            // Whatever happened to it between two calls, this one has nothing to do with it.
-            fault.kind = SandboxFaultKind::Untaken;
-        } else if explain::is_of_memory(&fault.kind, self.cgroup.as_ref()) {
+        if explain::is_of_memory(&fault.kind, self.cgroup.as_ref()) {
             fault.kind = SandboxFaultKind::OutOfMemory;
         } else if matches!(fault.kind, SandboxFaultKind::Exited { .. }) {
             let told = told_end(&mut *self.control.lock().await).await;
@@ -248,7 +243,18 @@ impl Sandbox for Live {
     }
 
     async fn exchange(&mut self, request: Request, deadline: Instant) -> Result<Reply<Answer>, SandboxFault> {
-        let outcome = self.channel()?.invoke(request, deadline).await;
+        let channel = self.channel()?;
+        let outcome = match channel.invoke(request, deadline).await {
+            Err(Fault { kind: kind @ (FaultKind::Ended | FaultKind::Tainted(_)), logs })
+                if channel.is_unasked() =>
+            {
+                // Whatever happened to it between two calls, this one has nothing to do with it.
+                tracing::info!(sandbox.id = %self.id, ?kind, "a sandbox had ended before it was called");
+                self.is_spent = true;
+                return Err(SandboxFault { kind: SandboxFaultKind::Untaken, logs });
+            }
+            outcome => outcome,
+        };
         let reply = self.explained(outcome).await?;
         // Without a group's end by the kernel, as before version 2 of cgroups, what is left of a sandbox may answer.
         if has_oom_kills(self.cgroup.as_ref()) {

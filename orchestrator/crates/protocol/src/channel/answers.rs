@@ -26,7 +26,7 @@ use super::near::Near;
 
 /// How long the thread waits at most. Beyond the kernel's next tick (4 ms with most kernels): an end before it would have the
 /// clock set and set back for each call, which costs more than a quick function.
-const MOMENT: Timespec = Timespec { tv_sec: 0, tv_nsec: 5_000_000 };
+const MOMENT: Duration = Duration::from_millis(5);
 /// What is waited for so. Other tasks of the thread wait as long, so who takes longer is waited for otherwise next time.
 const QUICK: Duration = Duration::from_micros(300);
 /// Quick answers in a row after which a late one is taken for the machine's.
@@ -175,10 +175,12 @@ impl Answers {
             PollFd::from_borrowed_fd(self.end.descriptor()?, PollFlags::IN),
             PollFd::new(&*self.logs, PollFlags::IN),
         ];
-        let mut comes = rustix::event::poll(&mut pipes, Some(&MOMENT)).is_ok_and(|ready| ready > 0);
+        let moment = Timespec { tv_sec: 0, tv_nsec: MOMENT.subsec_nanos().into() };
+        let mut comes = rustix::event::poll(&mut pipes, Some(&moment)).is_ok_and(|ready| ready > 0);
         self.is_quiet = comes && pipes[1].revents().is_empty();
         if comes && pipes[0].revents().is_empty() {
-            comes = rustix::event::poll(&mut pipes[..1], Some(&MOMENT)).is_ok_and(|ready| ready > 0);
+            let left = Timespec::try_from(MOMENT.saturating_sub(began.elapsed())).ok();
+            comes = left.is_some_and(|left| rustix::event::poll(&mut pipes[..1], Some(&left)) == Ok(1));
         }
         self.is_late = began.elapsed() > QUICK;
         Ok(comes)

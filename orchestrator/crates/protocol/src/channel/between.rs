@@ -48,7 +48,12 @@ impl Channel {
     /// that.
     #[must_use]
     pub fn is_spent(&self) -> bool {
-        self.state == State::Broken || !self.answers.buffer().is_empty()
+        match self.state {
+            State::Idle => !self.answers.buffer().is_empty(),
+            // What the shim says at the end of the call's process may be there already.
+            State::Ending => false,
+            State::Broken => true,
+        }
     }
 
     /// Whether nothing of the last request was written.
