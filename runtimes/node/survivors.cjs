@@ -7,23 +7,24 @@
 const { stat, statSync } = require('fs');
 const { pause } = require('./frame.cjs');
 const cut = Function.prototype.call.bind(String.prototype.slice);
+const includes = Function.prototype.call.bind(Array.prototype.includes);
 // Node 14 and the first releases of 16 don't tell of timers; a sandbox without calls is frozen all the same.
 const resources = process.getActiveResourcesInfo ||
   (() => process._getActiveHandles().map((handle) => (typeof handle.pid === 'number' ? 'ProcessWrap' : '')));
 /** A folder whose number of links grows with the threads. */
 const TASKS = `/proc/${process.pid}/task`;
 
-/**
- * Whether the code may have started a thread: the service counts them all, so this is only what an answer is told with. An early
- * release that doesn't tell of workers is taken to have some.
- */
-let mayHaveThreads = !tellsOfWorkers(process.versions.node);
-process.on('worker', () => { mayHaveThreads = true; });
-
-function tellsOfWorkers(version) {
-  const [major, minor] = version.split('.').map(Number);
-  return major > 16 || (major === 16 && minor >= 2) || (major === 14 && minor >= 18);
-}
+/** The built-in modules that were loaded so far; of these, workers need one. */
+const loadedModules = process.moduleLoadList || [];
+const WORKERS = 'NativeModule worker_threads';
+let seenModules = 0;
+/** Whether the code may have started a thread: it has workers, or an addon. Where Node doesn't tell what it loaded, it always may. */
+let mayHaveThreads = process.moduleLoadList === undefined;
+const { dlopen } = process;
+process.dlopen = function (...args) {
+  mayHaveThreads = true;
+  return dlopen.apply(this, args);
+};
 
 /** Milliseconds that a thread may take to end. */
 const PATIENCE = 5;
@@ -49,8 +50,14 @@ function count() {
   return { timers, processes };
 }
 
-/** A look into `/proc` costs as much as all else between two calls, so most calls have none. */
-const hasMoreThreads = () => mayHaveThreads && countThreads() > baseline.threads;
+/** Whether there are. A look into `/proc` costs as much as all else between two calls, so most calls have none. */
+function hasMoreThreads() {
+  if (!mayHaveThreads && loadedModules.length !== seenModules) {
+    seenModules = loadedModules.length;
+    mayHaveThreads = includes(loadedModules, WORKERS);
+  }
+  return mayHaveThreads && countThreads() > baseline.threads;
+}
 
 /** What there was when the code had been loaded: that is the function's own choice. */
 let baseline = { timers: Infinity, processes: Infinity, threads: Infinity };

@@ -60,6 +60,14 @@ for (const [what, code] of [
   }));
 }
 
+test('left: a worker that was begun a moment ago, by code that had none before', () => withShim(`
+exports.handler = async (data) => { await null; eval(data); return 'done' };`, async (shim) => {
+  await shim.load();
+  assert.strictEqual(await survivorsOf(shim, '0'), undefined);
+  const begin = 'new (require("worker_threads").Worker)("setInterval(() => {}, 1e6)", { eval: true })';
+  assert.deepStrictEqual(await survivorsOf(shim, begin), ['thread']);
+}));
+
 test('a failure tells too, and patched functions hide nothing', () => withShim(`
 process.getActiveResourcesInfo = () => []; process._getActiveHandles = () => []; require('fs').statSync = () => ({ nlink: 0 });
 exports.handler = () => { require('child_process').spawn('sleep', ['60']); throw new Error('x') };`, async (shim) => {
