@@ -28,7 +28,7 @@ pub(crate) struct Slot {
     pub leased_at: Instant,
     /// How much of a core that call took, as far as is known.
     pub cpu: Duration,
-    /// Microseconds of CPU time that it had used then.
+    /// When it was last counted how much CPU time it used in all its calls, and how many microseconds.
     pub counted: Option<(Instant, u64)>,
     pub after_call: AfterCall,
     /// Whether its processes are stopped.

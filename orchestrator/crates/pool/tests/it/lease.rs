@@ -1,6 +1,7 @@
 //! Leases: warm and cold, given back and not, recycled, retired.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use cloudbox_pool::{Settings, Start, Target, TargetKey, Waited};
@@ -48,6 +49,31 @@ async fn a_lease_says_what_its_call_waited_for() {
     assert!(second.queue >= 40 * MS && second.load.is_zero(), "the other call: {second:?}");
     drop(lease);
     assert_eq!(pool.lease(&target).await.unwrap().waited(), Waited::default());
+    finish(&driver, &pool).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_those_used_a_moment_ago_one_of_the_callers_cpu_is_leased() {
+    static CPU: AtomicUsize = AtomicUsize::new(0);
+    let (driver, pool) = open(Settings { this_cpu: || CPU.load(Relaxed), ..settings() });
+    let target = of(target(1, 1));
+    let leases = [pool.lease(&target).await.unwrap(), pool.lease(&target).await.unwrap()];
+    let ids = leases.each_ref().map(|lease| lease.sandbox_id().clone());
+    for (cpu, lease) in leases.into_iter().enumerate() {
+        CPU.store(cpu, Relaxed);
+        drop(lease);
+    }
+    for (cpu, id) in ids.iter().enumerate() {
+        CPU.store(cpu, Relaxed);
+        assert_eq!(pool.lease(&target).await.unwrap().sandbox_id(), id, "of CPU {cpu}");
+    }
+    CPU.store(2, Relaxed);
+    drop(pool.lease(&target).await.unwrap());
+    CPU.store(0, Relaxed);
+    assert_eq!(pool.lease(&target).await.unwrap().sandbox_id(), &ids[0]);
+    sleep(10 * MS).await;
+    CPU.store(1, Relaxed);
+    assert_eq!(pool.lease(&target).await.unwrap().sandbox_id(), &ids[0], "what was near is no longer");
     finish(&driver, &pool).await;
 }
 
