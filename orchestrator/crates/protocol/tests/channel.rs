@@ -105,29 +105,20 @@ async fn what_is_printed_is_its_calls_own_however_quick_that_is() {
     let serves = tokio::spawn(async move {
         for call in 0..CALLS {
             let nonce = shim.request().await["nonce"].clone();
-            let result = Frame::new(Kind::Result, &json!({"nonce": nonce, "status": 200}), Bytes::new());
-            let mut answer = result.encode();
-            match call % 4 {
-                0 => {}
-                1 => shim.logs.write_all(format!("{call}\n").as_bytes()).await.unwrap(),
-                2 => {
-                    let line = json!({"nonce": nonce, "level": "info", "message": "a line", "fields": {}});
-                    shim.send(Kind::Log, line, b"").await;
-                    shim.logs.write_all(format!("{call}\n").as_bytes()).await.unwrap();
-                }
-                _ => {
-                    // Far more than is read at once.
-                    let large = Bytes::from(vec![b' '; 300_000]);
-                    answer =
-                        Frame::new(Kind::Result, &json!({"nonce": nonce, "status": 200}), large).encode();
-                    let (first, rest) = answer.split_at(100_000);
-                    shim.answers.write_all(first).await.unwrap();
-                    shim.logs.write_all(format!("{call}\n").as_bytes()).await.unwrap();
-                    shim.answers.write_all(rest).await.unwrap();
-                    continue;
-                }
+            // One kind is far more than is read at once, and a part of it comes before what is printed.
+            let (len, before) = if call % 4 == 3 { (300_000, 100_000) } else { (0, 0) };
+            let body = Bytes::from(vec![b' '; len]);
+            let answer = Frame::new(Kind::Result, &json!({"nonce": nonce, "status": 200}), body).encode();
+            let (first, rest) = answer.split_at(before);
+            shim.answers.write_all(first).await.unwrap();
+            if call % 4 == 2 {
+                let line = json!({"nonce": nonce, "level": "info", "message": "a line", "fields": {}});
+                shim.send(Kind::Log, line, b"").await;
             }
-            shim.answers.write_all(&answer).await.unwrap();
+            if call % 4 != 0 {
+                shim.logs.write_all(format!("{call}\n").as_bytes()).await.unwrap();
+            }
+            shim.answers.write_all(rest).await.unwrap();
         }
     });
     for call in 0..CALLS {

@@ -38,6 +38,13 @@ impl Bench {
         let function = function(&store).await;
         Self { dir, store, spool, function }
     }
+
+    /// With a spool on a disk of 64 KB; none where that can't be had: root alone can mount one.
+    async fn on_a_small_disk() -> Option<(Self, Disk)> {
+        let bench = Self::open().await;
+        let disk = Disk::mount(&bench.spool)?;
+        Some((bench, disk))
+    }
 }
 
 fn record(function_id: FunctionId) -> Record {
@@ -170,12 +177,11 @@ async fn a_full_spool_loses_whole_records_and_says_so() {
 struct Disk(PathBuf);
 
 impl Disk {
-    /// None where it can't be had: root alone can mount one.
-    fn mount(dir: &Path) -> Option<Self> {
-        let (disk, flags) = (dir.join("disk"), nix::mount::MsFlags::empty());
-        std::fs::create_dir(&disk).unwrap();
-        nix::mount::mount(Some("none"), &disk, Some("tmpfs"), flags, Some("size=64k")).ok()?;
-        Some(Self(disk))
+    fn mount(at: &Path) -> Option<Self> {
+        std::fs::create_dir(at).unwrap();
+        let flags = nix::mount::MsFlags::empty();
+        nix::mount::mount(Some("none"), at, Some("tmpfs"), flags, Some("size=64k")).ok()?;
+        Some(Self(at.to_owned()))
     }
 }
 
@@ -187,17 +193,17 @@ impl Drop for Disk {
 
 #[tokio::test]
 async fn of_a_line_that_the_disk_has_no_room_for_nothing_stays() {
-    let dir = tempfile::tempdir().unwrap();
-    let Some(disk) = Disk::mount(dir.path()) else { return };
-    let store = store(dir.path()).await;
-    let function = function(&store).await;
-    let recorder = Recorder::open(&disk.0, LIMIT, Arc::clone(&store)).unwrap();
+    let Some((Bench { dir: _dir, store, spool: disk, function }, _mounted)) = Bench::on_a_small_disk().await
+    else {
+        return;
+    };
+    let recorder = Recorder::open(&disk, LIMIT, Arc::clone(&store)).unwrap();
     let half = Record { logs: "x".repeat(40_000), ..record(function) };
     for record in [&half, &half, &record(function)] {
         recorder.record(record.clone()).await;
     }
     recorder.flush().await.unwrap();
-    let (left, warnings) = (files(&disk.0), recorder.condition().warnings.len());
+    let (left, warnings) = (files(&disk), recorder.condition().warnings.len());
     drop(recorder);
     assert_eq!((kept(&store, function).await, left), (2, 0), "the second one had no room");
     assert_eq!(warnings, 1);
@@ -205,15 +211,15 @@ async fn of_a_line_that_the_disk_has_no_room_for_nothing_stays() {
 
 #[tokio::test]
 async fn records_that_end_together_are_one_write_and_each_is_told_what_became_of_it() {
-    let dir = tempfile::tempdir().unwrap();
-    let Some(disk) = Disk::mount(dir.path()) else { return };
-    let store = store(dir.path()).await;
-    let function = function(&store).await;
+    let Some((Bench { dir: _dir, spool: disk, function, .. }, _mounted)) = Bench::on_a_small_disk().await
+    else {
+        return;
+    };
     let half = || Record { logs: "x".repeat(40_000), ..record(function) };
-    let spool = Spool::open(&disk.0, LIMIT).unwrap();
+    let spool = Spool::open(&disk, LIMIT).unwrap();
 
     let receipts = [record(function), record(function)].map(|record| spool.add(record).unwrap());
-    assert_eq!(files(&disk.0), 0);
+    assert_eq!(files(&disk), 0);
     assert_eq!(spool.write(&receipts[1]), Ok(()));
     let written = spool.bytes();
     assert_eq!((spool.write(&receipts[0]), spool.bytes()), (Ok(()), written), "it went with the other one");
