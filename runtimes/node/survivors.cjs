@@ -50,7 +50,7 @@ function count() {
   return { timers, processes };
 }
 
-/** Whether there are. A look into `/proc` costs as much as all else between two calls, so most calls have none. */
+/** Whether there are more threads than then. A look into `/proc` costs as much as all else between two calls, so most calls have none. */
 function hasMoreThreads() {
   if (!mayHaveThreads && loadedModules.length !== seenModules) {
     seenModules = loadedModules.length;

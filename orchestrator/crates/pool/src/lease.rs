@@ -136,11 +136,7 @@ impl Lease {
         }
         self.verdict = match &outcome {
             Ok(_) => Verdict::Answered,
-            // It ended right after it was started for this call.
-            Err(fault) if matches!(fault.kind, SandboxFaultKind::Untaken) && self.start == Start::Cold => {
-                Verdict::Died
-            }
-            Err(fault) => verdict_of(&fault.kind),
+            Err(fault) => verdict_of(&fault.kind, self.start),
         };
         outcome
     }
@@ -209,8 +205,10 @@ async fn exchange(
 }
 
 /// Only what points to a broken function makes its next starts wait.
-const fn verdict_of(kind: &SandboxFaultKind) -> Verdict {
+const fn verdict_of(kind: &SandboxFaultKind, start: Start) -> Verdict {
     match kind {
+        // It ended right after it was started for the call.
+        SandboxFaultKind::Untaken if matches!(start, Start::Cold) => Verdict::Died,
         SandboxFaultKind::OutOfMemory | SandboxFaultKind::Exited { .. } | SandboxFaultKind::Tainted(_) => {
             Verdict::Died
         }

@@ -337,12 +337,7 @@ impl Sandbox for Live {
     }
 
     fn is_clean(&self) -> bool {
-        !self.is_spent
-            && match &self.ends {
-                Ends::Channel(channel) => channel.is_clean(),
-                Ends::Shared(sharing) => sharing.is_clean(),
-                Ends::Pipes(_) | Ends::Gone => false,
-            }
+        !self.is_spent() && !matches!(&self.ends, Ends::Channel(channel) if !channel.is_clean())
     }
 
     fn is_spent(&self) -> bool {

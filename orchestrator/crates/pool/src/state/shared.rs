@@ -13,12 +13,12 @@ impl State {
     /// A seat beside other calls, else the first of a sandbox that was idle; where none of these can be shared, an idle
     /// one as a whole.
     pub(super) fn take(&mut self, key: TargetKey, now: Instant, effects: &mut Effects) -> Option<Admission> {
-        let cpu = (self.settings.this_cpu)();
+        let this_cpu = self.settings.this_cpu;
         let fleet = self.fleets.get_mut(&key)?;
         if let Some(seat) = fleet.take_seat(now) {
             return Some(Admission::Leased(Hold::Seat(seat)));
         }
-        while let Some(slot) = fleet.take_idle(now, cpu) {
+        while let Some(slot) = fleet.take_idle(now, this_cpu()) {
             let Some(shared) = slot.shared.clone() else {
                 fleet.busy += 1;
                 return Some(Admission::Leased(Hold::Whole(slot)));

@@ -113,7 +113,6 @@ impl Answers {
 
     /// A request is about to be written to a function: its answer may come at once.
     pub(super) fn expect(&mut self) {
-        self.is_quiet = false;
         if self.skip > 0 {
             self.skip -= 1;
             self.near.go();
@@ -175,12 +174,10 @@ impl Answers {
             PollFd::from_borrowed_fd(self.end.descriptor()?, PollFlags::IN),
             PollFd::new(&*self.logs, PollFlags::IN),
         ];
-        let moment = Timespec { tv_sec: 0, tv_nsec: MOMENT.subsec_nanos().into() };
-        let mut comes = rustix::event::poll(&mut pipes, Some(&moment)).is_ok_and(|ready| ready > 0);
+        let mut comes = come(&mut pipes, MOMENT);
         self.is_quiet = comes && pipes[1].revents().is_empty();
         if comes && pipes[0].revents().is_empty() {
-            let left = Timespec::try_from(MOMENT.saturating_sub(began.elapsed())).ok();
-            comes = left.is_some_and(|left| rustix::event::poll(&mut pipes[..1], Some(&left)) == Ok(1));
+            comes = come(&mut pipes[..1], MOMENT.saturating_sub(began.elapsed()));
         }
         self.is_late = began.elapsed() > QUICK;
         Ok(comes)
@@ -199,6 +196,12 @@ impl Answers {
         };
         Ok(())
     }
+}
+
+/// Whether one of these can be read within so long, less than a second.
+fn come(pipes: &mut [PollFd<'_>], within: Duration) -> bool {
+    let within = Timespec { tv_sec: 0, tv_nsec: within.subsec_nanos().into() };
+    rustix::event::poll(pipes, Some(&within)).is_ok_and(|ready| ready > 0)
 }
 
 impl AsyncRead for Answers {

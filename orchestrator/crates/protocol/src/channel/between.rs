@@ -37,11 +37,7 @@ impl Channel {
     /// processes of their own, [`Channel::settled`] has to come first.
     #[must_use]
     pub fn is_clean(&self) -> bool {
-        match self.state {
-            State::Idle => self.stray().is_none(),
-            State::Ending => true,
-            State::Broken => false,
-        }
+        !self.is_spent() && (self.state == State::Ending || self.stray().is_none())
     }
 
     /// Whether it is known that no exchange may follow, without a look at what came since the last one: the next one begins with
