@@ -31,26 +31,19 @@ pub(crate) fn count_query(function: FunctionId, succeeded: Option<bool>) -> Quer
     of_kind(Query::new(text).bind(function.0), succeeded)
 }
 
-/// A numbered page: what comes before it is passed over in the index.
+/// A numbered page: what comes before it is passed over in the index, and of no row of the table but the page's own anything is read.
 pub(crate) fn page_query(function: FunctionId, page: NumberedPage) -> Query {
     let order = "ORDER BY created_at DESC, seq DESC";
-    let text = match page.succeeded {
-        None => format!("SELECT * FROM records WHERE function_id = $1 {order} LIMIT $2 OFFSET $3"),
-        Some(true) => {
-            format!("SELECT * FROM records WHERE function_id = $1 AND status = $2 {order} LIMIT $3 OFFSET $4")
-        }
-        Some(false) => {
-            let one = |place| {
-                format!("SELECT created_at, seq FROM records WHERE function_id = $1 AND status = ${place}")
-            };
-            format!(
-                "SELECT * FROM records WHERE seq IN (SELECT seq FROM ({} UNION ALL {} {order} LIMIT $4 OFFSET $5) \
-                 AS failed) {order}",
-                one(2),
-                one(3)
-            )
-        }
+    let part = |filter| format!("SELECT created_at, seq FROM records WHERE function_id = $1{filter}");
+    let (keys, limit) = match page.succeeded {
+        None => (part(""), 2),
+        Some(true) => (part(" AND status = $2"), 3),
+        Some(false) => (format!("{} UNION ALL {}", part(" AND status = $2"), part(" AND status = $3")), 4),
     };
+    let offset = limit + 1;
+    let text = format!(
+        "SELECT * FROM records WHERE seq IN (SELECT seq FROM ({keys} {order} LIMIT ${limit} OFFSET ${offset}) AS page) {order}"
+    );
     let query = of_kind(Query::new(AssertSqlSafe(text)).bind(function.0), page.succeeded);
     query.bind(page.limit).bind(page.offset)
 }

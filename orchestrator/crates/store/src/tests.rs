@@ -88,7 +88,7 @@ fn of_records(is_postgres: bool) -> Vec<Case> {
         let index = if succeeded.is_some() { "records_by_status" } else { "records_by_time" };
         cases.push(same(overview::count_query(owner, succeeded), index));
         let query = overview::page_query(owner, NumberedPage { succeeded, offset: 20, limit: 10 });
-        cases.push(Case { sorts_a_page: succeeded == Some(false), ..same(query, index) });
+        cases.push(Case { sorts_a_page: true, ..same(query, index) });
     }
     cases
 }
@@ -138,7 +138,7 @@ async fn sqlite_lists_by_indexes() {
         let plan = database.plan(query).await.unwrap();
         assert!(plan.contains(sqlite), "{sqlite} isn't used: {plan}");
         // What a subquery found is no table, and an index of what is running has little in it.
-        let small = ["SCAN failed", "SCAN CONSTANT ROW", "SCAN deployments USING INDEX deployments_running"];
+        let small = ["SCAN page", "SCAN CONSTANT ROW", "SCAN deployments USING INDEX deployments_running"];
         let is_small = |step: &str| small.contains(&step);
         let reads_all = plan.split("; ").any(|step| step.starts_with("SCAN") && !is_small(step));
         assert!(!reads_all, "reads too much: {plan}");
