@@ -23,12 +23,18 @@ pub fn docker() -> Docker {
     Docker::connect_with_unix("/var/run/docker.sock", 30, API_DEFAULT_VERSION).expect("a client")
 }
 
-/// The names of an instance's containers.
+/// The names of an instance's containers. What is in the list and can't be looked at is none any more: Docker 20.10 puts an entry
+/// back where a process ends while its container is being removed.
 pub async fn containers(instance: &Instance) -> Vec<String> {
     let filters = HashMap::from([("label", vec![format!("cloudbox.instance={}", instance.id)])]);
     let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
-    let found = docker().list_containers(Some(options)).await.expect("a list");
-    found.into_iter().flat_map(|container| container.names.unwrap_or_default()).collect()
+    let mut names = Vec::new();
+    for listed in docker().list_containers(Some(options)).await.expect("a list") {
+        if docker().inspect_container(&listed.id.unwrap_or_default(), None).await.is_ok() {
+            names.extend(listed.names.unwrap_or_default());
+        }
+    }
+    names
 }
 
 /// The image's name and tag.
