@@ -48,6 +48,8 @@ macro_rules! every_case {
             [
                 life::a_call_brings_its_answer_and_its_logs,
                 life::a_spare_gets_its_code_while_it_runs,
+                life::a_program_that_comes_with_the_code_finds_a_confined_process,
+                life::a_process_that_ended_before_it_had_a_program_is_told,
                 life::a_program_runs_to_its_end,
                 life::a_load_that_fails_is_the_codes_own,
                 life::killed_twice_is_killed_once,

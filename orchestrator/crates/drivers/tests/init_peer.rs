@@ -158,7 +158,7 @@ fn a_sandbox_whose_service_talks_nonsense_ends_and_says_so() {
         env: BTreeMap::new(),
         cwd: "/".to_owned(),
         is_plain: false,
-        confinement: Confinement::default(),
+        confinement: Some(Confinement::default()),
     };
     let nowhere = ToInit::Start {
         argv: vec!["/nowhere".to_owned()],
@@ -166,11 +166,19 @@ fn a_sandbox_whose_service_talks_nonsense_ends_and_says_so() {
         cwd: "/".to_owned(),
         is_plain: true,
         // Without a filter nothing is started.
-        confinement: Confinement::default(),
+        confinement: Some(Confinement::default()),
     };
-    for bytes in
-        [framed(b"{\"type\":\"ready\"}"), u32::MAX.to_be_bytes().to_vec(), message(&start), message(&nowhere)]
-    {
+    let ToInit::Start { argv, env, cwd, is_plain, .. } = nowhere.clone() else { unreachable!() };
+    // Without a process that waits, it is to say how one is confined.
+    let unarmed = ToInit::Start { argv, env, cwd, is_plain, confinement: None };
+    for bytes in [
+        framed(b"{\"type\":\"ready\"}"),
+        u32::MAX.to_be_bytes().to_vec(),
+        message(&start),
+        message(&nowhere),
+        message(&unarmed),
+        message(&ToInit::Arm { confinement: Confinement::default() }),
+    ] {
         let folder = tempfile::tempdir().unwrap();
         let (child, mut peer) = init();
         peer.write_all(&message(&setup(folder.path()))).unwrap();

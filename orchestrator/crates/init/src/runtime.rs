@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::ffi::CString;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
 use cloudbox_protocol::control::Confinement;
 use nix::fcntl::OFlag;
 use nix::unistd::{ForkResult, Pid, fork, pipe2};
+use serde::{Deserialize, Serialize};
 
 use crate::error::{Failed, Step};
 use crate::landlock;
@@ -23,38 +24,81 @@ pub struct Ends {
     pub logs: OwnedFd,
 }
 
-/// Starts it; returns when it has replaced the init's copy.
-///
-/// # Errors
-/// The program can't be started or confined.
-pub fn start(program: &Program, ends: Ends, is_plain: bool) -> Result<Pid, Failed> {
-    let (told, tell) = pipe2(OFlag::O_CLOEXEC).step("start")?;
-    let stdout = if is_plain { &ends.logs } else { &ends.answers };
-    let stdio = [&ends.requests, stdout, &ends.logs].map(AsRawFd::as_raw_fd);
-    // SAFETY: this process has one thread, so the child may do whatever the parent may.
-    match unsafe { fork() }.step("fork")? {
-        ForkResult::Child => {
-            let (step, error) = program.become_it(stdio);
-            report(&tell, step, &error)
+/// What it becomes.
+#[derive(Serialize, Deserialize)]
+pub struct Program {
+    /// The program and its arguments.
+    pub argv: Vec<String>,
+    /// Its whole environment.
+    pub env: BTreeMap<String, String>,
+    /// Where it starts.
+    pub cwd: String,
+}
+
+/// A confined process that waits to be told which program it becomes. Dropped, it ends.
+pub struct Armed {
+    /// Its id inside the sandbox.
+    pub pid: Pid,
+    /// It reads the program from the other end, up to the end of the stream.
+    orders: OwnedFd,
+    /// It writes what failed to the other end, which `execve` closes.
+    told: OwnedFd,
+}
+
+impl Armed {
+    /// Forks it. Where `is_plain`, its stdout goes where its stderr goes.
+    ///
+    /// # Errors
+    /// It can't be confined as told, or there is no room for it.
+    pub fn fork(ends: Ends, is_plain: bool, confinement: &Confinement) -> Result<Self, Failed> {
+        let domain = landlock::Domain::new(confinement).step("landlock")?;
+        let filter = Filter::new(&confinement.filter).step("seccomp")?;
+        let (awaited, orders) = pipe2(OFlag::O_CLOEXEC).step("start")?;
+        let (told, tell) = pipe2(OFlag::O_CLOEXEC).step("start")?;
+        let stdout = if is_plain { &ends.logs } else { &ends.answers };
+        let stdio = [&ends.requests, stdout, &ends.logs].map(AsRawFd::as_raw_fd);
+        // SAFETY: this process has one thread, so the child may do whatever the parent may.
+        match unsafe { fork() }.step("fork")? {
+            ForkResult::Child => {
+                // Else it would wait for itself.
+                drop((orders, told));
+                let (step, error) = match become_one(awaited, stdio, domain.as_ref(), &filter) {
+                    Err(failed) => failed,
+                    Ok(never) => match never {},
+                };
+                report(&tell, step, &error)
+            }
+            ForkResult::Parent { child } => Ok(Self { pid: child, orders, told }),
         }
-        ForkResult::Parent { child } => {
-            drop((tell, ends));
-            let mut failure = Vec::new();
-            std::fs::File::from(told).read_to_end(&mut failure).step("start")?;
-            match failure.split_first_chunk::<4>() {
-                None => Ok(child),
-                Some((errno, step)) => {
-                    let error = io::Error::from_raw_os_error(i32::from_ne_bytes(*errno));
-                    let step = STEPS.into_iter().find(|name| name.as_bytes() == step).unwrap_or("exec");
-                    Err(Failed { step, error })
-                }
+    }
+
+    /// Has it become a program; returns when it has.
+    ///
+    /// # Errors
+    /// A word has a NUL in it, the program can't be started, or the process is not there any more.
+    pub fn start(self, program: &Program) -> Result<Pid, Failed> {
+        let Self { pid, orders, told } = self;
+        let words = program.argv.iter().chain(program.env.keys()).chain(program.env.values());
+        if words.chain([&program.cwd]).any(|word| word.contains('\0')) {
+            return Err(io::ErrorKind::InvalidInput).step("start");
+        }
+        let program = serde_json::to_vec(program).map_err(io::Error::from).step("start")?;
+        let ordered = std::fs::File::from(orders).write_all(&program);
+        let mut failure = Vec::new();
+        std::fs::File::from(told).read_to_end(&mut failure).step("start")?;
+        match failure.split_first_chunk::<4>() {
+            None => ordered.step("start").map(|()| pid),
+            Some((errno, step)) => {
+                let error = io::Error::from_raw_os_error(i32::from_ne_bytes(*errno));
+                let step = STEPS.into_iter().find(|name| name.as_bytes() == step).unwrap_or("exec");
+                Err(Failed { step, error })
             }
         }
     }
 }
 
 /// What can fail between the fork and the program.
-const STEPS: [&str; 4] = ["chdir", "landlock", "seccomp", "exec"];
+const STEPS: [&str; 5] = ["chdir", "landlock", "seccomp", "start", "exec"];
 
 /// Tells the init why there is no program, and ends.
 fn report(tell: &OwnedFd, step: &str, error: &io::Error) -> ! {
@@ -65,64 +109,38 @@ fn report(tell: &OwnedFd, step: &str, error: &io::Error) -> ! {
     unsafe { libc::_exit(127) }
 }
 
-/// A program, ready for `execve`: all that takes memory is done before the fork.
-pub struct Program {
-    path: CString,
-    argv: Vec<CString>,
-    env: Vec<CString>,
-    cwd: CString,
-    /// None where the kernel has no Landlock.
-    domain: Option<landlock::Domain>,
-    filter: Filter,
-}
-
-impl Program {
-    /// `cwd` is where it starts.
-    ///
-    /// # Errors
-    /// A word has a NUL in it, or it can't be confined as told.
-    pub fn new(
-        argv: &[String],
-        env: &BTreeMap<String, String>,
-        cwd: &str,
-        confinement: Confinement,
-    ) -> Result<Self, Failed> {
-        let domain = landlock::Domain::new(&confinement).step("landlock")?;
-        let filter = Filter::new(&confinement.filter).step("seccomp")?;
-        let word = |text: &str| CString::new(text).map_err(io::Error::from).step("start");
-        let path = word(&found(argv.first().map_or("", String::as_str), env))?;
-        let argv = argv.iter().map(|text| word(text)).collect::<Result<_, _>>()?;
-        let env = env.iter().map(|(name, value)| word(&format!("{name}={value}")));
-        Ok(Self { path, argv, env: env.collect::<Result<_, _>>()?, cwd: word(cwd)?, domain, filter })
-    }
-
-    /// Returns only where it fails.
-    fn become_it(&self, stdio: [RawFd; 3]) -> (&'static str, io::Error) {
-        match self.try_become(stdio) {
-            Err(failed) => failed,
-            Ok(never) => match never {},
+/// The life of the forked process: confined first, so that nothing of the code is there before that. Returns only where it fails.
+fn become_one(
+    awaited: OwnedFd,
+    stdio: [RawFd; 3],
+    domain: Option<&landlock::Domain>,
+    filter: &Filter,
+) -> Result<std::convert::Infallible, (&'static str, io::Error)> {
+    let exec = |errno: nix::errno::Errno| ("exec", io::Error::from(errno));
+    let start = |error: io::Error| ("start", error);
+    nix::unistd::setsid().map_err(exec)?;
+    reset_signals().map_err(exec)?;
+    for (target, source) in (0..).zip(stdio) {
+        // SAFETY: `source` is open and above 2; `target` is one of 0 to 2, which nothing here owns.
+        if unsafe { libc::dup2(source, target) } < 0 {
+            return Err(("exec", io::Error::last_os_error()));
         }
     }
-
-    fn try_become(&self, stdio: [RawFd; 3]) -> Result<std::convert::Infallible, (&'static str, io::Error)> {
-        let exec = |errno: nix::errno::Errno| ("exec", io::Error::from(errno));
-        nix::unistd::setsid().map_err(exec)?;
-        reset_signals().map_err(exec)?;
-        for (target, source) in (0..).zip(stdio) {
-            // SAFETY: `source` is open and above 2; `target` is one of 0 to 2, which nothing here owns.
-            if unsafe { libc::dup2(source, target) } < 0 {
-                return Err(("exec", io::Error::last_os_error()));
-            }
-        }
-        close_on_exec_from(3).map_err(|error| ("exec", error))?;
-        nix::unistd::chdir(self.cwd.as_c_str()).map_err(|errno| ("chdir", errno.into()))?;
-        if let Some(domain) = &self.domain {
-            domain.enter().map_err(|error| ("landlock", error))?;
-        }
-        // Last, since it forbids much of the above.
-        self.filter.load().map_err(|error| ("seccomp", error))?;
-        nix::unistd::execve(&self.path, &self.argv, &self.env).map_err(exec)
+    close_on_exec_from(3).map_err(|error| ("exec", error))?;
+    if let Some(domain) = domain {
+        domain.enter().map_err(|error| ("landlock", error))?;
     }
+    filter.load().map_err(|error| ("seccomp", error))?;
+    let mut order = Vec::new();
+    std::fs::File::from(awaited).read_to_end(&mut order).map_err(start)?;
+    let Program { argv, env, cwd } = serde_json::from_slice(&order).map_err(|error| start(error.into()))?;
+    let word = |text: &str| CString::new(text).map_err(|error| start(error.into()));
+    let path = word(&found(argv.first().map_or("", String::as_str), &env))?;
+    let argv = argv.iter().map(|text| word(text)).collect::<Result<Vec<_>, _>>()?;
+    let env =
+        env.iter().map(|(name, value)| word(&format!("{name}={value}"))).collect::<Result<Vec<_>, _>>()?;
+    nix::unistd::chdir(cwd.as_str()).map_err(|errno| ("chdir", errno.into()))?;
+    nix::unistd::execve(&path, &argv, &env).map_err(exec)
 }
 
 /// Where a program is: a plain name is the first file of that name on the `PATH` of its environment. What can't be

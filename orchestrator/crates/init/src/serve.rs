@@ -13,7 +13,7 @@ use nix::unistd::{Pid, getpid, pipe2};
 
 use crate::control::Control;
 use crate::error::{Failed, Step};
-use crate::runtime::{self, Ends, Program};
+use crate::runtime::{Armed, Ends, Program};
 use crate::{landlock, listen};
 
 /// Functions die before the service when the machine runs out of memory. Children inherit it.
@@ -42,6 +42,7 @@ pub fn serve(control: &mut Control, missing: Vec<String>) -> Result<(), Failed> 
     let signals = children_signal()?;
     let mut ends = Some(make_pipes(control, missing.clone())?);
     let mut runtime = None;
+    let mut armed = None;
     loop {
         let mut ready = [
             PollFd::new(control.as_fd(), PollFlags::POLLIN),
@@ -54,7 +55,7 @@ pub fn serve(control: &mut Control, missing: Vec<String>) -> Result<(), Failed> 
         let [has_message, has_signal] = ready.map(|fd| fd.any().unwrap_or(true));
         if has_signal {
             while matches!(signals.read_signal(), Ok(Some(_))) {}
-            reap(control, &mut runtime)?;
+            reap(control, &mut runtime, &mut armed)?;
         }
         if !has_message {
             continue;
@@ -65,20 +66,31 @@ pub fn serve(control: &mut Control, missing: Vec<String>) -> Result<(), Failed> 
                 control.send(&FromInit::Processes { count: count_processes() }, &[]).step("control")?;
             }
             Some(ToInit::Restart) => {
-                runtime = None;
+                (runtime, armed) = (None, None);
                 end_all()?;
                 ends = Some(make_pipes(control, missing.clone())?);
             }
             Some(ToInit::Listen { datagrams, streams }) => listen::hand_over(control, datagrams, &streams)?,
+            Some(ToInit::Arm { confinement }) => {
+                armed = Some(Armed::fork(take(&mut ends)?, false, &confinement)?);
+                control.send(&FromInit::Armed, &[]).step("control")?;
+            }
             Some(ToInit::Start { argv, env, cwd, is_plain, confinement }) => {
-                let ends = ends.take().ok_or(std::io::ErrorKind::AlreadyExists).step("start")?;
-                let program = Program::new(&argv, &env, &cwd, confinement)?;
-                let pid = runtime::start(&program, ends, is_plain)?;
+                let process = match confinement {
+                    Some(confinement) => Armed::fork(take(&mut ends)?, is_plain, &confinement)?,
+                    None => armed.take().ok_or(std::io::ErrorKind::NotFound).step("start")?,
+                };
+                let pid = process.start(&Program { argv, env, cwd })?;
                 runtime = Some(pid);
                 control.send(&FromInit::Started { pid: pid.as_raw() }, &[]).step("control")?;
             }
         }
     }
+}
+
+/// The runtime's ends, for the first that asks.
+fn take(ends: &mut Option<Ends>) -> Result<Ends, Failed> {
+    ends.take().ok_or(std::io::ErrorKind::AlreadyExists).step("start")
 }
 
 /// `SIGCHLD` as a descriptor.
@@ -109,8 +121,9 @@ fn make_pipes(control: &mut Control, missing: Vec<String>) -> Result<Ends, Faile
     Ok(Ends { requests, answers, logs })
 }
 
-/// Collects every child that ended; tells of the runtime's end, and ends what it left behind.
-fn reap(control: &mut Control, runtime: &mut Option<Pid>) -> Result<(), Failed> {
+/// Collects every child that ended; tells of the runtime's end, and ends what it left behind. A process that ended before it had
+/// a program is none that could be started.
+fn reap(control: &mut Control, runtime: &mut Option<Pid>, armed: &mut Option<Armed>) -> Result<(), Failed> {
     while let Ok(status) = waitpid(None, Some(WaitPidFlag::WNOHANG)) {
         let (pid, code, signal) = match status {
             WaitStatus::Exited(pid, code) => (pid, Some(code), None),
@@ -118,6 +131,9 @@ fn reap(control: &mut Control, runtime: &mut Option<Pid>) -> Result<(), Failed> 
             WaitStatus::StillAlive => break,
             _ => continue,
         };
+        if armed.as_ref().is_some_and(|process| process.pid == pid) {
+            *armed = None;
+        }
         if *runtime == Some(pid) {
             *runtime = None;
             // Only as PID 1: elsewhere this would reach every process of the user.

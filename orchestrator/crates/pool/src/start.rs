@@ -58,18 +58,22 @@ async fn check(launch: &Launch) -> Result<(), LaunchError> {
     })
 }
 
-/// A generic sandbox whose runtime is up.
+/// A generic sandbox whose runtime is up, or whose process waits for the code's program.
 pub(crate) async fn bring_up_spare(
     driver: &dyn SandboxDriver,
     spec: &SpareSpec,
     deadline: Instant,
 ) -> Result<Box<dyn Sandbox>, LaunchError> {
     let mut sandbox = driver.create(&spec.sandbox()).await?;
-    if let Some(program) = &spec.program
-        && let Err(fault) = sandbox.start(program, deadline).await
-    {
-        sandbox.kill().await;
-        return Err(fault.into());
+    let begun = match &spec.program {
+        Some(program) => sandbox.start(program, deadline).await.map_err(LaunchError::from),
+        None => sandbox.arm(deadline).await.map_err(LaunchError::from),
+    };
+    match begun {
+        Ok(()) => Ok(sandbox),
+        Err(error) => {
+            sandbox.kill().await;
+            Err(error)
+        }
     }
-    Ok(sandbox)
 }

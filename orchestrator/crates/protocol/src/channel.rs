@@ -137,6 +137,12 @@ impl Channel {
         self.answers.get_mut().keep_near(pid);
     }
 
+    /// Whether the thread that calls next waits for the answer itself.
+    #[must_use]
+    pub fn waits_next(&self) -> bool {
+        self.answers.get_ref().waits_next()
+    }
+
     /// After a load whose answer allows it: several calls at once from now on, at most `seats`. Must be called within a tokio
     /// runtime.
     #[must_use]

@@ -23,6 +23,12 @@ pub const SOCKET_PATH: &str = "/run/cloudbox/control.sock";
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ToInit {
+    /// Fork the process that will become the runtime and confine it, so that a later [`ToInit::Start`] has only to name the
+    /// program; answer with [`FromInit::Armed`].
+    Arm {
+        /// As of [`ToInit::Start`].
+        confinement: Confinement,
+    },
     /// Start the runtime: its stdin reads requests, its stdout writes answers, its stderr writes logs.
     Start {
         /// The program, an absolute path, and its arguments.
@@ -34,8 +40,9 @@ pub enum ToInit {
         /// Whether its stdout goes where its stderr goes: a plain program, which speaks no protocol.
         #[serde(default)]
         is_plain: bool,
-        /// What it may no longer do, and nothing that it starts.
-        confinement: Confinement,
+        /// What it may no longer do, and nothing that it starts. None after [`ToInit::Arm`], and only then.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        confinement: Option<Confinement>,
     },
     /// Answer with [`FromInit::Processes`].
     Processes,
@@ -70,6 +77,8 @@ pub enum FromInit {
         /// The system's message.
         error: String,
     },
+    /// A process waits for its program.
+    Armed,
     /// The runtime was started.
     Started {
         /// Its process id inside the sandbox.

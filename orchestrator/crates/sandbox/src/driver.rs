@@ -122,6 +122,15 @@ pub trait Sandbox: Send + Sync {
         Attempts::default()
     }
 
+    /// Has the process wait, confined, that will become the program: what [`Sandbox::start`] has to do then is less. Once, where it
+    /// isn't known yet which program that is.
+    ///
+    /// # Errors
+    /// The sandbox is of no use then.
+    async fn arm(&mut self, _deadline: Instant) -> Result<(), Error> {
+        Ok(())
+    }
+
     /// Starts the runtime and waits for its hello. Once.
     ///
     /// # Errors

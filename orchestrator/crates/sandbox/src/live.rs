@@ -52,8 +52,13 @@ pub struct Live {
     id: SandboxId,
     control: Arc<Mutex<Control>>,
     ends: Ends,
-    limits: ChannelLimits,
+    /// How much an exchange may bring.
+    channel_limits: ChannelLimits,
+    /// What its cgroup was given, and its `/tmp`.
+    limits: Limits,
     confinement: Confinement,
+    /// Whether a process that is confined so waits for its program.
+    is_armed: bool,
     /// Where the program starts: nothing is mounted over it later.
     cwd: PathBuf,
     cgroup: Arc<dyn Cgroup>,
@@ -63,10 +68,8 @@ pub struct Live {
     outlet: Option<Arc<Outlet>>,
     /// Whether it serves nothing more, though its channel is in order.
     is_spent: bool,
-    /// The size of its `/tmp`.
-    tmp_bytes: u64,
-    /// What of a CPU core it may use.
-    cpu_millis: u32,
+    /// Whether it is still to be found out which process answers.
+    is_unplaced: bool,
     /// None once it was given up.
     remains: Option<Remains>,
     kills: Kills,
@@ -80,15 +83,16 @@ impl Live {
             id: remains.id.clone(),
             control: Arc::new(Mutex::new(control)),
             ends: Ends::Pipes(pipes),
-            limits: spec.channel,
+            channel_limits: spec.channel,
+            limits: spec.limits,
             confinement: confinement::of(spec),
+            is_armed: false,
             cwd: PathBuf::from(if spec.workspace == Workspace::Slot { "/" } else { "/workspace" }),
             cgroup: remains.cgroup.clone(),
             idle: Idle::default(),
             outlet: None,
             is_spent: false,
-            tmp_bytes: spec.limits.tmp_bytes(),
-            cpu_millis: spec.limits.cpu_millis,
+            is_unplaced: false,
             remains: Some(remains),
             kills,
         }
@@ -102,12 +106,17 @@ impl Live {
             env: program.env.clone(),
             cwd: program.cwd.clone().unwrap_or_else(usual),
             is_plain,
-            confinement: self.confinement.clone(),
+            confinement: (!std::mem::take(&mut self.is_armed)).then(|| self.confinement.clone()),
         };
+        self.told(&message, |said| matches!(said, FromInit::Started { .. })).await
+    }
+
+    /// Tells the init to do something that belongs to the start, and waits until it says that this is done.
+    async fn told(&self, message: &ToInit, is_done: fn(&FromInit) -> bool) -> Result<(), Error> {
         let mut control = self.control.lock().await;
-        control.send(&message).await?;
+        control.send(message).await?;
         match control.receive().await? {
-            FromInit::Started { .. } => Ok(()),
+            said if is_done(&said) => Ok(()),
             FromInit::Failed { step, error } => Err(Error::Setup { step, message: error }),
             other => Err(Error::Setup { step: "start".to_owned(), message: format!("{other:?}") }),
         }
@@ -180,11 +189,12 @@ impl Sandbox for Live {
     }
 
     async fn bind(&mut self, limits: &Limits, code: &CodeDir) -> Result<(), Error> {
-        self.cgroup.set_limits(limits)?;
-        self.cpu_millis = limits.cpu_millis;
-        if limits.tmp_bytes() != self.tmp_bytes {
-            crate::tmp::resize(self.cgroup.as_ref(), limits.tmp_bytes())?;
-            self.tmp_bytes = limits.tmp_bytes();
+        if *limits != self.limits {
+            self.cgroup.set_limits(limits)?;
+            if limits.tmp_bytes() != self.limits.tmp_bytes() {
+                crate::tmp::resize(self.cgroup.as_ref(), limits.tmp_bytes())?;
+            }
+            self.limits = *limits;
         }
         let Some(remains) = &mut self.remains else { return Err(Error::Gone) };
         if remains.run_dir.can_mount() {
@@ -209,11 +219,19 @@ impl Sandbox for Live {
         self.outlet.as_deref().map(Outlet::take).unwrap_or_default()
     }
 
+    async fn arm(&mut self, deadline: Instant) -> Result<(), Error> {
+        let message = ToInit::Arm { confinement: self.confinement.clone() };
+        let armed = self.told(&message, |said| matches!(said, FromInit::Armed));
+        timeout_at(deadline, armed).await.map_err(|_| Error::Gone)??;
+        self.is_armed = true;
+        Ok(())
+    }
+
     async fn start(&mut self, program: &Program, deadline: Instant) -> Result<(), SandboxFault> {
         let Ends::Pipes(pipes) = std::mem::replace(&mut self.ends, Ends::Gone) else {
             return Err(not_started().into());
         };
-        self.ends = Ends::Channel(pipes.into_channel(self.limits));
+        self.ends = Ends::Channel(pipes.into_channel(self.channel_limits));
         self.idle = Idle::new(program.has_fixed_threads);
         timeout_at(deadline, self.spawn(program, false)).await.map_err(|_| deadline_passed())??;
         let hello = self.channel()?.hello(deadline).await;
@@ -234,15 +252,19 @@ impl Sandbox for Live {
         let seats = reply.answer.as_ref().map_or(1, |loaded| loaded.concurrency.min(wanted));
         if seats > 1 {
             self.share(seats);
-        } else if self.cpu_millis <= ONE_CORE
-            && let Some(pid) = answering(&self.cgroup.processes())
-        {
-            self.channel()?.keep_near(pid);
+        } else {
+            self.is_unplaced = self.limits.cpu_millis <= ONE_CORE;
         }
         Ok(reply)
     }
 
     async fn exchange(&mut self, request: Request, deadline: Instant) -> Result<Reply<Answer>, SandboxFault> {
+        if self.is_unplaced && self.channel()?.waits_next() {
+            self.is_unplaced = false;
+            if let Some(pid) = answering(&self.cgroup.processes()) {
+                self.channel()?.keep_near(pid);
+            }
+        }
         let channel = self.channel()?;
         let outcome = match channel.invoke(request, deadline).await {
             Err(Fault { kind: kind @ (FaultKind::Ended | FaultKind::Tainted(_)), logs })
@@ -290,6 +312,7 @@ impl Sandbox for Live {
     async fn restart(&mut self, deadline: Instant) -> Result<(), SandboxFault> {
         self.ends = Ends::Gone;
         let mut control = self.control.lock().await;
+        self.is_armed = false;
         control.send(&ToInit::Restart).await?;
         self.ends = Ends::Pipes(control.ready(deadline).await?);
         self.is_spent = false;
@@ -309,7 +332,7 @@ impl Sandbox for Live {
         let Ends::Pipes(pipes) = std::mem::replace(&mut self.ends, Ends::Gone) else {
             return Err(not_started().into());
         };
-        let mut logs = Logs::new(self.limits.logs);
+        let mut logs = Logs::new(self.channel_limits.logs);
         let outcome = timeout_at(deadline, async {
             self.spawn(program, true).await?;
             // Its stdin is at its end, and its stdout goes where its stderr goes.

@@ -57,6 +57,34 @@ impl Folder {
     }
 }
 
+/// A process of a sandbox, as the host sees it.
+pub struct Started {
+    pub pid: i32,
+    status: String,
+}
+
+impl Started {
+    fn read(folder: &Path, instance: &str) -> Option<Self> {
+        let read = |name| std::fs::read_to_string(folder.join(name)).ok();
+        let pid = folder.file_name()?.to_str()?.parse().ok()?;
+        let found = Self { pid, status: read("status")? };
+        // Inside its init is 1; who started that from outside has no id inside.
+        let inside = found.field("NSpid").split_once('\t').map(|(_, inside)| inside);
+        (read("cgroup")?.contains(instance) && inside.is_some_and(|pid| pid != "1")).then_some(found)
+    }
+
+    /// A line of its status.
+    pub fn field(&self, name: &str) -> &str {
+        let line = self.status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        line.unwrap_or_default().trim()
+    }
+
+    pub fn kill(&self) {
+        let pid = rustix::process::Pid::from_raw(self.pid).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    }
+}
+
 /// The drivers' `close` is no part of the trait: the service knows which driver it has opened.
 pub enum Opened {
     Docker(Arc<docker::Driver>),
@@ -144,6 +172,12 @@ impl Fixture {
         if self.subject == Subject::Docker {
             daemon::remove_image(&self.rootfs()).await;
         }
+    }
+
+    /// The processes in its sandboxes but their inits.
+    pub fn started(&self) -> Vec<Started> {
+        let entries = std::fs::read_dir("/proc").unwrap().flatten();
+        entries.filter_map(|entry| Started::read(&entry.path(), &self.instance.id)).collect()
     }
 
     pub fn rootfs(&self) -> RootFs {

@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::MetadataExt;
 
-use cloudbox_sandbox::{Error, SandboxFaultKind, Workspace};
+use cloudbox_sandbox::{CodeDir, Error, Program, SandboxFaultKind, Workspace};
 
 use super::fixture::{Fixture, ask, call, leftovers, load, program, shim, soon, text};
 
@@ -26,6 +26,41 @@ pub async fn a_spare_gets_its_code_while_it_runs(fixture: &Fixture) {
     assert_eq!(ask(sandbox.as_mut(), "read /workspace/main").await, "the code");
     let again = sandbox.bind(&fixture.spec().limits, &fixture.code()).await;
     assert!(again.is_err(), "code is bound once");
+    sandbox.kill().await;
+}
+
+pub async fn a_program_that_comes_with_the_code_finds_a_confined_process(fixture: &Fixture) {
+    let folder = fixture.dir.path().join("compiled");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::copy(fixture.dir.path().join("rootfs/bin/probe"), folder.join("program")).unwrap();
+    let code = CodeDir { path: folder, is_executable: true };
+    let compiled = Program { argv: vec!["/workspace/program".to_owned()], ..shim() };
+    let mut sandbox = fixture.create(&fixture.spec()).await;
+    sandbox.arm(soon()).await.unwrap();
+    let [waiting] = &fixture.started()[..] else { panic!("one process waits") };
+    for (name, value) in [("Seccomp", "2"), ("NoNewPrivs", "1"), ("CapEff", "0000000000000000")] {
+        assert_eq!(waiting.field(name), value, "{name}");
+    }
+    sandbox.bind(&fixture.spec().limits, &code).await.unwrap();
+    sandbox.start(&compiled, soon()).await.unwrap();
+    sandbox.load(load(), soon()).await.unwrap().answer.unwrap();
+    assert_eq!(fixture.started()[0].pid, waiting.pid, "it has become the program");
+    assert_eq!(ask(sandbox.as_mut(), "env").await, "PATH=/bin");
+    assert_eq!(ask(sandbox.as_mut(), "list /proc/self/fd").await, "0 1 2 3", "3 is the listing itself");
+    // Nothing waits in its next life.
+    sandbox.restart(soon()).await.unwrap();
+    sandbox.start(&compiled, soon()).await.unwrap();
+    sandbox.load(load(), soon()).await.unwrap().answer.unwrap();
+    assert_eq!(ask(sandbox.as_mut(), "echo again").await, "again");
+    sandbox.kill().await;
+}
+
+pub async fn a_process_that_ended_before_it_had_a_program_is_told(fixture: &Fixture) {
+    let mut sandbox = fixture.create(&fixture.spec()).await;
+    sandbox.arm(soon()).await.unwrap();
+    fixture.started()[0].kill();
+    let fault = sandbox.start(&shim(), soon()).await.unwrap_err();
+    assert!(matches!(fault.kind, SandboxFaultKind::Host(Error::Setup { .. })), "{:?}", fault.kind);
     sandbox.kill().await;
 }
 

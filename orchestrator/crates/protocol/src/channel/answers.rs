@@ -126,6 +126,11 @@ impl Answers {
         self.near.come();
     }
 
+    /// Whether the next request has the thread wait.
+    pub(super) const fn waits_next(&self) -> bool {
+        self.skip == 0
+    }
+
     /// Says which process of the host's answers.
     pub(super) fn keep_near(&mut self, pid: i32) {
         self.near = Near::of(pid);
