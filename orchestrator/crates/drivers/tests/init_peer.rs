@@ -151,33 +151,25 @@ fn a_sandbox_whose_service_is_gone_ends() {
     nothing_is_left(folder.path());
 }
 
+/// An order to start a program; without a filter none is.
+fn start(program: &str, confinement: Option<Confinement>) -> Vec<u8> {
+    let (argv, env, cwd) = (vec![program.to_owned()], BTreeMap::new(), "/".to_owned());
+    message(&ToInit::Start { argv, env, cwd, is_plain: true, confinement })
+}
+
 #[test]
 fn a_sandbox_whose_service_talks_nonsense_ends_and_says_so() {
-    let start = ToInit::Start {
-        argv: vec!["/a\0b".to_owned()],
-        env: BTreeMap::new(),
-        cwd: "/".to_owned(),
-        is_plain: false,
-        confinement: Some(Confinement::default()),
-    };
-    let nowhere = ToInit::Start {
-        argv: vec!["/nowhere".to_owned()],
-        env: BTreeMap::new(),
-        cwd: "/".to_owned(),
-        is_plain: true,
-        // Without a filter nothing is started.
-        confinement: Some(Confinement::default()),
-    };
-    let ToInit::Start { argv, env, cwd, is_plain, .. } = nowhere.clone() else { unreachable!() };
-    // Without a process that waits, it is to say how one is confined.
-    let unarmed = ToInit::Start { argv, env, cwd, is_plain, confinement: None };
-    for bytes in [
-        framed(b"{\"type\":\"ready\"}"),
-        u32::MAX.to_be_bytes().to_vec(),
-        message(&start),
-        message(&nowhere),
-        message(&unarmed),
-        message(&ToInit::Arm { confinement: Confinement::default() }),
+    // Return, and allow.
+    let allowing = Confinement { filter: vec![6 << 48 | 0x7fff_0000], ..Confinement::default() };
+    for (bytes, where_it_failed) in [
+        (framed(b"{\"type\":\"ready\"}"), "control"),
+        (u32::MAX.to_be_bytes().to_vec(), "control"),
+        (start("/a\0b", Some(allowing.clone())), "start"),
+        (start("/nowhere", Some(allowing)), "exec"),
+        (start("/nowhere", Some(Confinement::default())), "seccomp"),
+        (message(&ToInit::Arm { confinement: Confinement::default() }), "seccomp"),
+        // Nothing waits for it.
+        (start("/nowhere", None), "start"),
     ] {
         let folder = tempfile::tempdir().unwrap();
         let (child, mut peer) = init();
@@ -185,7 +177,10 @@ fn a_sandbox_whose_service_talks_nonsense_ends_and_says_so() {
         if is_ready(&mut peer) {
             peer.write_all(&bytes).unwrap();
             let said = told(&mut peer);
-            assert!(matches!(&said, Some(FromInit::Failed { .. })), "{said:?}");
+            assert!(
+                matches!(&said, Some(FromInit::Failed { step, .. }) if step == where_it_failed),
+                "{said:?}"
+            );
         }
         has_ended(child);
         nothing_is_left(folder.path());

@@ -124,7 +124,7 @@ fn inner(control: &mut Control, setup: &Setup, handshake: Handshake) -> Result<(
     end_with_parent()?;
     nix::sys::prctl::set_no_new_privs().step("no_new_privs")?;
     umask(Mode::S_IWGRP | Mode::S_IWOTH);
-    // Landlock and the filter of system calls are for the runtime alone: `runtime` puts them on right before its `execve`.
+    // Landlock and the filter of system calls are for the runtime alone: `runtime` puts them on before its `execve`.
     serve::harden()?;
     serve::serve(control, missing)
 }

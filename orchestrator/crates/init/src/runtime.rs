@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::ffi::CString;
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
 use cloudbox_protocol::control::Confinement;
+use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::unistd::{ForkResult, Pid, fork, pipe2};
 use serde::{Deserialize, Serialize};
@@ -24,7 +26,7 @@ pub struct Ends {
     pub logs: OwnedFd,
 }
 
-/// What it becomes.
+/// What a process is to become.
 #[derive(Serialize, Deserialize)]
 pub struct Program {
     /// The program and its arguments.
@@ -42,11 +44,11 @@ pub struct Armed {
     /// It reads the program from the other end, up to the end of the stream.
     orders: OwnedFd,
     /// It writes what failed to the other end, which `execve` closes.
-    told: OwnedFd,
+    told: File,
 }
 
 impl Armed {
-    /// Forks it. Where `is_plain`, its stdout goes where its stderr goes.
+    /// Forks it; returns when it is confined. Where `is_plain`, its stdout goes where its stderr goes.
     ///
     /// # Errors
     /// It can't be confined as told, or there is no room for it.
@@ -62,13 +64,23 @@ impl Armed {
             ForkResult::Child => {
                 // Else it would wait for itself.
                 drop((orders, told));
-                let (step, error) = match become_one(awaited, stdio, domain.as_ref(), &filter) {
+                let confined = confine(stdio, domain.as_ref(), &filter);
+                let (step, error) = match confined.and_then(|()| become_one(&tell, awaited)) {
                     Err(failed) => failed,
                     Ok(never) => match never {},
                 };
                 report(&tell, step, &error)
             }
-            ForkResult::Parent { child } => Ok(Self { pid: child, orders, told }),
+            ForkResult::Parent { child } => {
+                // Else nobody would see that it has ended.
+                drop((tell, awaited));
+                let mut told = File::from(told);
+                match errno(&mut told)? {
+                    Some(CONFINED) => Ok(Self { pid: child, orders, told }),
+                    Some(errno) => Err(failure(errno, told)),
+                    None => Err(io::ErrorKind::BrokenPipe).step("start"),
+                }
+            }
         }
     }
 
@@ -77,24 +89,34 @@ impl Armed {
     /// # Errors
     /// A word has a NUL in it, the program can't be started, or the process is not there any more.
     pub fn start(self, program: &Program) -> Result<Pid, Failed> {
-        let Self { pid, orders, told } = self;
-        let words = program.argv.iter().chain(program.env.keys()).chain(program.env.values());
-        if words.chain([&program.cwd]).any(|word| word.contains('\0')) {
-            return Err(io::ErrorKind::InvalidInput).step("start");
-        }
+        let Self { pid, orders, mut told } = self;
         let program = serde_json::to_vec(program).map_err(io::Error::from).step("start")?;
-        let ordered = std::fs::File::from(orders).write_all(&program);
-        let mut failure = Vec::new();
-        std::fs::File::from(told).read_to_end(&mut failure).step("start")?;
-        match failure.split_first_chunk::<4>() {
+        let ordered = File::from(orders).write_all(&program);
+        match errno(&mut told)? {
+            Some(errno) => Err(failure(errno, told)),
             None => ordered.step("start").map(|()| pid),
-            Some((errno, step)) => {
-                let error = io::Error::from_raw_os_error(i32::from_ne_bytes(*errno));
-                let step = STEPS.into_iter().find(|name| name.as_bytes() == step).unwrap_or("exec");
-                Err(Failed { step, error })
-            }
         }
     }
+}
+
+/// What the process says in place of an error's number when it is confined.
+const CONFINED: i32 = 0;
+
+/// The number that the process says next; none where it has become its program, or is gone.
+fn errno(told: &mut File) -> Result<Option<i32>, Failed> {
+    let mut errno = [0; 4];
+    match told.read_exact(&mut errno) {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
+        read => read.step("start").map(|()| Some(i32::from_ne_bytes(errno))),
+    }
+}
+
+/// What failed: its step is all that follows the number.
+fn failure(errno: i32, mut told: File) -> Failed {
+    let mut step = String::new();
+    let _ = told.read_to_string(&mut step);
+    let step = STEPS.into_iter().find(|name| *name == step).unwrap_or("exec");
+    Failed { step, error: io::Error::from_raw_os_error(errno) }
 }
 
 /// What can fail between the fork and the program.
@@ -109,15 +131,15 @@ fn report(tell: &OwnedFd, step: &str, error: &io::Error) -> ! {
     unsafe { libc::_exit(127) }
 }
 
-/// The life of the forked process: confined first, so that nothing of the code is there before that. Returns only where it fails.
-fn become_one(
-    awaited: OwnedFd,
-    stdio: [RawFd; 3],
-    domain: Option<&landlock::Domain>,
-    filter: &Filter,
-) -> Result<std::convert::Infallible, (&'static str, io::Error)> {
-    let exec = |errno: nix::errno::Errno| ("exec", io::Error::from(errno));
-    let start = |error: io::Error| ("start", error);
+/// A step between the fork and the program that failed, and why.
+type Stopped = (&'static str, io::Error);
+
+fn exec(errno: Errno) -> Stopped {
+    ("exec", errno.into())
+}
+
+/// The first half of the forked process's life.
+fn confine(stdio: [RawFd; 3], domain: Option<&landlock::Domain>, filter: &Filter) -> Result<(), Stopped> {
     nix::unistd::setsid().map_err(exec)?;
     reset_signals().map_err(exec)?;
     for (target, source) in (0..).zip(stdio) {
@@ -130,11 +152,17 @@ fn become_one(
     if let Some(domain) = domain {
         domain.enter().map_err(|error| ("landlock", error))?;
     }
-    filter.load().map_err(|error| ("seccomp", error))?;
+    filter.load().map_err(|error| ("seccomp", error))
+}
+
+/// The second half: waits to be told. Returns only where it fails.
+fn become_one(tell: &OwnedFd, awaited: OwnedFd) -> Result<std::convert::Infallible, Stopped> {
+    let start = |errno: Errno| ("start", io::Error::from(errno));
+    nix::unistd::write(tell, &CONFINED.to_ne_bytes()).map_err(start)?;
     let mut order = Vec::new();
-    std::fs::File::from(awaited).read_to_end(&mut order).map_err(start)?;
-    let Program { argv, env, cwd } = serde_json::from_slice(&order).map_err(|error| start(error.into()))?;
-    let word = |text: &str| CString::new(text).map_err(|error| start(error.into()));
+    File::from(awaited).read_to_end(&mut order).map_err(|error| ("start", error))?;
+    let Program { argv, env, cwd } = serde_json::from_slice(&order).map_err(|_| start(Errno::EPROTO))?;
+    let word = |text: &str| CString::new(text).map_err(|_| start(Errno::EINVAL));
     let path = word(&found(argv.first().map_or("", String::as_str), &env))?;
     let argv = argv.iter().map(|text| word(text)).collect::<Result<Vec<_>, _>>()?;
     let env =

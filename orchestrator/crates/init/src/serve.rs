@@ -55,7 +55,7 @@ pub fn serve(control: &mut Control, missing: Vec<String>) -> Result<(), Failed> 
         let [has_message, has_signal] = ready.map(|fd| fd.any().unwrap_or(true));
         if has_signal {
             while matches!(signals.read_signal(), Ok(Some(_))) {}
-            reap(control, &mut runtime, &mut armed)?;
+            reap(control, &mut runtime)?;
         }
         if !has_message {
             continue;
@@ -78,7 +78,12 @@ pub fn serve(control: &mut Control, missing: Vec<String>) -> Result<(), Failed> 
             Some(ToInit::Start { argv, env, cwd, is_plain, confinement }) => {
                 let process = match confinement {
                     Some(confinement) => Armed::fork(take(&mut ends)?, is_plain, &confinement)?,
-                    None => armed.take().ok_or(std::io::ErrorKind::NotFound).step("start")?,
+                    // Where its stdout goes is decided.
+                    None => armed
+                        .take()
+                        .filter(|_| !is_plain)
+                        .ok_or(std::io::ErrorKind::NotFound)
+                        .step("start")?,
                 };
                 let pid = process.start(&Program { argv, env, cwd })?;
                 runtime = Some(pid);
@@ -121,9 +126,8 @@ fn make_pipes(control: &mut Control, missing: Vec<String>) -> Result<Ends, Faile
     Ok(Ends { requests, answers, logs })
 }
 
-/// Collects every child that ended; tells of the runtime's end, and ends what it left behind. A process that ended before it had
-/// a program is none that could be started.
-fn reap(control: &mut Control, runtime: &mut Option<Pid>, armed: &mut Option<Armed>) -> Result<(), Failed> {
+/// Collects every child that ended; tells of the runtime's end, and ends what it left behind.
+fn reap(control: &mut Control, runtime: &mut Option<Pid>) -> Result<(), Failed> {
     while let Ok(status) = waitpid(None, Some(WaitPidFlag::WNOHANG)) {
         let (pid, code, signal) = match status {
             WaitStatus::Exited(pid, code) => (pid, Some(code), None),
@@ -131,9 +135,6 @@ fn reap(control: &mut Control, runtime: &mut Option<Pid>, armed: &mut Option<Arm
             WaitStatus::StillAlive => break,
             _ => continue,
         };
-        if armed.as_ref().is_some_and(|process| process.pid == pid) {
-            *armed = None;
-        }
         if *runtime == Some(pid) {
             *runtime = None;
             // Only as PID 1: elsewhere this would reach every process of the user.

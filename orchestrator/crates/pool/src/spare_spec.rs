@@ -9,7 +9,7 @@ use cloudbox_types::Limits;
 pub struct SpareSpec {
     /// Its root.
     pub rootfs: RootFs,
-    /// What runs in it. None for compiled functions: the sandbox is there, and the program comes with the code.
+    /// What runs in it. None for compiled functions: a process waits there for the program, which comes with the code.
     pub program: Option<Program>,
     /// What it may use until it is bound; its memory counts against the budget.
     pub limits: Limits,

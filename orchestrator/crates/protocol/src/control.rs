@@ -37,7 +37,7 @@ pub enum ToInit {
         env: BTreeMap<String, String>,
         /// Its working directory.
         cwd: String,
-        /// Whether its stdout goes where its stderr goes: a plain program, which speaks no protocol.
+        /// Whether its stdout goes where its stderr goes: a plain program, which speaks no protocol. Not after [`ToInit::Arm`].
         #[serde(default)]
         is_plain: bool,
         /// What it may no longer do, and nothing that it starts. None after [`ToInit::Arm`], and only then.
@@ -77,7 +77,7 @@ pub enum FromInit {
         /// The system's message.
         error: String,
     },
-    /// A process waits for its program.
+    /// A process is confined, and waits for its program.
     Armed,
     /// The runtime was started.
     Started {
@@ -100,7 +100,7 @@ pub enum FromInit {
     Listening,
 }
 
-/// What the init takes from a program right before it starts it.
+/// What the init takes from a process before it becomes a program.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Confinement {
     /// The filter of system calls, an instruction each: code, jt, jf and k from the highest bits to the lowest, of 16, 8, 8

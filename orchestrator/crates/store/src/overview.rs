@@ -31,7 +31,7 @@ pub(crate) fn count_query(function: FunctionId, succeeded: Option<bool>) -> Quer
     of_kind(Query::new(text).bind(function.0), succeeded)
 }
 
-/// A numbered page: what comes before it is passed over in the index, and of no row of the table but the page's own anything is read.
+/// A numbered page: what comes before it is passed over in the index, which has all that its place is found by.
 pub(crate) fn page_query(function: FunctionId, page: NumberedPage) -> Query {
     let order = "ORDER BY created_at DESC, seq DESC";
     let part = |filter| format!("SELECT created_at, seq FROM records WHERE function_id = $1{filter}");

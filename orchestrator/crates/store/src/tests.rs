@@ -23,12 +23,12 @@ struct Case {
     query: Query,
     sqlite: &'static str,
     postgres: &'static str,
-    /// Whether it sorts what it found: one page.
-    sorts_a_page: bool,
+    /// How often it may sort: what it found, which is one page.
+    sorts: usize,
 }
 
 fn case(query: Query, sqlite: &'static str, postgres: &'static str) -> Case {
-    Case { query, sqlite, postgres, sorts_a_page: false }
+    Case { query, sqlite, postgres, sorts: 0 }
 }
 
 /// One whose index has the same name in both.
@@ -57,7 +57,7 @@ fn of_settings() -> Vec<Case> {
         same(Query::new(nodes::OF_NODE).bind("a"), "deployments_running"),
         same(after_first(secrets::LIST), "project_secrets_of_project"),
         Case {
-            sorts_a_page: true,
+            sorts: 1,
             ..case(Query::new(secrets::ALL).bind(1_i64), "project_secrets_of_project", "project_secrets_")
         },
         case(first(secrets::SECRETS), ROWID, "project_secrets_pkey"),
@@ -85,10 +85,16 @@ fn of_records(is_postgres: bool) -> Vec<Case> {
         cases.push(case(query, "INTEGER PRIMARY KEY (rowid>? AND rowid<?)", "records_pkey"));
     }
     for succeeded in [None, Some(true), Some(false)] {
-        let index = if succeeded.is_some() { "records_by_status" } else { "records_by_time" };
+        let (index, in_sqlite, in_postgres) = if succeeded.is_some() {
+            ("records_by_status", "COVERING INDEX records_by_status", "Index Only Scan")
+        } else {
+            ("records_by_time", "COVERING INDEX records_by_time", "Index Only Scan Backward")
+        };
         cases.push(same(overview::count_query(owner, succeeded), index));
         let query = overview::page_query(owner, NumberedPage { succeeded, offset: 20, limit: 10 });
-        cases.push(Case { sorts_a_page: true, ..same(query, index) });
+        // PostgreSQL sorts the keys of two ways to fail where it takes these for few.
+        let sorts = if succeeded == Some(false) { 2 } else { 1 };
+        cases.push(Case { sorts, ..case(query, in_sqlite, in_postgres) });
     }
     cases
 }
@@ -134,7 +140,7 @@ async fn sqlite_lists_by_indexes() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("cloudbox.db");
     let database = open::open_sqlite(path.to_str().unwrap()).await.unwrap();
-    for Case { query, sqlite, sorts_a_page, .. } in all(false) {
+    for Case { query, sqlite, sorts, .. } in all(false) {
         let plan = database.plan(query).await.unwrap();
         assert!(plan.contains(sqlite), "{sqlite} isn't used: {plan}");
         // What a subquery found is no table, and an index of what is running has little in it.
@@ -142,7 +148,7 @@ async fn sqlite_lists_by_indexes() {
         let is_small = |step: &str| small.contains(&step);
         let reads_all = plan.split("; ").any(|step| step.starts_with("SCAN") && !is_small(step));
         assert!(!reads_all, "reads too much: {plan}");
-        assert!(sorts_a_page || !plan.contains("TEMP B-TREE"), "sorts: {plan}");
+        assert!(plan.matches("TEMP B-TREE").count() <= sorts, "sorts: {plan}");
     }
     for query in from_the_end() {
         let plan = database.plan(query).await.unwrap();
@@ -172,10 +178,12 @@ async fn postgres_lists_by_indexes() {
     let database = open::open_postgres(&url).await.unwrap();
     let mut filling = sqlx::PgConnection::connect(&url).await.unwrap();
     sqlx::raw_sql(FILL).execute(&mut filling).await.unwrap();
-    for Case { query, postgres, sorts_a_page, .. } in all(true) {
+    // As the server does by itself after a while: an index alone tells then which rows there are.
+    sqlx::raw_sql("VACUUM ANALYZE").execute(&mut filling).await.unwrap();
+    for Case { query, postgres, sorts, .. } in all(true) {
         let plan = indexed(&database, query).await;
         assert!(plan.contains(postgres), "{postgres} isn't used: {plan}");
-        assert!(sorts_a_page || !plan.contains("Sort"), "sorts: {plan}");
+        assert!(plan.matches("Sort Key").count() <= sorts, "sorts: {plan}");
     }
     for query in from_the_end() {
         let plan = indexed(&database, query).await;

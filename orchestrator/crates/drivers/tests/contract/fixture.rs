@@ -79,9 +79,13 @@ impl Started {
         line.unwrap_or_default().trim()
     }
 
-    pub fn kill(&self) {
+    /// Ends it, and waits until its init has taken it away.
+    pub async fn kill(&self) {
         let pid = rustix::process::Pid::from_raw(self.pid).unwrap();
         rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+        while Path::new("/proc").join(self.pid.to_string()).exists() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
     }
 }
 

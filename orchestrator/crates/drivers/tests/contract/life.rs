@@ -58,7 +58,7 @@ pub async fn a_program_that_comes_with_the_code_finds_a_confined_process(fixture
 pub async fn a_process_that_ended_before_it_had_a_program_is_told(fixture: &Fixture) {
     let mut sandbox = fixture.create(&fixture.spec()).await;
     sandbox.arm(soon()).await.unwrap();
-    fixture.started()[0].kill();
+    fixture.started()[0].kill().await;
     let fault = sandbox.start(&shim(), soon()).await.unwrap_err();
     assert!(matches!(fault.kind, SandboxFaultKind::Host(Error::Setup { .. })), "{:?}", fault.kind);
     sandbox.kill().await;

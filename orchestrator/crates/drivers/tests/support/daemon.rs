@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use bollard::errors::Error;
 use bollard::query_parameters::{ListContainersOptionsBuilder, RemoveImageOptionsBuilder};
 use bollard::{API_DEFAULT_VERSION, Docker};
 use cloudbox_sandbox::{Instance, RootFs};
@@ -30,7 +31,8 @@ pub async fn containers(instance: &Instance) -> Vec<String> {
     let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
     let mut names = Vec::new();
     for listed in docker().list_containers(Some(options)).await.expect("a list") {
-        if docker().inspect_container(&listed.id.unwrap_or_default(), None).await.is_ok() {
+        let looked = docker().inspect_container(&listed.id.expect("its id"), None).await;
+        if !matches!(looked, Err(Error::DockerResponseServerError { status_code: 404, .. })) {
             names.extend(listed.names.unwrap_or_default());
         }
     }

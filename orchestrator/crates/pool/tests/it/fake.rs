@@ -47,6 +47,8 @@ pub struct Script {
     pub kill: Duration,
     /// What `create` does.
     pub creates: Outcome,
+    /// What `start` does of a process that waits: only `Good` and `Host` differ.
+    pub starts_of_armed: Outcome,
     /// What `bind` does: only `Good` and `Host` differ.
     pub binds: Outcome,
     /// What `load` does, by function; good where not named.
@@ -124,6 +126,7 @@ impl Desk {
             loads: Vec::new(),
             answered: 0,
             is_clean: true,
+            is_armed: false,
             has_survivors: false,
             restarts: 0,
             is_frozen: false,

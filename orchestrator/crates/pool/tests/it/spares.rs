@@ -88,8 +88,25 @@ async fn a_bare_spare_suits_a_compiled_function() {
     sleep(SECOND).await;
     let mut compiled = target(1, 1);
     compiled.launch.starts_before_code = false;
+    assert!(driver.read(|book| book.entries[0].is_armed), "a process waits for the program");
     drop(pool.lease(&of(compiled)).await.unwrap());
     assert_eq!(pool.snapshot().totals.spare_starts, 1);
+    finish(&driver, &pool).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_the_process_that_waited_is_gone_a_fresh_sandbox_is_made() {
+    let mut bare = spares(1);
+    bare.program = None;
+    let (driver, pool) = open(Settings { spares: vec![bare], ..settings() });
+    sleep(SECOND).await;
+    driver.rewrite(|script| script.starts_of_armed = Outcome::Host);
+    let mut compiled = target(1, 1);
+    compiled.launch.starts_before_code = false;
+    call(&pool, &of(compiled), "/").await.unwrap();
+    assert!(
+        driver.read(|book| !book.entries[0].is_alive && book.entries.iter().any(|entry| entry.answered == 1))
+    );
     finish(&driver, &pool).await;
 }
 

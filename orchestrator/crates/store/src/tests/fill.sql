@@ -37,5 +37,3 @@ FROM generate_series(1, 50000) AS n;
 INSERT INTO inline_records (id, project_id, created_at, status, record)
 SELECT n::TEXT, 1 + n % 20, n, CASE WHEN n / 20 % 4 = 1 THEN 'error' ELSE 'success' END, repeat('record ', 40)
 FROM generate_series(1, 20000) AS n;
-
-ANALYZE;

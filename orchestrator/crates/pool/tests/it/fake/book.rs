@@ -34,6 +34,8 @@ pub struct Entry {
     pub answered: u32,
     /// Whether it serves another exchange.
     pub is_clean: bool,
+    /// Whether a process waits, or waited, for its program.
+    pub is_armed: bool,
     /// Whether the last call left something running.
     pub has_survivors: bool,
     /// How often it was restarted.

@@ -53,9 +53,19 @@ impl Sandbox for FakeSandbox {
         Ok(())
     }
 
-    async fn start(&mut self, _: &Program, _: Instant) -> Result<(), SandboxFault> {
-        sleep(self.desk.script().start).await;
+    async fn arm(&mut self, _: Instant) -> Result<(), Error> {
+        self.desk.entry(self.index, |entry| entry.is_armed = true);
         Ok(())
+    }
+
+    async fn start(&mut self, _: &Program, _: Instant) -> Result<(), SandboxFault> {
+        let script = self.desk.script();
+        sleep(script.start).await;
+        let is_armed = self.desk.entry(self.index, |entry| entry.is_armed);
+        match script.starts_of_armed {
+            Outcome::Host if is_armed => Err(Error::Gone.into()),
+            _ => Ok(()),
+        }
     }
 
     async fn load(&mut self, load: Load, _: Instant) -> Result<Reply<Result<Loaded, Failure>>, SandboxFault> {
