@@ -20,7 +20,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use spool::{BATCH, Reader, Spool};
+use spool::{BATCH, Reader, Receipt, Spool};
 
 /// How often the spool is moved into the store.
 const FLUSH_EVERY: Duration = Duration::from_millis(200);
@@ -52,6 +52,19 @@ pub struct Recorder {
     /// Why the last record was not kept; none where it was.
     losing: Lock<Option<String>>,
     stop: CancellationToken,
+}
+
+/// A record whose line waits for others. It is written when this is dropped: also where its call is given up meanwhile.
+struct Waiting<'r> {
+    recorder: &'r Recorder,
+    id: InvocationId,
+    receipt: Receipt,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.recorder.note(self.id, self.recorder.spool.write(&self.receipt));
+    }
 }
 
 /// Why records are not in the store yet.
@@ -95,13 +108,17 @@ impl Recorder {
     /// such as on a full disk, the record is lost and counted, and the call is answered all the same.
     pub async fn record(&self, record: Record) {
         let id = record.id;
-        let kept = match self.spool.add(record) {
+        match self.spool.add(record) {
             Ok(receipt) => {
+                let _waiting = Waiting { recorder: self, id, receipt };
                 cloudbox_turns::step().await;
-                self.spool.write(&receipt)
             }
-            Err(error) => Err(error.to_string()),
-        };
+            Err(error) => self.note(id, Err(error.to_string())),
+        }
+    }
+
+    /// Notes whether a record is in the spool, or why not.
+    fn note(&self, id: InvocationId, kept: Result<(), String>) {
         if let Err(why) = &kept {
             self.lose(id, why);
         }

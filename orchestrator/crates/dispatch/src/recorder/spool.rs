@@ -205,8 +205,6 @@ impl Spool {
     pub(super) fn close_segment(&self) -> io::Result<()> {
         let closed: Vec<File> = {
             let mut open = self.open.lock();
-            // Of a call that was given up after it had ended.
-            self.write_waiting(&mut open);
             if let Some(segment) = open.segment.take() {
                 open.close(segment);
             }

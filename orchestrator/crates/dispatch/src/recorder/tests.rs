@@ -228,12 +228,31 @@ async fn records_that_end_together_are_one_write_and_each_is_told_what_became_of
     let outcomes = receipts.map(|receipt| spool.write(&receipt).is_ok());
     assert_eq!(outcomes, [true, false, true], "all of them had no room");
 
-    drop(spool.add(record(function)));
     spool.close_segment().unwrap();
     let [segment] = &spool.closed_segments().unwrap()[..] else { panic!("there is one") };
     let mut reader = Reader::open(segment.clone()).unwrap();
-    assert_eq!(reader.next_batch().unwrap().len(), 5, "that of the call that was given up, too");
-    assert_eq!(spool.take_kept(segment).map(|kept| kept.len()), Some(5));
+    assert_eq!(reader.next_batch().unwrap().len(), 4);
+    assert_eq!(spool.take_kept(segment).map(|kept| kept.len()), Some(4));
+}
+
+#[tokio::test]
+async fn the_record_of_a_call_that_is_given_up_is_written_or_counted_as_lost() {
+    let Some((Bench { dir: _dir, store, spool: disk, function }, _mounted)) = Bench::on_a_small_disk().await
+    else {
+        return;
+    };
+    let recorder = Recorder::open(&disk, LIMIT, Arc::clone(&store)).unwrap();
+    for _ in 0..2 {
+        let half = Record { logs: "x".repeat(40_000), ..record(function) };
+        let (id, receipt) = (half.id, recorder.spool.add(half).unwrap());
+        // As where the future that waits for others is dropped.
+        drop(Waiting { recorder: &recorder, id, receipt });
+    }
+    recorder.flush().await.unwrap();
+    let warnings = recorder.condition().warnings;
+    drop(recorder);
+    assert_eq!(kept(&store, function).await, 1);
+    assert!(warnings.contains(&"1 records of calls were lost since the start".to_owned()), "{warnings:?}");
 }
 
 #[tokio::test]
