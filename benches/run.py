@@ -6,6 +6,7 @@ usage: benches/run.py CLOUDBOX_BINARY [--rounds 3] [--seconds 3] [--first 100] [
 Prints a table and writes it, with the machine's description, to benches/results/. Figures of one run can be compared
 with each other and with nothing else: ratios matter.
 """
+import time
 
 from bench import first, machine, single
 from bench.load import closed, open_loop
@@ -16,6 +17,8 @@ from bench.service import CODE, Service
 from bench.tools import Tools
 
 CONNECTIONS = (1, 8, 64)
+# After calls that use sandboxes up: those that are made again would take the processors of what is measured next.
+REFILLED_S = 5
 # How each call of these is isolated from the one before, beside the sandbox around both.
 DIAL = [("node", "invocation"), ("python", "process"), ("python", "invocation"), ("go", "invocation")]
 ZYGO = ("zygo, a forked Python process per call, was not run: it needs cgroup v2 alone. Its author's figures for two cores: "
@@ -27,6 +30,11 @@ class Subject:
 
     def __init__(self, row, url, owner, connections=CONNECTIONS):
         self.row, self.url, self.owner, self.connections = row, url, owner, connections
+
+    def rest(self):
+        """Waits until it is quiet again."""
+        if self.connections != CONNECTIONS:
+            time.sleep(REFILLED_S)
 
     def measure(self, tools, options):
         """One round."""
@@ -92,10 +100,12 @@ def rounds(subjects, tools, options):
     """Every subject once in each round, after one second each that doesn't count."""
     for subject in subjects:
         closed(subject.url, 8, 1)
+        subject.rest()
     for number in range(options.rounds):
         for subject in subjects:
             print(f"round {number + 1}: {subject.row.name}", flush=True)
             subject.measure(tools, options)
+            subject.rest()
 
 
 def starts(options):
