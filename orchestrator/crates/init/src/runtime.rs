@@ -40,7 +40,7 @@ pub struct Program {
 /// A confined process that waits to be told which program it becomes. Dropped, it ends.
 pub struct Armed {
     /// Its id inside the sandbox.
-    pub pid: Pid,
+    pid: Pid,
     /// It reads the program from the other end, up to the end of the stream.
     orders: OwnedFd,
     /// It writes what failed to the other end, which `execve` closes.
@@ -152,6 +152,7 @@ fn confine(stdio: [RawFd; 3], domain: Option<&landlock::Domain>, filter: &Filter
     if let Some(domain) = domain {
         domain.enter().map_err(|error| ("landlock", error))?;
     }
+    // Last, since it forbids much of the above.
     filter.load().map_err(|error| ("seccomp", error))
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::fixture::{Fixture, soon};
+use super::fixture::{Fixture, field, soon};
 
 const EPERM: &str = "1";
 const EINVAL: &str = "22";
@@ -75,11 +75,8 @@ pub async fn the_filter_is_on(fixture: &Fixture) {
     let exit = sandbox.run(&program, soon()).await.unwrap();
     sandbox.kill().await;
     let status = exit.logs.into_text();
-    let field = |name: &str| {
-        status.lines().find_map(|line| line.strip_prefix(name)).map(|rest| rest.trim().to_owned())
-    };
-    assert_eq!(field("Seccomp:").as_deref(), Some("2"), "{status}");
-    assert_eq!(field("NoNewPrivs:").as_deref(), Some("1"), "{status}");
+    assert_eq!(field(&status, "Seccomp"), "2", "{status}");
+    assert_eq!(field(&status, "NoNewPrivs"), "1", "{status}");
 }
 
 /// What the program of that name found, in a sandbox.

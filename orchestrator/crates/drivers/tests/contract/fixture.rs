@@ -75,8 +75,7 @@ impl Started {
 
     /// A line of its status.
     pub fn field(&self, name: &str) -> &str {
-        let line = self.status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-        line.unwrap_or_default().trim()
+        field(&self.status, name)
     }
 
     /// Ends it, and waits until its init has taken it away.
@@ -87,6 +86,12 @@ impl Started {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }
+}
+
+/// A line of a process's status, which must have it.
+pub fn field<'s>(status: &'s str, name: &str) -> &'s str {
+    let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    line.unwrap_or_else(|| panic!("{name} is not in {status}")).trim()
 }
 
 /// The drivers' `close` is no part of the trait: the service knows which driver it has opened.

@@ -2,15 +2,12 @@
 
 use cloudbox_sandbox::CodeDir;
 
-use super::fixture::{Fixture, ask, load, shim, soon};
+use super::fixture::{Fixture, ask, field, load, shim, soon};
 
 pub async fn it_has_no_rights(fixture: &Fixture) {
     let mut sandbox = fixture.serving(&fixture.spec()).await;
     let status = ask(sandbox.as_mut(), "read /proc/self/status").await;
-    let field = |name: &str| {
-        let line = status.lines().find(|line| line.starts_with(name)).unwrap();
-        line.split_once(':').unwrap().1.trim().to_owned()
-    };
+    let field = |name| field(&status, name);
     for set in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"] {
         assert_eq!(field(set), "0000000000000000", "{set}");
     }

@@ -1,7 +1,7 @@
 //! Generic spares: used once, refilled, chosen by what can be loaded into them.
 
 use crate::fake::Outcome;
-use cloudbox_pool::{LeaseError, Settings, Start, Target};
+use cloudbox_pool::{LeaseError, Settings, SpareSpec, Start, Target};
 use cloudbox_sandbox::LaunchError;
 use tokio::time::{Instant, sleep};
 
@@ -9,6 +9,18 @@ use crate::harness::*;
 
 fn with_spares(count: u32) -> Settings {
     Settings { spares: vec![spares(count)], ..settings() }
+}
+
+/// With a spare for compiled functions.
+fn with_a_bare_spare() -> Settings {
+    Settings { spares: vec![SpareSpec { program: None, ..spares(1) }], ..settings() }
+}
+
+/// A version whose program is part of its code.
+fn compiled(function: i64) -> Target {
+    let mut target = target(function, 1);
+    target.launch.starts_before_code = false;
+    target
 }
 
 #[tokio::test(start_paused = true)]
@@ -70,9 +82,7 @@ async fn only_what_suits_is_taken() {
     other_root.launch.rootfs.digest = "d2".to_owned();
     let mut other_flags = target(2, 1);
     other_flags.launch.program.argv.push("--max-old-space-size=96".to_owned());
-    let mut compiled = target(3, 1);
-    compiled.launch.starts_before_code = false;
-    for target in [other_root, other_flags, compiled] {
+    for target in [other_root, other_flags, compiled(3)] {
         drop(pool.lease(&of(target)).await.unwrap());
     }
     assert_eq!(pool.snapshot().totals.spare_starts, 0);
@@ -82,12 +92,9 @@ async fn only_what_suits_is_taken() {
 
 #[tokio::test(start_paused = true)]
 async fn a_bare_spare_suits_a_compiled_function() {
-    let mut bare = spares(1);
-    bare.program = None;
-    let (driver, pool) = open(Settings { spares: vec![bare], ..settings() });
+    let (driver, pool) = open(with_a_bare_spare());
     sleep(SECOND).await;
-    let mut compiled = target(1, 1);
-    compiled.launch.starts_before_code = false;
+    let compiled = compiled(1);
     assert!(driver.read(|book| book.entries[0].is_armed), "a process waits for the program");
     drop(pool.lease(&of(compiled)).await.unwrap());
     assert_eq!(pool.snapshot().totals.spare_starts, 1);
@@ -96,13 +103,10 @@ async fn a_bare_spare_suits_a_compiled_function() {
 
 #[tokio::test(start_paused = true)]
 async fn where_the_process_that_waited_is_gone_a_fresh_sandbox_is_made() {
-    let mut bare = spares(1);
-    bare.program = None;
-    let (driver, pool) = open(Settings { spares: vec![bare], ..settings() });
+    let (driver, pool) = open(with_a_bare_spare());
     sleep(SECOND).await;
     driver.rewrite(|script| script.starts_of_armed = Outcome::Host);
-    let mut compiled = target(1, 1);
-    compiled.launch.starts_before_code = false;
+    let compiled = compiled(1);
     call(&pool, &of(compiled), "/").await.unwrap();
     assert!(
         driver.read(|book| !book.entries[0].is_alive && book.entries.iter().any(|entry| entry.answered == 1))
