@@ -23,11 +23,11 @@ const END: Duration = Duration::from_secs(300);
 
 const TIMEOUTS: [(&str, &str); 5] = [
     // Long enough for an honest neighbour, on a machine that has two thousand others to accept first.
-    ("CLOUDBOX_HTTP_REQUEST_HEAD_TIMEOUT_S", "5"),
+    ("CLOUDBOX_HTTP_REQUEST_HEAD_TIMEOUT_S", "10"),
     ("CLOUDBOX_HTTP_REQUEST_BODY_IDLE_TIMEOUT_S", "3"),
     ("CLOUDBOX_HTTP_REQUEST_BODY_TIMEOUT_S", "5"),
     ("CLOUDBOX_HTTP_RESPONSE_IDLE_TIMEOUT_S", "3"),
-    ("CLOUDBOX_HTTP_IDLE_TIMEOUT_S", "5"),
+    ("CLOUDBOX_HTTP_IDLE_TIMEOUT_S", "10"),
 ];
 
 /// A connection from the address of its number.
