@@ -5,12 +5,12 @@ mod interleaving;
 pub use interleaving::runtimes;
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use cloudbox_tests::{Answer, Language, Stage, on_both_drivers};
 use cloudbox_types::ErrorCode;
 use serde_json::{Value, json};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 on_both_drivers! {
     c1_forged_frames, c2_descriptors, c3_exits_in_every_form, c4_late_answers, c5_patched_internals, c7_attacks_at_load,
