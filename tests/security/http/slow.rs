@@ -27,6 +27,7 @@ const TIMEOUTS: [(&str, &str); 5] = [
     ("CLOUDBOX_HTTP_REQUEST_BODY_IDLE_TIMEOUT_S", "3"),
     ("CLOUDBOX_HTTP_REQUEST_BODY_TIMEOUT_S", "5"),
     ("CLOUDBOX_HTTP_RESPONSE_IDLE_TIMEOUT_S", "3"),
+    // As long: it begins with the connection, too.
     ("CLOUDBOX_HTTP_IDLE_TIMEOUT_S", "10"),
 ];
 
