@@ -294,10 +294,12 @@ impl SandboxDriver for Driver {
 
     async fn create(&self, spec: &SandboxSpec) -> Result<Box<dyn Sandbox>, Error> {
         // On a task of its own: where the caller gives up, a container that the daemon is about to make must still
-        // be known, or nobody would remove it.
-        let (shared, spec) = (Arc::clone(&self.shared), spec.clone());
-        let task = self.shared.makings.spawn_on(container::create(shared, spec), &self.shared.runtime);
-        task.await.map_err(|_| Error::Gone)?
+        // be known, or nobody would remove it. The token goes with the sandbox, and after it: whoever closes the driver
+        // waits until it is handed over or its kill has begun.
+        let (shared, spec, token) = (Arc::clone(&self.shared), spec.clone(), self.shared.makings.token());
+        let making = async move { (container::create(shared, spec).await, token) };
+        let (made, _token) = self.shared.runtime.spawn(making).await.map_err(|_| Error::Gone)?;
+        made
     }
 
     async fn sweep(&self) -> Result<SweepReport, Error> {
