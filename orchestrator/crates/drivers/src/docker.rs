@@ -25,7 +25,6 @@ use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use crate::self_test::{self, Files};
 use cloudbox_cgroup::Ceiling;
@@ -35,6 +34,7 @@ use cloudbox_sandbox::driver::{Image, Layer, Sandbox, SandboxDriver, SweepReport
 use cloudbox_sandbox::error::Error;
 use cloudbox_sandbox::images::ImageHost;
 use cloudbox_sandbox::kills::Kills;
+use cloudbox_sandbox::makings::Makings;
 use cloudbox_sandbox::run_dir::RunDir;
 use cloudbox_sandbox::spec::{Instance, RootFs, SandboxId, SandboxSpec};
 use cloudbox_sandbox::uids::Uids;
@@ -128,12 +128,11 @@ struct Shared {
     max_image_bytes: u64,
     /// The sandboxes of this life, from before the daemon hears of them until they are gone.
     alive: Mutex<HashSet<SandboxId>>,
-    /// Sandboxes that are being made: each goes on when its caller gives up.
-    makings: TaskTracker,
+    /// Sandboxes and images on their way.
+    makings: Makings,
     kills: Kills,
     /// The kernel's, as the first sandbox found it.
     landlock_abi: OnceLock<u32>,
-    runtime: tokio::runtime::Handle,
 }
 
 impl Driver {
@@ -181,10 +180,9 @@ impl Driver {
             creates: Semaphore::new(settings.parallel_creates.max(1)),
             max_image_bytes: settings.max_image_bytes,
             alive: Mutex::default(),
-            makings: TaskTracker::new(),
+            makings: Makings::new(),
             kills: Kills::new(),
             landlock_abi: OnceLock::new(),
-            runtime: tokio::runtime::Handle::current(),
         };
         let (shared, closing) = (Arc::new(shared), CancellationToken::new());
         drop(tokio::spawn(watch::run(Arc::downgrade(&shared), closing.clone())));
@@ -228,13 +226,12 @@ impl Driver {
         Ok(layers)
     }
 
-    /// Waits for the kills that run, and takes back what was made when it was opened. The sandboxes must be gone or
-    /// dropped; those that are not lose their code.
+    /// Waits for what is on its way and for kills, and takes back what was made when it was opened. The sandboxes must
+    /// be gone or dropped; those that are not lose their code.
     ///
     /// # Errors
     /// What could not be removed.
     pub async fn close(&self) -> Result<(), Error> {
-        self.shared.makings.close();
         self.shared.makings.wait().await;
         self.shared.kills.wait().await;
         sweep::last(&self.shared).await;
@@ -293,13 +290,10 @@ impl SandboxDriver for Driver {
     }
 
     async fn create(&self, spec: &SandboxSpec) -> Result<Box<dyn Sandbox>, Error> {
-        // On a task of its own: where the caller gives up, a container that the daemon is about to make must still
-        // be known, or nobody would remove it. The token goes with the sandbox, and after it: whoever closes the driver
-        // waits until it is handed over or its kill has begun.
-        let (shared, spec, token) = (Arc::clone(&self.shared), spec.clone(), self.shared.makings.token());
-        let making = async move { (container::create(shared, spec).await, token) };
-        let (made, _token) = self.shared.runtime.spawn(making).await.map_err(|_| Error::Gone)?;
-        made
+        // Where the caller gives up, a container that the daemon is about to make must still be known, or nobody would
+        // remove it.
+        let (shared, spec) = (Arc::clone(&self.shared), spec.clone());
+        self.shared.makings.run(container::create(shared, spec)).await?
     }
 
     async fn sweep(&self) -> Result<SweepReport, Error> {

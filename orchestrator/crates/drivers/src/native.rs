@@ -18,6 +18,7 @@ use cloudbox_cgroup::{Ceiling, Cgroup};
 use cloudbox_sandbox::kills::Kills;
 use cloudbox_sandbox::link::{Control, Kernel, Pipes};
 use cloudbox_sandbox::live::Live;
+use cloudbox_sandbox::makings::Makings;
 use cloudbox_sandbox::remains::Remains;
 use cloudbox_sandbox::run_dir::RunDir;
 use cloudbox_sandbox::slot::Slot;
@@ -60,6 +61,13 @@ pub struct Settings {
 /// Makes sandboxes from this machine's own means.
 #[derive(Debug)]
 pub struct Driver {
+    shared: Arc<Shared>,
+    layers: Vec<Layer>,
+}
+
+/// What the driver and its sandboxes share.
+#[derive(Debug)]
+struct Shared {
     run_dir: Arc<RunDir>,
     hierarchy: Hierarchy,
     /// The cgroup above all sandboxes' cgroups.
@@ -67,11 +75,12 @@ pub struct Driver {
     has_cgroups: bool,
     /// Why there are none.
     no_cgroups: Option<String>,
-    spawner: Arc<Spawner>,
+    spawner: Spawner,
     uids: Option<Arc<Uids>>,
     /// The sandboxes of this life.
     alive: Arc<Mutex<HashSet<SandboxId>>>,
-    layers: Vec<Layer>,
+    /// Sandboxes on their way.
+    makings: Makings,
     kills: Kills,
 }
 
@@ -99,20 +108,21 @@ impl Driver {
             let made = hierarchy.create_parent(&parent, ceiling.as_ref());
             no_cgroups = made.err().map(|error| layers::no_cgroups(&error));
         }
-        let mut driver = Self {
+        let shared = Shared {
             run_dir,
             hierarchy,
             parent,
             has_cgroups: no_cgroups.is_none(),
             no_cgroups,
-            spawner: Arc::new(Spawner::new(init.clone())?),
+            spawner: Spawner::new(init.clone())?,
             uids: is_root.then(|| Arc::new(Uids::new(FIRST_UID))),
             alive: Arc::default(),
-            layers: Vec::new(),
+            makings: Makings::new(),
             kills: Kills::new(),
         };
+        let mut driver = Self { shared: Arc::new(shared), layers: Vec::new() };
         let started = Instant::now();
-        let tested = driver.test(&init).await.and_then(|layers| {
+        let tested = driver.shared.test(&init).await.and_then(|layers| {
             self_test::judge("native", &layers, is_weak_allowed, started).map(|()| layers)
         });
         match tested {
@@ -125,20 +135,24 @@ impl Driver {
         Ok(Arc::new(driver))
     }
 
-    /// Waits for the kills that run, and takes back what was made when it was opened. The sandboxes must be gone or
-    /// dropped; those that are not lose their code.
+    /// Waits for what is on its way and for kills, and takes back what was made when it was opened. The sandboxes must
+    /// be gone or dropped; those that are not lose their code.
     ///
     /// # Errors
     /// What could not be removed.
     pub async fn close(&self) -> Result<(), Error> {
-        self.kills.wait().await;
-        let unmounted = self.run_dir.close();
-        if self.has_cgroups {
-            self.hierarchy.remove(&self.parent)?;
+        let shared = &self.shared;
+        shared.makings.wait().await;
+        shared.kills.wait().await;
+        let unmounted = shared.run_dir.close();
+        if shared.has_cgroups {
+            shared.hierarchy.remove(&shared.parent)?;
         }
         unmounted
     }
+}
 
+impl Shared {
     /// What is to be removed of a sandbox, from its first trace on.
     fn begin(&self, spec: &SandboxSpec) -> Result<(Remains, Begun), Error> {
         let id = SandboxId::generate();
@@ -263,11 +277,12 @@ impl SandboxDriver for Driver {
         if spec.rootfs.base.is_some() {
             return Err(Error::NoImages { driver: "native" });
         }
-        let (live, _) = self.make(spec).await?;
-        Ok(Box::new(live))
+        let (shared, spec) = (Arc::clone(&self.shared), spec.clone());
+        let made = self.shared.makings.run(async move { shared.make(&spec).await }).await?;
+        made.map(|(live, _)| Box::new(live) as Box<dyn Sandbox>)
     }
 
     async fn sweep(&self) -> Result<SweepReport, Error> {
-        self.remove_leftovers().await
+        self.shared.remove_leftovers().await
     }
 }

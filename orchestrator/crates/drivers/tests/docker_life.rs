@@ -152,21 +152,6 @@ async fn a_plain_program_runs_to_its_end() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn dropped_sandboxes_and_dropped_creates_leave_nothing() {
-    if daemon::is_left_out() {
-        return;
-    }
-    let world = World::open().await;
-    world.driver.prepare(&world.rootfs).await.expect("an import");
-    drop(world.driver.create(&world.spec()).await.expect("a sandbox"));
-    for wait in [1, 30, 120, 250] {
-        let spec = world.spec();
-        drop(tokio::time::timeout(Duration::from_millis(wait), world.driver.create(&spec)).await);
-    }
-    world.close().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_sweep_removes_earlier_lives_of_this_instance_and_nothing_else() {
     if daemon::is_left_out() {
         return;

@@ -54,6 +54,7 @@ macro_rules! every_case {
                 life::a_load_that_fails_is_the_codes_own,
                 life::killed_twice_is_killed_once,
                 life::a_dropped_sandbox_is_removed,
+                life::what_is_given_up_half_way_is_removed,
                 life::many_at_once,
                 life::a_build_writes_to_its_workspace_and_nowhere_else,
                 life::files_of_the_host_can_be_shown_anywhere,

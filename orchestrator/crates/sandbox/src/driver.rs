@@ -72,7 +72,7 @@ pub trait SandboxDriver: Send + Sync + 'static {
         Ok(false)
     }
 
-    /// Makes a sandbox; on an error nothing of it is left.
+    /// Makes a sandbox; on an error nothing of it is left, nor where the future is dropped, once the driver is closed.
     ///
     /// # Errors
     /// The step that failed.

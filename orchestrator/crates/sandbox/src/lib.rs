@@ -11,6 +11,7 @@ pub mod kills;
 pub mod launch;
 pub mod link;
 pub mod live;
+pub mod makings;
 pub mod remains;
 pub mod run_dir;
 pub mod slot;

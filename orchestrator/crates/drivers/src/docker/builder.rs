@@ -99,11 +99,11 @@ impl ImageHost for Shared {
         // Who gives up drops this; the build is then broken off and cleared away by a task of its own.
         let _on_drop = cancelled.clone().drop_guard();
         let build = Build::new(self, order, lines);
-        let building = self.makings.spawn_on(build.run(cancelled), &self.runtime);
+        let building = self.makings.run(build.run(cancelled));
         while let Some(line) = heard.recv().await {
             told(&line);
         }
-        building.await.map_err(|_| Error::Gone)?
+        building.await?
     }
 
     async fn remove(&self, name: &str) {

@@ -56,7 +56,7 @@ pub(super) async fn create(shared: Arc<Shared>, spec: SandboxSpec) -> Result<Box
             Ok(Box::new(Live::new(control, pipes, &spec, remains, shared.kills.clone())))
         }
         Err(error) => {
-            let clearing = shared.makings.spawn_on(clear(cell), &shared.runtime);
+            let clearing = shared.makings.run(clear(cell));
             // With a daemon that is away it goes on for longer than anybody wants to wait for an error.
             drop(timeout(CLEARED_WITHIN, clearing).await);
             Err(error)

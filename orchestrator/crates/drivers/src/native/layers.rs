@@ -1,6 +1,6 @@
 //! Which layers of the isolation hold here: found out by making a sandbox, not by asking the kernel's version.
 
-use super::Driver;
+use super::Shared;
 use crate::self_test::{self, Files};
 use cloudbox_sandbox::link::Kernel;
 use cloudbox_sandbox::{Error, Layer};
@@ -40,7 +40,7 @@ fn named(error: Error) -> Error {
     }
 }
 
-impl Driver {
+impl Shared {
     /// Has a throw-away sandbox tried from inside.
     pub(super) async fn test(&self, init: &std::path::Path) -> Result<Vec<Layer>, Error> {
         let files = Files::lay(&self.run_dir, init)?;

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::Driver;
+use super::Shared;
 use cloudbox_sandbox::{Error, SandboxId, SweepReport};
 
-impl Driver {
+impl Shared {
     /// Removes every cgroup, mount and folder of this instance that is not a living sandbox's. Nothing of another
     /// instance can be met: the cgroups are below the instance's own, and the folder is locked.
     pub(super) async fn remove_leftovers(&self) -> Result<SweepReport, Error> {

@@ -3,6 +3,7 @@
 use std::os::unix::fs::MetadataExt;
 
 use cloudbox_sandbox::{CodeDir, Error, Program, SandboxFaultKind, Workspace};
+use tokio::time::{Instant, timeout};
 
 use super::fixture::{Fixture, ask, call, leftovers, load, program, shim, soon, text};
 
@@ -97,6 +98,20 @@ pub async fn a_dropped_sandbox_is_removed(fixture: &Fixture) {
     let sandbox = fixture.serving(&fixture.spec()).await;
     // The fixture's close waits for the kill, and finds what is left.
     drop(sandbox);
+}
+
+pub async fn what_is_given_up_half_way_is_removed(fixture: &Fixture) {
+    fixture.driver().prepare(&fixture.rootfs()).await.unwrap();
+    let began = Instant::now();
+    let mut sandbox = fixture.create(&fixture.spec()).await;
+    let whole = began.elapsed();
+    sandbox.kill().await;
+    // Also in the moment when it comes up.
+    for tenth in 0..=12 {
+        let spec = fixture.spec();
+        drop(timeout(whole * tenth / 10, fixture.driver().create(&spec)).await);
+    }
+    // The fixture's close waits for what is on its way, and finds what is left.
 }
 
 pub async fn many_at_once(fixture: &Fixture) {
