@@ -15,7 +15,9 @@ build: setup ## builds the program and the init of its sandboxes, optimised
 init: ## builds the init of the sandboxes alone
 	@scripts/build release init
 
-run: build ## starts the service with three example functions, until Ctrl-C
+run: ## starts the service with three example functions, until Ctrl-C
+	@scripts/run check
+	@$(MAKE) --no-print-directory build
 	@scripts/run
 
 test: setup ## runs all tests; what this machine can't run is named and skipped
