@@ -77,8 +77,9 @@ impl SqlStore {
 
     pub(crate) async fn read_overview(&self) -> Result<Overview, Error> {
         let counts = self.find(Query::new(FUNCTIONS), |row| Ok((row.get("functions")?, row.get("active")?)));
-        let (functions, active) = counts.await?.unwrap_or_default();
-        let average_ms = self.find(Query::new(AVERAGE), |row| Ok(row.get("average")?)).await?;
+        let average_ms = self.find(Query::new(AVERAGE), |row| Ok(row.get("average")?));
+        let (counts, average_ms) = tokio::try_join!(counts, average_ms)?;
+        let (functions, active) = counts.unwrap_or_default();
         Ok(Overview { functions, active, average_ms: average_ms.unwrap_or_default() })
     }
 }
