@@ -338,7 +338,7 @@ pub trait Store: Send + Sync + 'static {
     async fn overview(&self) -> Result<Overview, Error>;
     /// One record.
     async fn record(&self, id: InvocationId) -> Result<Option<Record>, Error>;
-    /// Deletes some of the oldest records, a thousand at most: those accepted before a time, and those of a function
+    /// Deletes some of the oldest records, a thousand at most (SQLite: 250): those accepted before a time, and those of a function
     /// beyond its newest `keep`. How many; 0 when none is left to delete.
     async fn prune_records(&self, before: Option<Timestamp>, keep: Option<u32>) -> Result<u64, Error>;
     /// Counts over all records that were ever kept.

@@ -1,4 +1,4 @@
-//! What goes: old records, and those of functions that are deleted. A transaction deletes a thousand at most, so that
+//! What goes: old records, and those of functions that are deleted. A transaction deletes hundreds at most, so that
 //! nobody waits long for its lock, and what is to go is looked for before it begins.
 
 use std::collections::BTreeSet;
@@ -10,8 +10,10 @@ use jiff::Timestamp;
 use crate::error::Error;
 use crate::sql_store::{SqlStore, committed};
 
-/// Records that one transaction deletes.
-const AT_ONCE: i64 = 1000;
+/// Records that one transaction of SQLite deletes: all other changes wait for it, as it knows one writer.
+const AT_ONCE_ALONE: i64 = 250;
+/// The same of PostgreSQL, where changes go on beside it.
+const AT_ONCE_BESIDE: i64 = 1000;
 
 /// Records in the order in which they were kept, which is nearly the order of their times.
 pub(crate) const BY_AGE: &str = "DELETE FROM records WHERE seq IN (SELECT seq FROM records ORDER BY seq LIMIT $2) \
@@ -47,6 +49,11 @@ const OF_FUNCTIONS: Crowd = Crowd { last: LAST, up_to: UP_TO };
 const OF_PROJECTS: Crowd = Crowd { last: crate::inline_records::LAST, up_to: crate::inline_records::UP_TO };
 
 impl SqlStore {
+    /// Records that one transaction deletes.
+    fn at_once(&self) -> i64 {
+        if self.database.is_postgres() { AT_ONCE_BESIDE } else { AT_ONCE_ALONE }
+    }
+
     /// Deletes some of what is to go; 0 when nothing is left of it.
     pub(crate) async fn delete_oldest(
         &self,
@@ -55,7 +62,7 @@ impl SqlStore {
     ) -> Result<u64, Error> {
         if let Some(before) = before.map(Timestamp::as_millisecond) {
             for sql in [BY_AGE, crate::inline_records::BY_AGE] {
-                let deleted = self.delete_some(Query::new(sql).bind(before).bind(AT_ONCE)).await?;
+                let deleted = self.delete_some(Query::new(sql).bind(before).bind(self.at_once())).await?;
                 if deleted > 0 {
                     return Ok(deleted);
                 }
@@ -85,7 +92,7 @@ impl SqlStore {
                 (None, None) => return Ok(0),
             };
             // Less than a whole part is the last of them.
-            if i64::try_from(deleted).unwrap_or(i64::MAX) < AT_ONCE {
+            if i64::try_from(deleted).unwrap_or(i64::MAX) < self.at_once() {
                 let mut grown = self.grown.lock();
                 match function {
                     Some(id) => grown.functions.remove(&id),
@@ -123,7 +130,7 @@ impl SqlStore {
         let found: Option<(i64, i64)> =
             self.find(last, |row| Ok((row.get("created_at")?, row.get("seq")?))).await?;
         let Some((time, seq)) = found else { return Ok(0) };
-        self.delete_some(Query::new(crowd.up_to).bind(owner).bind(time).bind(seq).bind(AT_ONCE)).await
+        self.delete_some(Query::new(crowd.up_to).bind(owner).bind(time).bind(seq).bind(self.at_once())).await
     }
 
     async fn delete_some(&self, query: Query) -> Result<u64, Error> {
@@ -151,7 +158,7 @@ impl SqlStore {
         let mut left = owners.iter().peekable();
         while left.peek().is_some() {
             let mut open = self.database.begin().await?;
-            let mut room = AT_ONCE;
+            let mut room = self.at_once();
             while let Some(&&owner) = left.peek()
                 && room > 0
             {

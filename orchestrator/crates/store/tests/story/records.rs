@@ -155,8 +155,13 @@ pub async fn many_go_part_by_part(store: &dyn Store) {
     store.append_records(&batch).await.unwrap();
     store.append_records(&[record(other.id, RecordStatus::Success, 0)]).await.unwrap();
     let prune = async |before, keep| store.prune_records(before, keep).await.unwrap();
-    assert_eq!([prune(None, Some(300)).await, prune(None, Some(300)).await], [1000, 1000]);
-    assert_eq!([prune(None, Some(300)).await, prune(None, Some(300)).await], [200, 0]);
+    let mut gone = 0;
+    while gone < 2200 {
+        let part = prune(None, Some(300)).await;
+        assert!((1..=1000).contains(&part), "{part} at once, {gone} before");
+        gone += part;
+    }
+    assert_eq!((gone, prune(None, Some(300)).await), (2200, 0));
     let left = all(store, made.id, &RecordFilter::default(), 500).await;
     assert_eq!((left.len(), left.last()), (300, Some(&batch[2200])));
     store.append_records(&[record(made.id, RecordStatus::Success, 3000)]).await.unwrap();
@@ -167,7 +172,8 @@ pub async fn many_go_part_by_part(store: &dyn Store) {
     );
     assert_eq!(all(store, other.id, &RecordFilter::default(), 5).await.len(), 1);
     store.append_records(&batch[..1500]).await.unwrap();
-    assert_eq!(prune(Some(Timestamp::MAX), None).await, 1000);
+    let part = prune(Some(Timestamp::MAX), None).await;
+    assert!((1..=1000).contains(&part), "{part} at once");
     store.append_records(&batch[..1200]).await.unwrap();
     store.delete_function(made.id).await.unwrap();
     assert_eq!(store.record(batch[0].id).await.unwrap(), None);
