@@ -29,12 +29,11 @@ use tokio_util::sync::CancellationToken;
 use crate::self_test::{self, Files};
 use cloudbox_cgroup::Ceiling;
 use cloudbox_cgroup::hierarchy::Hierarchy;
+use cloudbox_sandbox::background::Background;
 use cloudbox_sandbox::confinement;
 use cloudbox_sandbox::driver::{Image, Layer, Sandbox, SandboxDriver, SweepReport};
 use cloudbox_sandbox::error::Error;
 use cloudbox_sandbox::images::ImageHost;
-use cloudbox_sandbox::kills::Kills;
-use cloudbox_sandbox::makings::Makings;
 use cloudbox_sandbox::run_dir::RunDir;
 use cloudbox_sandbox::spec::{Instance, RootFs, SandboxId, SandboxSpec};
 use cloudbox_sandbox::uids::Uids;
@@ -128,9 +127,8 @@ struct Shared {
     max_image_bytes: u64,
     /// The sandboxes of this life, from before the daemon hears of them until they are gone.
     alive: Mutex<HashSet<SandboxId>>,
-    /// Sandboxes and images on their way.
-    makings: Makings,
-    kills: Kills,
+    /// Sandboxes and images on their way, and kills.
+    background: Background,
     /// The kernel's, as the first sandbox found it.
     landlock_abi: OnceLock<u32>,
 }
@@ -180,8 +178,7 @@ impl Driver {
             creates: Semaphore::new(settings.parallel_creates.max(1)),
             max_image_bytes: settings.max_image_bytes,
             alive: Mutex::default(),
-            makings: Makings::new(),
-            kills: Kills::new(),
+            background: Background::new(),
             landlock_abi: OnceLock::new(),
         };
         let (shared, closing) = (Arc::new(shared), CancellationToken::new());
@@ -232,8 +229,7 @@ impl Driver {
     /// # Errors
     /// What could not be removed.
     pub async fn close(&self) -> Result<(), Error> {
-        self.shared.makings.wait().await;
-        self.shared.kills.wait().await;
+        self.shared.background.wait().await;
         sweep::last(&self.shared).await;
         // Last, since those give up where the daemon is found to hang.
         self.closing.cancel();
@@ -293,7 +289,7 @@ impl SandboxDriver for Driver {
         // Where the caller gives up, a container that the daemon is about to make must still be known, or nobody would
         // remove it.
         let (shared, spec) = (Arc::clone(&self.shared), spec.clone());
-        self.shared.makings.run(container::create(shared, spec)).await?
+        self.shared.background.run(container::create(shared, spec)).await?
     }
 
     async fn sweep(&self) -> Result<SweepReport, Error> {

@@ -15,10 +15,9 @@ use tokio::time::Instant;
 
 use cloudbox_cgroup::hierarchy::Hierarchy;
 use cloudbox_cgroup::{Ceiling, Cgroup};
-use cloudbox_sandbox::kills::Kills;
+use cloudbox_sandbox::background::Background;
 use cloudbox_sandbox::link::{Control, Kernel, Pipes};
 use cloudbox_sandbox::live::Live;
-use cloudbox_sandbox::makings::Makings;
 use cloudbox_sandbox::remains::Remains;
 use cloudbox_sandbox::run_dir::RunDir;
 use cloudbox_sandbox::slot::Slot;
@@ -79,9 +78,8 @@ struct Shared {
     uids: Option<Arc<Uids>>,
     /// The sandboxes of this life.
     alive: Arc<Mutex<HashSet<SandboxId>>>,
-    /// Sandboxes on their way.
-    makings: Makings,
-    kills: Kills,
+    /// Sandboxes on their way, and kills.
+    background: Background,
 }
 
 impl Driver {
@@ -117,8 +115,7 @@ impl Driver {
             spawner: Spawner::new(init.clone())?,
             uids: is_root.then(|| Arc::new(Uids::new(FIRST_UID))),
             alive: Arc::default(),
-            makings: Makings::new(),
-            kills: Kills::new(),
+            background: Background::new(),
         };
         let mut driver = Self { shared: Arc::new(shared), layers: Vec::new() };
         let started = Instant::now();
@@ -142,8 +139,7 @@ impl Driver {
     /// What could not be removed.
     pub async fn close(&self) -> Result<(), Error> {
         let shared = &self.shared;
-        shared.makings.wait().await;
-        shared.kills.wait().await;
+        shared.background.wait().await;
         let unmounted = shared.run_dir.close();
         if shared.has_cgroups {
             shared.hierarchy.remove(&shared.parent)?;
@@ -213,10 +209,10 @@ impl Shared {
         match self.bring_up(spec, &remains, &begun).await {
             Ok((control, pipes)) => {
                 let kernel = control.kernel().clone();
-                Ok((Live::new(control, pipes, spec, remains, self.kills.clone()), kernel))
+                Ok((Live::new(control, pipes, spec, remains, self.background.clone()), kernel))
             }
             Err(error) => {
-                self.kills.run(remains).await;
+                self.background.kill(remains).await;
                 Err(error)
             }
         }
@@ -278,7 +274,7 @@ impl SandboxDriver for Driver {
             return Err(Error::NoImages { driver: "native" });
         }
         let (shared, spec) = (Arc::clone(&self.shared), spec.clone());
-        let made = self.shared.makings.run(async move { shared.make(&spec).await }).await?;
+        let made = self.shared.background.run(async move { shared.make(&spec).await }).await?;
         made.map(|(live, _)| Box::new(live) as Box<dyn Sandbox>)
     }
 

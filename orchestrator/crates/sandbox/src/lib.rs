@@ -2,16 +2,15 @@
 //!
 //! Knows no SQL, no HTTP and no functions: a sandbox is a root file system, limits, a program, and a folder of code.
 
+pub mod background;
 pub mod confinement;
 pub mod driver;
 pub mod error;
 pub mod handover;
 pub mod images;
-pub mod kills;
 pub mod launch;
 pub mod link;
 pub mod live;
-pub mod makings;
 pub mod remains;
 pub mod run_dir;
 pub mod slot;

@@ -19,7 +19,7 @@ use cloudbox_types::{Attempts, Limits};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout_at};
 
-use crate::kills::Kills;
+use crate::background::Background;
 use crate::link::{Control, Pipes};
 use crate::remains::Remains;
 use crate::{
@@ -72,13 +72,19 @@ pub struct Live {
     is_unplaced: bool,
     /// None once it was given up.
     remains: Option<Remains>,
-    kills: Kills,
+    background: Background,
 }
 
 impl Live {
     /// A sandbox whose init has sent its pipes.
     #[must_use]
-    pub fn new(control: Control, pipes: Pipes, spec: &SandboxSpec, remains: Remains, kills: Kills) -> Self {
+    pub fn new(
+        control: Control,
+        pipes: Pipes,
+        spec: &SandboxSpec,
+        remains: Remains,
+        background: Background,
+    ) -> Self {
         Self {
             id: remains.id.clone(),
             control: Arc::new(Mutex::new(control)),
@@ -94,7 +100,7 @@ impl Live {
             is_spent: false,
             is_unplaced: false,
             remains: Some(remains),
-            kills,
+            background,
         }
     }
 
@@ -391,7 +397,7 @@ impl Sandbox for Live {
             sharing.close();
         }
         if let Some(remains) = self.remains.take() {
-            self.kills.run(remains).await;
+            self.background.kill(remains).await;
         }
     }
 }
@@ -399,7 +405,7 @@ impl Sandbox for Live {
 impl Drop for Live {
     fn drop(&mut self) {
         if let Some(remains) = self.remains.take() {
-            drop(self.kills.run(remains));
+            drop(self.background.kill(remains));
         }
     }
 }

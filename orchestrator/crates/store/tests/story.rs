@@ -17,9 +17,9 @@ mod story {
 use story::setup::{Place, key};
 use story::{deploying, documents, functions, keeping, objects, records, secrets, versions};
 
-/// Every chapter on a database of its own, since each counts what is there.
+/// Every chapter on a database of its own, since each counts what is there. `part`: records that one deletion takes.
 macro_rules! told_to {
-    ($database:ident, $place:expr) => {
+    ($database:ident, $place:expr, $part:expr) => {
         mod $database {
             use super::*;
 
@@ -103,7 +103,7 @@ macro_rules! told_to {
                 let store = place.open(key(1)).await;
                 records::old_ones_go(&*store).await;
                 records::inline_ones_are_the_projects(&*store).await;
-                records::many_go_part_by_part(&*store).await;
+                records::many_go_part_by_part(&*store, $part).await;
                 records::a_project_goes_with_its_records(&*store).await;
                 store.close().await;
             }
@@ -136,5 +136,5 @@ macro_rules! told_to {
     };
 }
 
-told_to!(sqlite, Place::sqlite());
-told_to!(postgres, Place::postgres());
+told_to!(sqlite, Place::sqlite(), 250);
+told_to!(postgres, Place::postgres(), 1000);

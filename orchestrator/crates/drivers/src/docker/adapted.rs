@@ -32,7 +32,7 @@ const AHEAD: usize = 8;
 /// The base is gone, can't be used, or the daemon fails.
 pub(super) async fn make(shared: &Arc<Shared>, rootfs: &RootFs) -> Result<String, Error> {
     let task = adapt(Arc::clone(shared), rootfs.clone());
-    shared.makings.run(task).await?
+    shared.background.run(task).await?
 }
 
 async fn adapt(shared: Arc<Shared>, rootfs: RootFs) -> Result<String, Error> {

@@ -99,7 +99,7 @@ impl ImageHost for Shared {
         // Who gives up drops this; the build is then broken off and cleared away by a task of its own.
         let _on_drop = cancelled.clone().drop_guard();
         let build = Build::new(self, order, lines);
-        let building = self.makings.run(build.run(cancelled));
+        let building = self.background.run(build.run(cancelled));
         while let Some(line) = heard.recv().await {
             told(&line);
         }

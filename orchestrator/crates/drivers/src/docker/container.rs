@@ -53,10 +53,10 @@ pub(super) async fn create(shared: Arc<Shared>, spec: SandboxSpec) -> Result<Box
             let (run_dir, cell) = (Arc::clone(&shared.run_dir), Box::new(cell));
             let remains = Remains { id, run_dir, slot, cgroup: Arc::from(cgroup), cell };
             shared.landlock_abi.get_or_init(|| control.kernel().landlock_abi);
-            Ok(Box::new(Live::new(control, pipes, &spec, remains, shared.kills.clone())))
+            Ok(Box::new(Live::new(control, pipes, &spec, remains, shared.background.clone())))
         }
         Err(error) => {
-            let clearing = shared.makings.run(clear(cell));
+            let clearing = shared.background.run(clear(cell));
             // With a daemon that is away it goes on for longer than anybody wants to wait for an error.
             drop(timeout(CLEARED_WITHIN, clearing).await);
             Err(error)

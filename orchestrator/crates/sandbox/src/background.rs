@@ -1,21 +1,25 @@
-//! What is made in the background: it comes to its end where its caller gives up, and whoever closes a driver waits for it.
+//! What a driver makes and ends in the background: each comes to its end where its caller gives up, and whoever closes the
+//! driver waits for it.
 
 use std::future::Future;
 
 use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::error::Error;
+use crate::remains::Remains;
 
-/// Runs what makes something to its end, whether or not somebody waits.
+/// Runs what makes or ends something to its end, whether or not somebody waits.
 #[derive(Clone, Debug)]
-pub struct Makings {
+pub struct Background {
     tasks: TaskTracker,
-    /// Whoever begins may be on a thread that has no runtime.
+    /// A sandbox may be dropped on a thread that has no runtime.
     runtime: Handle,
 }
 
-impl Makings {
+impl Background {
     /// On the runtime that this is called on.
     ///
     /// # Panics
@@ -33,21 +37,38 @@ impl Makings {
     where
         M: Future<Output: Send + 'static> + Send + 'static,
     {
-        // It goes with what was made, and after it: a tracker's own tasks have ended before their outcome is dropped, and
-        // the end of a dropped sandbox would have nobody who waits for it.
-        let token = self.tasks.token();
-        let task = self.runtime.spawn(async move { (making.await, token) });
+        let task = self.begin(making);
         async move { task.await.map(|(made, _token)| made).map_err(|_| Error::Gone) }
     }
 
-    /// Waits until all is handed over or dropped.
+    /// Begins the end of a sandbox; the future waits for it, and may be dropped.
+    pub fn kill(&self, remains: Remains) -> impl Future<Output = ()> + Send + use<> {
+        let task = self.begin(remains.remove());
+        async move {
+            if let Err(error) = task.await {
+                tracing::error!(%error, "a kill was broken off");
+            }
+        }
+    }
+
+    /// The token goes with the outcome, and after it: a tracker's own tasks have ended before their outcome is dropped, and
+    /// the end of a dropped sandbox would have nobody who waits for it.
+    fn begin<M>(&self, work: M) -> JoinHandle<(M::Output, TaskTrackerToken)>
+    where
+        M: Future<Output: Send + 'static> + Send + 'static,
+    {
+        let token = self.tasks.token();
+        self.runtime.spawn(async move { (work.await, token) })
+    }
+
+    /// Waits until all is handed over or dropped, and every kill has ended.
     pub async fn wait(&self) {
         self.tasks.close();
         self.tasks.wait().await;
     }
 }
 
-impl Default for Makings {
+impl Default for Background {
     fn default() -> Self {
         Self::new()
     }
@@ -74,22 +95,22 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn what_nobody_takes_is_gone_when_the_wait_ends() {
-        let (makings, is_gone) = (Makings::new(), Arc::new(AtomicBool::new(false)));
+        let (background, is_gone) = (Background::new(), Arc::new(AtomicBool::new(false)));
         let slow = Slow(Arc::clone(&is_gone));
-        drop(makings.run(async move {
+        drop(background.run(async move {
             tokio::time::sleep(Duration::from_millis(10)).await;
             slow
         }));
-        makings.wait().await;
+        background.wait().await;
         assert!(is_gone.load(Ordering::Relaxed));
     }
 
     #[tokio::test]
     async fn what_is_made_is_handed_over() {
-        let makings = Makings::new();
-        assert!(matches!(makings.run(async { 7 }).await, Ok(7)));
-        let panicked = makings.run(async { panic!("on purpose") });
+        let background = Background::new();
+        assert!(matches!(background.run(async { 7 }).await, Ok(7)));
+        let panicked = background.run(async { panic!("on purpose") });
         assert!(matches!(panicked.await, Err::<(), _>(Error::Gone)));
-        makings.wait().await;
+        background.wait().await;
     }
 }
